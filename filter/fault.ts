@@ -1,0 +1,89 @@
+/**
+ * Every way in which the gateway refuses a request or gives up on it, declared once.
+ *
+ * A fault says what went wrong, where, and what to do; the caller's schema decides how that looks on the wire
+ * (`CallerSchema.encodeFault`). Messages are shown to callers: never put a secret, a provider's account detail or an
+ * internal address into one.
+ */
+
+/** What kind of trouble it is, in words that every caller schema can map to its own error types. */
+export type FaultKind =
+  | 'invalid_request'
+  | 'authentication'
+  | 'permission'
+  | 'not_found'
+  | 'too_large'
+  | 'context_too_long'
+  | 'content_refused'
+  | 'rate_limit'
+  | 'unavailable'
+  | 'timeout'
+  | 'internal';
+
+/** Who has to act before the same request can succeed. */
+export type FaultSource = 'caller' | 'policy' | 'gateway' | 'provider';
+
+/** Stable codes: callers may branch on them. Adding one is fine, renaming one is a breaking change. */
+const FAULTS = {
+  caller_key_missing: { status: 401, kind: 'authentication', source: 'caller' },
+  caller_key_invalid: { status: 401, kind: 'authentication', source: 'caller' },
+  on_behalf_of_refused: { status: 403, kind: 'permission', source: 'policy' },
+  alias_not_allowed: { status: 403, kind: 'permission', source: 'policy' },
+  alias_unknown: { status: 404, kind: 'not_found', source: 'caller' },
+  path_not_served: { status: 404, kind: 'not_found', source: 'caller' },
+  method_not_allowed: { status: 405, kind: 'invalid_request', source: 'caller' },
+  body_missing: { status: 400, kind: 'invalid_request', source: 'caller' },
+  body_not_json: { status: 400, kind: 'invalid_request', source: 'caller' },
+  body_invalid: { status: 400, kind: 'invalid_request', source: 'caller' },
+  body_too_large: { status: 413, kind: 'too_large', source: 'caller' },
+  content_encoding_unsupported: { status: 415, kind: 'invalid_request', source: 'caller' },
+  /** The caller asked for something that the chosen target's schema cannot say. */
+  not_translatable: { status: 400, kind: 'invalid_request', source: 'caller' },
+  /** The provider refused what the caller wrote; trying another target would not help. */
+  provider_refused_request: { status: 400, kind: 'invalid_request', source: 'caller' },
+  /** Terminal step of every fallback chain. */
+  chain_exhausted: { status: 503, kind: 'unavailable', source: 'provider' },
+  /** The provider answered 2xx with a body that is not its schema. */
+  provider_answer_invalid: { status: 502, kind: 'unavailable', source: 'provider' },
+  /** An answer that had begun ended without its terminal event. */
+  stream_cut: { status: 502, kind: 'unavailable', source: 'provider' },
+  stream_stalled: { status: 504, kind: 'timeout', source: 'provider' },
+  /** The provider reported an error inside a stream that had begun. */
+  stream_error: { status: 502, kind: 'unavailable', source: 'provider' },
+  gateway_unavailable: { status: 503, kind: 'unavailable', source: 'gateway' },
+  gateway_error: { status: 500, kind: 'internal', source: 'gateway' },
+} as const satisfies Record<string, { status: number; kind: FaultKind; source: FaultSource }>;
+
+export type FaultCode = keyof typeof FAULTS;
+
+export interface FaultDetails {
+  /** Place in the caller's body, as a path: `messages[2].content[0].image_url.url`. */
+  readonly param?: string;
+  /** Whole seconds until a retry makes sense. */
+  readonly retryAfterSeconds?: number;
+  /** Overrides where the provider's own classification is sharper than the code's default. */
+  readonly status?: number;
+  readonly kind?: FaultKind;
+  readonly cause?: unknown;
+}
+
+export class Fault extends Error {
+  override readonly name = 'Fault';
+  readonly code: FaultCode;
+  readonly status: number;
+  readonly kind: FaultKind;
+  readonly source: FaultSource;
+  readonly param: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: FaultCode, message: string, details: FaultDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    const declared = FAULTS[code];
+    this.code = code;
+    this.status = details.status ?? declared.status;
+    this.kind = details.kind ?? declared.kind;
+    this.source = declared.source;
+    this.param = details.param;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+}

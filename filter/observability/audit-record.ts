@@ -1,0 +1,78 @@
+/** The audit record: one JSON line per request, whatever became of it. Field names are published; renaming one breaks readers. */
+
+export interface AuditRecord {
+  readonly schema_version: 1;
+  /** The request id that the caller was told. */
+  readonly request_id: string;
+  /** When the request reached the filter, RFC 3339 with milliseconds, UTC. */
+  readonly time: string;
+  readonly policy_version: string;
+  /** Absent parts: the caller was not identified. */
+  readonly tenant: string | null;
+  readonly caller_key: string | null;
+  readonly on_behalf_of: string | null;
+  readonly feature: string | null;
+  readonly agent: string | null;
+  /** Schema that the caller spoke; null for a path that is not served. */
+  readonly caller_schema: string | null;
+  readonly alias: string | null;
+  readonly stream: boolean;
+  readonly attempts: readonly AuditAttempt[];
+  /** Model version as the answering provider reported it. */
+  readonly response_model: string | null;
+  /** The answering provider's own request id. */
+  readonly provider_request_id: string | null;
+  readonly usage: AuditUsage | null;
+  /** Fields of the request that its translation dropped. */
+  readonly dropped_fields: readonly string[];
+  readonly outcome: AuditOutcome;
+  /** HTTP status that the caller saw; 0 when it left before there was one. */
+  readonly status: number;
+  /** The fault's code, when the gateway answered or ended the stream with one. */
+  readonly fault: string | null;
+  readonly duration_ms: AuditDuration;
+  readonly request_bytes: number;
+  readonly response_bytes: number;
+}
+
+/**
+ * ok: the caller got a whole answer. caller_error: its own mistake, by our or the provider's word. refused: identity or
+ * policy said no. failed: no target answered. cut: an answer that had begun broke. caller_left: the caller went first.
+ */
+export type AuditOutcome = 'ok' | 'caller_error' | 'refused' | 'failed' | 'cut' | 'caller_left';
+
+export interface AuditAttempt {
+  readonly number: number;
+  readonly target: string;
+  readonly cluster: string;
+  readonly provider_schema: string;
+  readonly model: string;
+  /** `ok`, or why it failed in one word (see fallback/attempt.ts). */
+  readonly outcome: string;
+  /** HTTP status of the provider; null when none came. */
+  readonly status: number | null;
+  /** Until response headers or failure; null when unknown. */
+  readonly duration_ms: number | null;
+}
+
+export interface AuditUsage {
+  readonly input_tokens: number;
+  /** Parts of `input_tokens`. */
+  readonly cache_read_input_tokens: number;
+  readonly cache_write_input_tokens: number;
+  readonly output_tokens: number;
+  /** Part of `output_tokens`. */
+  readonly reasoning_output_tokens: number;
+  /** `provider`: reported. `estimated`: the stream was cut before the provider said; from the characters seen. */
+  readonly source: 'provider' | 'estimated';
+}
+
+export interface AuditDuration {
+  readonly total: number;
+  /** Spent in the filter's own code. */
+  readonly gateway: number;
+  /** From handing the request to Envoy until the answering target's response headers. */
+  readonly to_headers: number | null;
+  /** From request to the first byte of the answer's body. */
+  readonly to_first_byte: number | null;
+}

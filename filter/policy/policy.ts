@@ -1,0 +1,69 @@
+/**
+ * The compiled policy: complete, frozen, with every name resolved. The request path reads it and never checks for
+ * something missing; a request keeps the policy that it started with.
+ */
+import type { SchemaName } from '../transform/schema.ts';
+
+declare const brand: unique symbol;
+type Branded<T, Name extends string> = T & { readonly [brand]: Name };
+
+export type TenantId = Branded<string, 'TenantId'>;
+export type AliasName = Branded<string, 'AliasName'>;
+export type TargetId = Branded<string, 'TargetId'>;
+/** Name of a cluster that Envoy knows. */
+export type ClusterName = Branded<string, 'ClusterName'>;
+export type CredentialName = Branded<string, 'CredentialName'>;
+/** SHA-256 of a caller key, lower-case hex. */
+export type CallerKeyHash = Branded<string, 'CallerKeyHash'>;
+
+export interface Policy {
+  /** First 12 hex digits of the SHA-256 of the policy file: audit says which policy decided. */
+  readonly version: string;
+  readonly callers: ReadonlyMap<CallerKeyHash, Caller>;
+  readonly aliases: ReadonlyMap<AliasName, Alias>;
+  readonly targets: ReadonlyMap<TargetId, Target>;
+  readonly credentials: ReadonlyMap<CredentialName, CredentialSource>;
+}
+
+/** Who a caller key stands for. */
+export interface Caller {
+  readonly tenant: TenantId;
+  /** The key's name in policy: safe to log, unlike the key. */
+  readonly keyName: string;
+  readonly feature: string;
+  readonly agent: string;
+  /** May this caller say on whose behalf it calls (`x-gateway-on-behalf-of`)? */
+  readonly onBehalfOf: 'trusted' | 'refused';
+  readonly aliases: 'all' | ReadonlySet<AliasName>;
+}
+
+export interface Alias {
+  readonly name: AliasName;
+  /** At least one target, tried in order. The same target twice in a row is one retry on it. */
+  readonly chain: readonly [Target, ...Target[]];
+  /** Time that each attempt has to answer with response headers, by the kind of answer that was asked for. */
+  readonly attemptDeadlineMs: { readonly plain: number; readonly stream: number };
+  /** A stream that has begun and says nothing for this long is given up. */
+  readonly streamIdleMs: number;
+  /** What a refusal tells the caller to wait when no provider gave a hint. Whole seconds. */
+  readonly retryAfterSeconds: number;
+}
+
+/** One model version on one Envoy cluster. */
+export interface Target {
+  readonly id: TargetId;
+  readonly cluster: ClusterName;
+  readonly schema: SchemaName;
+  /** The provider's model id. */
+  readonly model: string;
+  /** Request path on the provider. */
+  readonly path: string;
+  /** Absent for a provider that wants no key. */
+  readonly credential: CredentialName | undefined;
+  readonly maxOutputTokens: number;
+}
+
+/** Where a gateway key comes from; the policy never holds it. */
+export type CredentialSource =
+  | { readonly from: 'file'; readonly path: string }
+  | { readonly from: 'env'; readonly variable: string };

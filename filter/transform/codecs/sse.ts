@@ -1,0 +1,121 @@
+/**
+ * Server-sent events (WHATWG HTML, section 9.2) cut out of a byte stream whose chunks end anywhere.
+ *
+ * Own code, not a library, because a same-schema stream passes the provider's bytes on: each event keeps the exact bytes
+ * it came in, which no published parser hands out.
+ */
+
+export interface SseEvent {
+  /** Value of the `event:` field; empty when there was none. */
+  readonly event: string;
+  /** The `data:` lines, joined with a line feed; empty for a comment or a bare `event:`. */
+  readonly data: string;
+  /** Every byte of the event, its closing blank line included. */
+  readonly raw: Buffer;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+const EMPTY = Buffer.alloc(0);
+
+/** An event that grows past this is no event: the stream is broken or hostile. Images come in events of some MiB. */
+const MAX_EVENT_BYTES = 64 * 1024 * 1024;
+
+export class SseSplitter {
+  /** Chunks of the event in progress; joined only when an event spans several. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  /** Is the position at the start of a line? Then a line end closes the event. */
+  #lineStart = true;
+  /** The last byte was a CR: a LF that follows belongs to it. */
+  #afterCr = false;
+  /** The CR that was last closed an event: a LF right after it belongs to that event's end, not to the next event. */
+  #closedByCr = false;
+
+  /** Bytes that wait for the rest of their event. */
+  get pendingBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** @returns the events that `chunk` completes, in order @throws Error when one event exceeds 64 MiB */
+  push(chunk: Buffer): SseEvent[] {
+    const events: SseEvent[] = [];
+    let from = 0;
+    for (let at = 0; at < chunk.length; at++) {
+      const byte = chunk[at];
+      if (this.#afterCr) {
+        this.#afterCr = false;
+        if (byte === LF) {
+          if (this.#closedByCr) from = at + 1;
+          this.#closedByCr = false;
+          continue;
+        }
+        this.#closedByCr = false;
+      }
+      if (byte !== LF && byte !== CR) {
+        this.#lineStart = false;
+        // Skips to the line's end at native speed; a lone CR inside the line is looked for only in the bytes before it.
+        const lf = chunk.indexOf(LF, at + 1);
+        const lineEnd = lf === -1 ? chunk.length : lf;
+        const cr = chunk.subarray(at + 1, lineEnd).indexOf(CR);
+        at = (cr === -1 ? lineEnd : at + 1 + cr) - 1;
+        continue;
+      }
+      this.#afterCr = byte === CR;
+      if (!this.#lineStart) {
+        this.#lineStart = true;
+        continue;
+      }
+      // A blank line. A LF that completes its CR is swallowed into this event when it is already here.
+      let end = at + 1;
+      if (byte === CR) {
+        if (chunk[end] === LF) {
+          end += 1;
+          at += 1;
+          this.#afterCr = false;
+        } else this.#closedByCr = true;
+      }
+      events.push(parseEvent(this.#take(chunk.subarray(from, end))));
+      from = end;
+    }
+    if (from < chunk.length) this.#hold(chunk.subarray(from));
+    return events;
+  }
+
+  /** The stream ended: what stands without its blank line. Absent when nothing but line ends is left. */
+  end(): SseEvent | undefined {
+    const raw = this.#take(EMPTY);
+    const event = parseEvent(raw);
+    return event.data === '' && event.event === '' ? undefined : event;
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#heldBytes += bytes.length;
+    if (this.#heldBytes > MAX_EVENT_BYTES) throw new Error(`an event of the stream exceeds ${MAX_EVENT_BYTES} bytes`);
+    this.#held.push(bytes);
+  }
+
+  #take(last: Buffer): Buffer {
+    if (this.#held.length === 0) return last;
+    this.#held.push(last);
+    const raw = Buffer.concat(this.#held);
+    this.#held = [];
+    this.#heldBytes = 0;
+    return raw;
+  }
+}
+
+function parseEvent(raw: Buffer): SseEvent {
+  let event = '';
+  let data: string | undefined;
+  for (const line of raw.toString('utf8').split(/\r\n|\n|\r/)) {
+    const colon = line.indexOf(':');
+    if (colon === 0 || line === '') continue;
+    const field = colon === -1 ? line : line.slice(0, colon).replace(/^\uFEFF/, '');
+    const start = line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1;
+    const value = colon === -1 ? '' : line.slice(start);
+    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
+    else if (field === 'event') event = value;
+  }
+  return { event, data: data ?? '', raw };
+}
