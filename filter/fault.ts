@@ -28,7 +28,6 @@ const FAULTS = {
   caller_key_missing: { status: 401, kind: 'authentication', source: 'caller' },
   caller_key_invalid: { status: 401, kind: 'authentication', source: 'caller' },
   on_behalf_of_refused: { status: 403, kind: 'permission', source: 'policy' },
-  alias_not_allowed: { status: 403, kind: 'permission', source: 'policy' },
   alias_unknown: { status: 404, kind: 'not_found', source: 'caller' },
   path_not_served: { status: 404, kind: 'not_found', source: 'caller' },
   method_not_allowed: { status: 405, kind: 'invalid_request', source: 'caller' },

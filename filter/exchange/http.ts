@@ -1,0 +1,21 @@
+/** HTTP as the exchange sees it, free of Envoy's protocol types. */
+import type { HeaderPairs } from '../transform/schema.ts';
+
+/** Header names are lower case; pseudo-headers (`:path`, `:status`) are among them. */
+export interface HeaderView {
+  get(name: string): string | undefined;
+  names(): Iterable<string>;
+}
+
+/** `remove` is applied first. */
+export interface HeaderChange {
+  readonly set: HeaderPairs;
+  readonly remove: readonly string[];
+}
+
+/** A whole answer of our own making. */
+export interface Refusal {
+  readonly status: number;
+  readonly headers: HeaderPairs;
+  readonly body: string;
+}

@@ -1,0 +1,35 @@
+/** The one place where a fault becomes what the caller reads. */
+import { toldHeaders } from '../fallback/attempt.ts';
+import { Fault } from '../fault.ts';
+import type { HeaderPairs } from '../transform/schema.ts';
+import { fallbackCaller } from '../transform/registry.ts';
+import type { Exchange } from './exchange.ts';
+import type { Refusal } from './http.ts';
+
+export function refuse(exchange: Exchange, fault: Fault): Refusal {
+  exchange.fault = fault;
+  exchange.status = fault.status;
+  const schema = exchange.callerSchema ?? fallbackCaller;
+  const body = schema.encodeFault(fault, exchange.id);
+  exchange.responseBytes = Buffer.byteLength(body);
+  const headers: [string, string][] = [['content-type', 'application/json']];
+  if (fault.retryAfterSeconds !== undefined) headers.push(['retry-after', String(fault.retryAfterSeconds)]);
+  return { status: fault.status, headers: [...headers, ...gatewayHeaders(exchange)], body };
+}
+
+/** An error that nobody foresaw is the gateway's: its text goes to the log, never to the caller. */
+export function faultOf(exchange: Exchange, error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  exchange.gateway.onInternalError(error, exchange.id);
+  return new Fault('gateway_error', `The gateway failed on this request. Quote ${exchange.id} to its operators.`, { cause: error });
+}
+
+/** What every answer carries of ours, whatever became of the request. */
+export function gatewayHeaders(exchange: Exchange): HeaderPairs {
+  const headers: [string, string][] = [['x-gateway-request-id', exchange.id]];
+  const schema = exchange.callerSchema ?? fallbackCaller;
+  for (const [name, value] of schema.requestIdHeaders(exchange.id)) headers.push([name, value]);
+  for (const [name, value] of toldHeaders(exchange.attempts)) headers.push([name, value]);
+  if (exchange.dropped.size > 0) headers.push(['x-gateway-dropped-fields', [...exchange.dropped].join(', ')]);
+  return headers;
+}

@@ -1,0 +1,127 @@
+/** Envoy's protocol messages, read and written: the only file that knows their shapes. */
+import type { HeaderChange, HeaderView, Refusal } from '../exchange/http.ts';
+import type { ClusterName } from '../policy/policy.ts';
+import type { HeaderPairs } from '../transform/schema.ts';
+import {
+  type HeaderMap,
+  type HeaderValueOption,
+  HeaderValueOption_HeaderAppendAction,
+} from './gen/envoy/config/core/v3/base.ts';
+import {
+  type ProcessingMode,
+  ProcessingMode_BodySendMode,
+  ProcessingMode_HeaderSendMode,
+} from './gen/envoy/extensions/filters/http/ext_proc/v3/processing_mode.ts';
+import type { HeaderMutation, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
+import type { StatusCode } from './gen/envoy/type/v3/http_status.ts';
+
+/** Dynamic metadata that Envoy's route and matcher read (envoy/bootstrap.yaml). */
+const CHAIN_NAMESPACE = 'gateway.chain';
+export const EXCHANGE_NAMESPACE = 'gateway.exchange';
+
+/** A view on Envoy's list, which is short: looking through it is cheaper than building a map. */
+export function headerView(map: HeaderMap | undefined): HeaderView {
+  const headers = map?.headers ?? [];
+  return {
+    get(name) {
+      for (const header of headers) {
+        // Envoy fills raw_value; bytes above 0x7f are nobody's business here.
+        if (header.key === name) return header.rawValue?.toString('latin1') ?? header.value;
+      }
+      return undefined;
+    },
+    names: () => headers.map((header) => header.key ?? ''),
+  };
+}
+
+function setHeaders(pairs: HeaderPairs): HeaderValueOption[] {
+  return pairs.map(([key, value]) => ({
+    header: { key, rawValue: Buffer.from(value, 'latin1') },
+    appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+  }));
+}
+
+export function headerMutation(change: HeaderChange): HeaderMutation {
+  return { setHeaders: setHeaders(change.set), removeHeaders: [...change.remove] };
+}
+
+/** `received` less what is set again and less pseudo-headers: so a provider sees what we set, and nothing else. */
+export function replacing(received: Iterable<string>, set: HeaderPairs): HeaderChange {
+  const kept = new Set(set.map(([name]) => name));
+  const remove: string[] = [];
+  for (const name of received) if (!name.startsWith(':') && name !== 'host' && !kept.has(name)) remove.push(name);
+  return { set, remove };
+}
+
+export const CONTINUE_REQUEST_HEADERS: ProcessingResponse = { response: { $case: 'requestHeaders', value: {} } };
+export const CONTINUE_RESPONSE_TRAILERS: ProcessingResponse = { response: { $case: 'responseTrailers', value: {} } };
+
+/** The rewritten request. Envoy obeys clear_route_cache only beside a header mutation. */
+export function requestBodyAnswer(change: HeaderChange, body: Buffer): ProcessingResponse {
+  return {
+    response: {
+      $case: 'requestBody',
+      value: {
+        response: { headerMutation: headerMutation(change), bodyMutation: { mutation: { $case: 'body', value: body } }, clearRouteCache: true },
+      },
+    },
+  };
+}
+
+/**
+ * Per request: the clusters in the order of attempts, for the route's `priority_group`; and, for the upstream ext_proc, the
+ * exchange and the cluster that the request was prepared for.
+ */
+export function chainMetadata(exchangeId: string, chain: readonly ClusterName[]): Record<string, unknown> {
+  return {
+    [CHAIN_NAMESPACE]: {
+      priority_groups: chain.map((cluster, index) => ({ name: String(index + 1), clusters: [{ cluster_name: cluster, weight: 1 }] })),
+    },
+    [EXCHANGE_NAMESPACE]: { id: exchangeId, cluster: chain[0] },
+  };
+}
+
+const { SEND, DEFAULT } = ProcessingMode_HeaderSendMode;
+const { BUFFERED, FULL_DUPLEX_STREAMED } = ProcessingMode_BodySendMode;
+
+/** An override replaces the whole mode: the request's body mode must be said again. */
+const READ_WHOLE: ProcessingMode = { requestBodyMode: BUFFERED, responseBodyMode: BUFFERED, responseTrailerMode: DEFAULT };
+const READ_STREAM: ProcessingMode = { requestBodyMode: BUFFERED, responseBodyMode: FULL_DUPLEX_STREAMED, responseTrailerMode: SEND };
+
+export const READ_WHOLE_ANSWER: ProcessingResponse = { response: { $case: 'responseHeaders', value: {} }, modeOverride: READ_WHOLE };
+
+export function readStreamAnswer(change: HeaderChange): ProcessingResponse {
+  return {
+    response: { $case: 'responseHeaders', value: { response: { headerMutation: headerMutation(change) } } },
+    modeOverride: READ_STREAM,
+  };
+}
+
+export function wholeAnswer(change: HeaderChange, body: Buffer | undefined): ProcessingResponse {
+  const bodyMutation = body === undefined ? undefined : { mutation: { $case: 'body' as const, value: body } };
+  return { response: { $case: 'responseBody', value: { response: { headerMutation: headerMutation(change), bodyMutation } } } };
+}
+
+export function streamChunk(body: Buffer, endOfStream: boolean): ProcessingResponse {
+  return {
+    response: {
+      $case: 'responseBody',
+      value: { response: { bodyMutation: { mutation: { $case: 'streamedResponse', value: { body, endOfStream } } } } },
+    },
+  };
+}
+
+export function immediateAnswer(refusal: Refusal): ProcessingResponse {
+  return {
+    response: {
+      $case: 'immediateResponse',
+      value: {
+        // The enum lists only named statuses; on the wire it is a number, and Envoy takes any.
+        status: { code: refusal.status as StatusCode },
+        headers: { setHeaders: setHeaders(refusal.headers) },
+        body: Buffer.from(refusal.body),
+        details: 'gateway_refusal',
+      },
+    },
+  };
+}

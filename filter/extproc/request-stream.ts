@@ -1,0 +1,146 @@
+/** The downstream ext_proc stream: one per request. Turns Envoy's messages into the phases of an exchange, and back. */
+import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js';
+import { onResponseBody, onResponseHeaders } from '../exchange/answer.ts';
+import { AnswerStream } from '../exchange/answer-stream.ts';
+import { type Exchange, type Gateway, openExchange } from '../exchange/exchange.ts';
+import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
+import { faultOf, refuse } from '../exchange/refuse.ts';
+import { type Ending, settle } from '../exchange/settle.ts';
+import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
+import * as messages from './messages.ts';
+
+type Call = ServerDuplexStream<ProcessingRequest, ProcessingResponse>;
+
+/** How long the attempt log of a broken answer may take to arrive; it tells a provider's reset from a caller's leaving. */
+const ATTEMPT_LOG_GRACE_MS = 250;
+
+export function serveRequest(call: Call, gateway: Gateway): void {
+  const exchange = openExchange(gateway);
+  let answer: AnswerStream | undefined;
+  let idle: NodeJS.Timeout | undefined;
+
+  const finish = (ending: Ending): void => {
+    clearTimeout(idle);
+    answer?.takeFacts();
+    settle(exchange, ending);
+  };
+  const stalled = (): void => {
+    if (answer === undefined || answer.over) return;
+    call.write(messages.streamChunk(answer.stall(), true));
+    finish('answered');
+  };
+
+  const handle = (message: ProcessingRequest): ProcessingResponse | undefined => {
+    const { request } = message;
+    switch (request?.$case) {
+      case 'requestHeaders':
+        onRequestHeaders(exchange, messages.headerView(request.value.headers), request.value.endOfStream === true);
+        return messages.CONTINUE_REQUEST_HEADERS;
+      case 'requestBody':
+        return forward(exchange, request.value.body ?? EMPTY);
+      case 'responseHeaders': {
+        const plan = onResponseHeaders(exchange, messages.headerView(request.value.headers));
+        if (plan.kind === 'whole') {
+          // A response without a body sends no body message to wait for.
+          return request.value.endOfStream === true ? whole(exchange, EMPTY, finish) : messages.READ_WHOLE_ANSWER;
+        }
+        answer = new AnswerStream(exchange);
+        idle = setTimeout(stalled, exchange.alias?.streamIdleMs ?? 0);
+        return messages.readStreamAnswer(plan.headers);
+      }
+      case 'responseBody': {
+        const { body = EMPTY, endOfStream = false } = request.value;
+        if (answer === undefined) return whole(exchange, body, finish);
+        idle?.refresh();
+        return streamed(answer, body, endOfStream, finish);
+      }
+      case 'responseTrailers': {
+        if (answer !== undefined && !answer.over) {
+          const rest = answer.end();
+          if (rest.length > 0) call.write(messages.streamChunk(rest, false));
+        }
+        finish('answered');
+        return messages.CONTINUE_RESPONSE_TRAILERS;
+      }
+      default:
+        throw new Error(`Envoy sent a message that this filter did not ask for: ${request?.$case}`);
+    }
+  };
+
+  call.on('data', (message: ProcessingRequest) => {
+    const began = performance.now();
+    let reply: ProcessingResponse | undefined;
+    try {
+      reply = handle(message);
+    } catch (error) {
+      const refusal = refuse(exchange, faultOf(exchange, error));
+      // A stream's own faults are events of the stream and never come here, so the answer has not begun.
+      reply = messages.immediateAnswer(refusal);
+      exchange.spentMs += performance.now() - began;
+      call.write(reply);
+      finish('answered');
+      return;
+    }
+    exchange.spentMs += performance.now() - began;
+    if (reply !== undefined) call.write(reply);
+  });
+  call.on('end', () => {
+    call.end();
+    closed();
+  });
+  call.on('cancelled', closed);
+  call.on('error', closed);
+
+  /** Envoy closed the stream. After a whole answer that is the normal end; before it, somebody left. */
+  function closed(): void {
+    clearTimeout(idle);
+    if (exchange.settled) return;
+    if (answer?.complete === true) {
+      finish('answered');
+      return;
+    }
+    answer?.takeFacts();
+    if (answer === undefined) finish('caller_left');
+    else setTimeout(() => finish(exchange.providerBroke ? 'provider_reset' : 'caller_left'), ATTEMPT_LOG_GRACE_MS);
+  }
+}
+
+/** A stream that is ended in good order before its work is done would let the request pass unprocessed: fail it. */
+export function failStream(call: Call, message: string): void {
+  call.emit('error', { code: grpcStatus.INTERNAL, message });
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function forward(exchange: Exchange, body: Buffer): ProcessingResponse {
+  const { chain, first, attemptDeadlineMs } = onRequestBody(exchange, body);
+  const change = messages.replacing(exchange.receivedHeaders, [
+    ...first.headers,
+    ['x-envoy-max-retries', String(chain.length - 1)],
+    ['x-envoy-upstream-rq-per-try-timeout-ms', String(attemptDeadlineMs)],
+  ]);
+  return { ...messages.requestBodyAnswer(change, first.body), dynamicMetadata: messages.chainMetadata(exchange.id, chain) };
+}
+
+function whole(exchange: Exchange, body: Buffer, finish: (ending: Ending) => void): ProcessingResponse {
+  const { headers, body: translated } = onResponseBody(exchange, body);
+  finish('answered');
+  return messages.wholeAnswer(headers, translated);
+}
+
+function streamed(
+  answer: AnswerStream,
+  chunk: Buffer,
+  endOfStream: boolean,
+  finish: (ending: Ending) => void,
+): ProcessingResponse | undefined {
+  if (answer.over) return undefined;
+  let bytes = answer.push(chunk);
+  if (endOfStream && !answer.over) {
+    const rest = answer.end();
+    bytes = rest.length === 0 ? bytes : Buffer.concat([bytes, rest]);
+  }
+  if (answer.over) finish('answered');
+  // Nothing to say yet is said by saying nothing: in this mode answers need not match chunks.
+  return bytes.length === 0 && !answer.over ? undefined : messages.streamChunk(bytes, answer.over);
+}

@@ -1,0 +1,67 @@
+/** The gRPC server that Envoy talks to, on a Unix socket. */
+import { chmodSync, rmSync } from 'node:fs';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Gateway } from '../exchange/exchange.ts';
+import { serveAttemptLog } from './attempt-log.ts';
+import { serveAttempt } from './attempt-stream.ts';
+import { AccessLogServiceService } from './gen/envoy/service/accesslog/v3/als.ts';
+import { ExternalProcessorService } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
+import { serveRequest } from './request-stream.ts';
+
+/** A 40 MiB body, its translation and their headers fit; grpc-js's own limit is 4 MiB. */
+const MAX_MESSAGE_BYTES = 96 * 1024 * 1024;
+
+export interface FilterServer {
+  /** Stops taking streams, lets those in flight finish, at most `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** @throws Error when the socket cannot be bound */
+export async function startFilterServer(socketPath: string, gateway: Gateway): Promise<FilterServer> {
+  const server = new Server({
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  });
+  tolerateResets(server);
+  server.addService(ExternalProcessorService, {
+    process: (call) => {
+      // Set by Envoy's own configuration (initial_metadata), which no caller can reach.
+      if (call.metadata.get('x-gateway-stream')[0] === 'attempt') serveAttempt(call, gateway);
+      else serveRequest(call, gateway);
+    },
+  });
+  server.addService(AccessLogServiceService, {
+    streamAccessLogs: (call, done) => serveAttemptLog(call, gateway, () => done(null, {})),
+  });
+  rmSync(socketPath, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error)));
+  });
+  // Envoy commonly runs as another user of the same group.
+  chmodSync(socketPath, 0o660);
+  return {
+    drain: (graceMs) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => {
+          server.forceShutdown();
+          resolve();
+        }, graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }),
+  };
+}
+
+/**
+ * Envoy resets streams of callers that leave, and all of them should its graceful-close flag be lost. Node answers more
+ * than 1000 resets (33 a second after that) with GOAWAY, which fails every request on the connection. grpc-js has no option for
+ * these limits; the field is private, and test/envoy/graceful-close.test.ts guards that it is still there.
+ */
+function tolerateResets(server: Server): void {
+  const options: unknown = Reflect.get(server, 'commonServerOptions');
+  if (typeof options !== 'object' || options === null) throw new Error('grpc-js has no commonServerOptions any more');
+  Object.assign(options, { streamResetBurst: 1_000_000, streamResetRate: 100_000 });
+}

@@ -1,0 +1,104 @@
+/** Attempts: what became of each target that was asked, in one word. Envoy makes them; the filter learns of them. */
+import type { Target } from '../policy/policy.ts';
+import type { HeaderPairs } from '../transform/schema.ts';
+
+/** Why a target did not answer. Published: callers read it in `x-gateway-failed-attempts`, auditors in the record. */
+export type AttemptFailure =
+  | 'overloaded'
+  | 'rate_limited'
+  | 'server_error'
+  | 'deadline_exceeded'
+  | 'connect_failed'
+  | 'reset'
+  | 'credential_refused'
+  | 'billing'
+  | 'model_not_found'
+  | 'conflict'
+  | 'request_refused'
+  | 'circuit_open'
+  | 'no_healthy_host'
+  /** It failed, and nothing told how. */
+  | 'no_answer';
+
+export interface Attempt {
+  /** 1 is the first. */
+  readonly number: number;
+  readonly target: Target;
+  /** Milliseconds of the process's monotonic clock. */
+  readonly startedAt: number;
+  endedAt: number | undefined;
+  outcome: 'pending' | 'ok' | 'abandoned' | AttemptFailure;
+  /** The provider's HTTP status. */
+  status: number | undefined;
+}
+
+export function failureOfStatus(status: number): AttemptFailure {
+  switch (status) {
+    case 401:
+    case 403:
+      return 'credential_refused';
+    case 402:
+      return 'billing';
+    case 404:
+      return 'model_not_found';
+    case 408:
+    case 504:
+      return 'deadline_exceeded';
+    case 409:
+      return 'conflict';
+    case 429:
+      return 'rate_limited';
+    case 503:
+    case 529:
+      return 'overloaded';
+    default:
+      return status >= 500 ? 'server_error' : 'request_refused';
+  }
+}
+
+/**
+ * Envoy's response flags (its access log's short names, docs "Response flags") that name a failure, most telling first.
+ * `%RESPONSE_FLAGS%` joins them with commas.
+ */
+const FLAG_FAILURES: readonly (readonly [flag: string, failure: AttemptFailure])[] = [
+  ['UO', 'circuit_open'],
+  ['UH', 'no_healthy_host'],
+  ['NC', 'no_healthy_host'],
+  ['UF', 'connect_failed'],
+  ['UT', 'deadline_exceeded'],
+  ['UC', 'reset'],
+  ['UR', 'reset'],
+  ['LR', 'reset'],
+  ['UPE', 'reset'],
+];
+
+export function failureOfFlags(flags: readonly string[]): AttemptFailure | undefined {
+  return FLAG_FAILURES.find(([flag]) => flags.includes(flag))?.[1];
+}
+
+/** What every answer tells its caller about the attempts, the failed ones in RFC 9651 list form. */
+export function toldHeaders(attempts: readonly Attempt[]): HeaderPairs {
+  const last = attempts.at(-1);
+  if (last === undefined) return [];
+  const told: [string, string][] = [];
+  if (last.outcome === 'ok') {
+    told.push(
+      ['x-gateway-target', last.target.id],
+      ['x-gateway-model', last.target.model],
+      ['x-gateway-attempt', String(last.number)],
+    );
+  }
+  if (attempts.length > 1 || last.outcome !== 'ok') {
+    told.push(['x-gateway-failed-attempts', attempts.filter(failed).map(describe).join(', ')]);
+  }
+  return told;
+}
+
+function failed(attempt: Attempt): boolean {
+  return attempt.outcome !== 'ok' && attempt.outcome !== 'pending';
+}
+
+function describe(attempt: Attempt): string {
+  const status = attempt.status === undefined ? '' : `;status=${attempt.status}`;
+  return `${attempt.target.id};reason=${attempt.outcome}${status}`;
+}

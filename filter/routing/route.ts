@@ -1,0 +1,22 @@
+/** Routing: from what a caller asked for to the ordered chain of targets that may answer it. */
+import { Fault } from '../fault.ts';
+import type { Alias, AliasName, Caller, Policy } from '../policy/policy.ts';
+
+/** @throws Fault `alias_unknown`, whether it does not exist or is not open to this caller: neither learns more */
+export function route(policy: Policy, caller: Caller, requested: string): Alias {
+  const alias = policy.aliases.get(requested as AliasName);
+  const allowed = alias !== undefined && (caller.aliases === 'all' || caller.aliases.has(alias.name));
+  if (alias !== undefined && allowed) return alias;
+  const shown = requested.length > 64 ? `${requested.slice(0, 64)}…` : requested;
+  throw new Fault(
+    'alias_unknown',
+    `The model alias ${JSON.stringify(shown)} does not exist or is not open to this caller key. Ask for one of: ${openTo(policy, caller)}.`,
+    { param: 'model' },
+  );
+}
+
+function openTo(policy: Policy, caller: Caller): string {
+  const names = caller.aliases === 'all' ? policy.aliases.keys() : caller.aliases;
+  const all = [...names].sort();
+  return all.length === 0 ? '(none)' : all.slice(0, 20).join(', ') + (all.length > 20 ? ', …' : '');
+}
