@@ -1,7 +1,7 @@
 /** An answer on its way back: response headers, then a whole body (answer-stream.ts has the streamed one). */
 import { type Attempt, failureOfFlags, failureOfStatus } from '../fallback/attempt.ts';
 import { Fault, type FaultKind } from '../fault.ts';
-import { isObject, type JsonObject } from '../json.ts';
+import { type JsonObject, parseObject } from '../json.ts';
 import { providerSchema } from '../transform/registry.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
 import { type Exchange, sameSchema } from './exchange.ts';
@@ -67,14 +67,14 @@ export function onResponseBody(exchange: Exchange, bytes: Buffer): WholeAnswer {
     const status = attempt.status ?? 0;
     const error = schema.decodeError(status, (name) => headers.get(name), bytes);
     const fault = providerFault(exchange, error);
-    if (!same || fault.code !== 'provider_refused_request' || parse(bytes) === undefined) throw fault;
+    if (!same || fault.code !== 'provider_refused_request' || parseObject(bytes) === undefined) throw fault;
     exchange.fault = fault;
     exchange.status = status;
     exchange.responseBytes = bytes.length;
     return { headers: answerHeaders(exchange, headers, []), body: undefined };
   }
 
-  const json = parse(bytes);
+  const json = parseObject(bytes);
   if (json === undefined) throw new Fault('provider_answer_invalid', 'The provider answered with a body that is not a JSON object.');
   if (same) {
     Object.assign(exchange.facts, schema.readFacts(json));
@@ -98,15 +98,6 @@ function translate(exchange: Exchange, json: JsonObject): string {
     return callerSchema.encodeAnswer(answer);
   } catch (error) {
     throw new Fault('provider_answer_invalid', "The provider's answer could not be read.", { cause: error });
-  }
-}
-
-function parse(bytes: Buffer): JsonObject | undefined {
-  try {
-    const json: unknown = JSON.parse(bytes.toString('utf8'));
-    return isObject(json) ? json : undefined;
-  } catch {
-    return undefined;
   }
 }
 

@@ -75,7 +75,12 @@ export interface AttemptLogEntry {
 /** Entries of exchanges that are over, and of attempts that nobody knows, are of no use any more. */
 export function onAttemptLog(exchange: Exchange | undefined, entry: AttemptLogEntry): void {
   const attempt = exchange?.attempts.find((made) => made.number === entry.number && made.target.cluster === entry.cluster);
-  if (attempt === undefined || attempt.outcome === 'ok') return;
+  if (exchange === undefined || attempt === undefined) return;
+  if (attempt.outcome === 'ok') {
+    // Headers had come: it broke in the middle. `DC` is the caller's own leaving.
+    if (!entry.flags.includes('DC') && failureOfFlags(entry.flags) !== undefined) exchange.providerBroke = true;
+    return;
+  }
   attempt.outcome = failureOfFlags(entry.flags) ?? (entry.status === 0 ? 'no_answer' : failureOfStatus(entry.status));
   attempt.status = entry.status === 0 ? undefined : entry.status;
   if (entry.durationMs !== undefined) attempt.endedAt = attempt.startedAt + entry.durationMs;

@@ -51,6 +51,8 @@ export interface Exchange {
   readonly facts: AnswerFacts;
   /** Characters of a streamed answer seen so far. */
   outputCharacters: number;
+  /** The provider, not the caller, broke off an answer that had begun. */
+  providerBroke: boolean;
   /** A streamed answer began and its terminal event did not come. */
   answerIncomplete: boolean;
   providerRequestId: string | undefined;
@@ -91,6 +93,7 @@ export function openExchange(gateway: Gateway): Exchange {
     firstByteAt: undefined,
     facts: {},
     outputCharacters: 0,
+    providerBroke: false,
     answerIncomplete: false,
     providerRequestId: undefined,
     requestBytes: 0,

@@ -15,7 +15,7 @@ import { identify, onBehalfOf } from '../identity/caller-key.ts';
 import { isObject, type Json } from '../json.ts';
 import type { ClusterName } from '../policy/policy.ts';
 import { route } from '../routing/route.ts';
-import { callerForPath, fallbackCallerFor } from '../transform/registry.ts';
+import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import { prepareAttempt, type PreparedAttempt } from './attempts.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
@@ -24,7 +24,7 @@ import type { HeaderView } from './http.ts';
 export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfStream: boolean): void {
   const path = (headers.get(':path') ?? '').split('?', 1)[0] ?? '';
   const schema = callerForPath(path);
-  exchange.callerSchema = schema ?? fallbackCallerFor((name) => headers.get(name));
+  exchange.callerSchema = schema ?? callerForUnknownPath((name) => headers.get(name));
   exchange.receivedHeaders = [...headers.names()];
 
   exchange.caller = identify(exchange.policy, (name) => headers.get(name));

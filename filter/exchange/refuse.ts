@@ -2,14 +2,14 @@
 import { toldHeaders } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
-import { fallbackCaller } from '../transform/registry.ts';
+import { callerForUnknownPath } from '../transform/registry.ts';
 import type { Exchange } from './exchange.ts';
 import type { Refusal } from './http.ts';
 
 export function refuse(exchange: Exchange, fault: Fault): Refusal {
   exchange.fault = fault;
   exchange.status = fault.status;
-  const schema = exchange.callerSchema ?? fallbackCaller;
+  const schema = exchange.callerSchema ?? callerForUnknownPath(() => undefined);
   const body = schema.encodeFault(fault, exchange.id);
   exchange.responseBytes = Buffer.byteLength(body);
   const headers: [string, string][] = [['content-type', 'application/json']];
@@ -27,7 +27,7 @@ export function faultOf(exchange: Exchange, error: unknown): Fault {
 /** What every answer carries of ours, whatever became of the request. */
 export function gatewayHeaders(exchange: Exchange): HeaderPairs {
   const headers: [string, string][] = [['x-gateway-request-id', exchange.id]];
-  const schema = exchange.callerSchema ?? fallbackCaller;
+  const schema = exchange.callerSchema ?? callerForUnknownPath(() => undefined);
   for (const [name, value] of schema.requestIdHeaders(exchange.id)) headers.push([name, value]);
   for (const [name, value] of toldHeaders(exchange.attempts)) headers.push([name, value]);
   if (exchange.dropped.size > 0) headers.push(['x-gateway-dropped-fields', [...exchange.dropped].join(', ')]);

@@ -1,11 +1,17 @@
 /** The gRPC server that Envoy talks to, on a Unix socket. */
 import { chmodSync, rmSync } from 'node:fs';
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+} from '@grpc/grpc-js';
 import type { Gateway } from '../exchange/exchange.ts';
 import { serveAttemptLog } from './attempt-log.ts';
 import { serveAttempt } from './attempt-stream.ts';
-import { AccessLogServiceService } from './gen/envoy/service/accesslog/v3/als.ts';
-import { ExternalProcessorService } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
+import { AccessLogServiceService, type StreamAccessLogsMessage, type StreamAccessLogsResponse } from './gen/envoy/service/accesslog/v3/als.ts';
+import { ExternalProcessorService, type ProcessingRequest, type ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import { serveRequest } from './request-stream.ts';
 
 /** A 40 MiB body, its translation and their headers fit; grpc-js's own limit is 4 MiB. */
@@ -25,14 +31,17 @@ export async function startFilterServer(socketPath: string, gateway: Gateway): P
   });
   tolerateResets(server);
   server.addService(ExternalProcessorService, {
-    process: (call) => {
+    process: (call: ServerDuplexStream<ProcessingRequest, ProcessingResponse>) => {
       // Set by Envoy's own configuration (initial_metadata), which no caller can reach.
       if (call.metadata.get('x-gateway-stream')[0] === 'attempt') serveAttempt(call, gateway);
       else serveRequest(call, gateway);
     },
   });
   server.addService(AccessLogServiceService, {
-    streamAccessLogs: (call, done) => serveAttemptLog(call, gateway, () => done(null, {})),
+    streamAccessLogs: (
+      call: ServerReadableStream<StreamAccessLogsMessage, StreamAccessLogsResponse>,
+      done: sendUnaryData<StreamAccessLogsResponse>,
+    ) => serveAttemptLog(call, gateway, () => done(null, {})),
   });
   rmSync(socketPath, { force: true });
   await new Promise<void>((resolve, reject) => {

@@ -1,0 +1,70 @@
+/** The filter process: reads its settings, builds everything, serves, drains. The only file that builds things. */
+import { pino } from 'pino';
+import { startAdminServer } from './admin/admin-server.ts';
+import { CredentialError, loadCredentials } from './credentials/credentials.ts';
+import type { Exchanges, Gateway } from './exchange/exchange.ts';
+import { startFilterServer } from './extproc/server.ts';
+import { AuditLog } from './observability/audit-log.ts';
+import { createMetrics } from './observability/metrics.ts';
+import { loadPolicy, PolicyError } from './policy/load.ts';
+import type { AliasName } from './policy/policy.ts';
+import { readSettings, SettingsError } from './settings.ts';
+
+/** Streams in flight get this long when the process is told to end. */
+const DRAIN_MS = 30_000;
+
+const log = pino({ base: { process: 'filter' }, timestamp: pino.stdTimeFunctions.isoTime });
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  const policy = loadPolicy(settings.policyPath);
+  const credentials = loadCredentials(policy, process.env);
+  const auditLog = await AuditLog.open(settings.auditDirectory, log);
+  const exchanges: Exchanges = new Map();
+  const metrics = createMetrics({
+    auditLog,
+    inFlight: () => exchanges.size,
+    isAlias: (name) => policy.aliases.has(name as AliasName),
+  });
+  const gateway: Gateway = {
+    policy: () => policy,
+    credentials,
+    exchanges,
+    record(record) {
+      auditLog.append(record);
+      metrics.observe(record);
+    },
+    onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
+    maxRequestBytes: settings.maxRequestBytes,
+  };
+  const server = await startFilterServer(settings.socketPath, gateway);
+  let draining = false;
+  const admin = await startAdminServer({
+    host: settings.adminHost,
+    port: settings.adminPort,
+    registry: metrics.registry,
+    isReady: () => !draining,
+  });
+  log.info({ socket: settings.socketPath, adminPort: admin.port, policy: policy.version }, 'filter is ready');
+
+  const stop = async (signal: string): Promise<void> => {
+    if (draining) return;
+    draining = true;
+    log.info({ signal, inFlight: exchanges.size }, 'draining');
+    await server.drain(DRAIN_MS);
+    await auditLog.close();
+    await admin.close();
+    log.info('filter has stopped');
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+}
+
+try {
+  await main();
+} catch (error) {
+  // What the operator has to mend is said in plain lines; everything else with its stack.
+  if (error instanceof PolicyError || error instanceof CredentialError || error instanceof SettingsError) console.error(error.message);
+  else log.fatal({ error }, 'filter could not start');
+  process.exit(1);
+}

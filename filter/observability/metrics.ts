@@ -1,0 +1,99 @@
+/** What Prometheus scrapes. Labels hold only names out of the policy and words of closed sets: cardinality is bounded. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { AuditLog } from './audit-log.ts';
+import type { AuditRecord } from './audit-record.ts';
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+const FILTER_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5];
+
+export interface Metrics {
+  readonly registry: Registry;
+  observe(record: AuditRecord): void;
+}
+
+export interface MetricsSources {
+  readonly auditLog: AuditLog;
+  readonly inFlight: () => number;
+  readonly isAlias: (name: string) => boolean;
+}
+
+export function createMetrics({ auditLog, inFlight, isAlias }: MetricsSources): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  const requests = new Counter({
+    name: 'gateway_requests_total',
+    help: 'Requests by what became of them.',
+    labelNames: ['caller_schema', 'alias', 'outcome'],
+    registers,
+  });
+  const attempts = new Counter({
+    name: 'gateway_attempts_total',
+    help: 'Attempts on targets by outcome.',
+    labelNames: ['target', 'outcome'],
+    registers,
+  });
+  const tokens = new Counter({
+    name: 'gateway_tokens_total',
+    help: 'Tokens by the target that answered; cache tokens are part of input.',
+    labelNames: ['target', 'kind'],
+    registers,
+  });
+  const duration = new Histogram({
+    name: 'gateway_request_duration_seconds',
+    help: 'From request headers to the last byte.',
+    labelNames: ['caller_schema', 'stream'],
+    buckets: SECONDS,
+    registers,
+  });
+  const firstByte = new Histogram({
+    name: 'gateway_time_to_first_byte_seconds',
+    help: "From request headers to the first byte of the answer's body.",
+    labelNames: ['caller_schema', 'stream'],
+    buckets: SECONDS,
+    registers,
+  });
+  const filter = new Histogram({
+    name: 'gateway_filter_duration_seconds',
+    help: "Time of a request in the filter's own code.",
+    buckets: FILTER_SECONDS,
+    registers,
+  });
+  sampled(registry, 'gateway_requests_in_flight', 'Requests in flight.', inFlight);
+  sampled(registry, 'gateway_audit_queued_bytes', 'Audit records that wait for the disk.', () => auditLog.queuedBytes);
+  sampled(registry, 'gateway_audit_written_records', 'Audit records on disk.', () => auditLog.written);
+  sampled(registry, 'gateway_audit_dropped_records', 'Audit records given up.', () => auditLog.dropped);
+  sampled(registry, 'gateway_audit_failed_writes', 'Writes that the disk refused.', () => auditLog.failedWrites);
+
+  return {
+    registry,
+    observe(record) {
+      const caller_schema = record.caller_schema ?? 'unknown';
+      const stream = String(record.stream);
+      const alias = record.alias !== null && isAlias(record.alias) ? record.alias : 'unknown';
+      requests.inc({ caller_schema, alias, outcome: record.outcome });
+      for (const attempt of record.attempts) attempts.inc({ target: attempt.target, outcome: attempt.outcome });
+      duration.observe({ caller_schema, stream }, record.duration_ms.total / 1000);
+      filter.observe(record.duration_ms.gateway / 1000);
+      const { to_first_byte } = record.duration_ms;
+      if (to_first_byte !== null) firstByte.observe({ caller_schema, stream }, to_first_byte / 1000);
+      const target = record.attempts.at(-1)?.target;
+      if (record.usage === null || target === undefined) return;
+      tokens.inc({ target, kind: 'input' }, record.usage.input_tokens);
+      tokens.inc({ target, kind: 'output' }, record.usage.output_tokens);
+      tokens.inc({ target, kind: 'cache_read' }, record.usage.cache_read_input_tokens);
+      tokens.inc({ target, kind: 'cache_write' }, record.usage.cache_write_input_tokens);
+    },
+  };
+}
+
+function sampled(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
+}

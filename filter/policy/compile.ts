@@ -1,0 +1,142 @@
+/** Resolves every name of a policy document and freezes the result. */
+import { resolve } from 'node:path';
+import { isSchemaName, providerSchema } from '../transform/registry.ts';
+import type { AliasDocument, CallerKeyDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
+import type {
+  Alias,
+  AliasName,
+  Caller,
+  CallerKeyHash,
+  ClusterName,
+  CredentialName,
+  CredentialSource,
+  Policy,
+  Target,
+  TargetId,
+  TenantId,
+} from './policy.ts';
+import { suggest } from './suggest.ts';
+
+/** Long enough for the slowest whole answer; callers' SDKs give up after ten minutes as well. */
+const DEFAULT_PLAIN_DEADLINE_MS = 600_000;
+const DEFAULT_STREAM_DEADLINE_MS = 30_000;
+const DEFAULT_STREAM_IDLE_MS = 60_000;
+const DEFAULT_RETRY_AFTER_MS = 5_000;
+
+export type Compiled = { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export function compile(document: PolicyDocument, about: { version: string; baseDirectory: string }): Compiled {
+  const problems: Problem[] = [];
+  const credentials = new Map<CredentialName, CredentialSource>();
+  for (const [name, source] of Object.entries(document.credentials ?? {})) {
+    credentials.set(
+      name as CredentialName,
+      Object.freeze(
+        source.file === undefined
+          ? { from: 'env', variable: source.env ?? '' }
+          : { from: 'file', path: resolve(about.baseDirectory, source.file) },
+      ),
+    );
+  }
+  const targets = new Map<TargetId, Target>();
+  for (const [id, target] of Object.entries(document.targets)) {
+    const compiled = compileTarget(id, target, credentials, problems);
+    if (compiled !== undefined) targets.set(compiled.id, compiled);
+  }
+  const aliases = new Map<AliasName, Alias>();
+  for (const [name, alias] of Object.entries(document.aliases)) {
+    const compiled = compileAlias(name, alias, targets, problems);
+    if (compiled !== undefined) aliases.set(compiled.name, compiled);
+  }
+  const callers = new Map<CallerKeyHash, Caller>();
+  for (const [tenant, { caller_keys }] of Object.entries(document.tenants)) {
+    for (const [index, key] of caller_keys.entries()) {
+      const at = ['tenants', tenant, 'caller_keys', index];
+      const hash = key.sha256 as CallerKeyHash;
+      const taken = callers.get(hash);
+      if (taken !== undefined) problems.push({ at: [...at, 'sha256'], message: `the same key as ${taken.tenant}/${taken.keyName}` });
+      callers.set(hash, compileCaller(tenant, key, aliases, at, problems));
+    }
+  }
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, policy: Object.freeze({ version: about.version, callers, aliases, targets, credentials }) };
+}
+
+function compileTarget(
+  id: string,
+  target: TargetDocument,
+  credentials: ReadonlyMap<CredentialName, CredentialSource>,
+  problems: Problem[],
+): Target | undefined {
+  const credential = target.credential as CredentialName | undefined;
+  if (credential !== undefined && !credentials.has(credential)) {
+    problems.push({
+      at: ['targets', id, 'credential'],
+      message: `no credential ${JSON.stringify(credential)}; ${suggest(credential, credentials.keys())}`,
+    });
+  }
+  if (!isSchemaName(target.schema)) return undefined;
+  return Object.freeze({
+    id: id as TargetId,
+    cluster: target.cluster as ClusterName,
+    schema: target.schema,
+    model: target.model,
+    path: target.path ?? providerSchema(target.schema).defaultPath,
+    credential,
+    maxOutputTokens: target.max_output_tokens,
+  });
+}
+
+function compileAlias(name: string, alias: AliasDocument, targets: ReadonlyMap<TargetId, Target>, problems: Problem[]): Alias | undefined {
+  const chain = alias.chain.flatMap((id, index) => {
+    const target = targets.get(id as TargetId);
+    if (target !== undefined) return [target];
+    problems.push({ at: ['aliases', name, 'chain', index], message: `no target ${JSON.stringify(id)}; ${suggest(id, targets.keys())}` });
+    return [];
+  });
+  const [first, ...rest] = chain;
+  if (first === undefined) return undefined;
+  return Object.freeze({
+    name: name as AliasName,
+    chain: Object.freeze([first, ...rest] as const),
+    attemptDeadlineMs: Object.freeze({
+      plain: milliseconds(alias.attempt_deadline?.plain) ?? DEFAULT_PLAIN_DEADLINE_MS,
+      stream: milliseconds(alias.attempt_deadline?.stream) ?? DEFAULT_STREAM_DEADLINE_MS,
+    }),
+    streamIdleMs: milliseconds(alias.stream_idle) ?? DEFAULT_STREAM_IDLE_MS,
+    retryAfterSeconds: Math.ceil((milliseconds(alias.retry_after) ?? DEFAULT_RETRY_AFTER_MS) / 1000),
+  });
+}
+
+function compileCaller(
+  tenant: string,
+  key: CallerKeyDocument,
+  aliases: ReadonlyMap<AliasName, Alias>,
+  at: readonly (string | number)[],
+  problems: Problem[],
+): Caller {
+  const listed = key.aliases ?? 'all';
+  if (listed !== 'all') {
+    listed.forEach((name, index) => {
+      if (aliases.has(name as AliasName)) return;
+      problems.push({ at: [...at, 'aliases', index], message: `no alias ${JSON.stringify(name)}; ${suggest(name, aliases.keys())}` });
+    });
+  }
+  return Object.freeze({
+    tenant: tenant as TenantId,
+    keyName: key.name,
+    feature: key.feature ?? 'default',
+    agent: key.agent ?? 'default',
+    onBehalfOf: key.on_behalf_of ?? 'refused',
+    aliases: listed === 'all' ? 'all' : new Set(listed as readonly AliasName[]),
+  });
+}
+
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
+
+function milliseconds(duration: string | undefined): number | undefined {
+  const match = /^(\d+)(ms|s|m)$/.exec(duration ?? '');
+  const unit = match?.[2];
+  if (unit !== 'ms' && unit !== 's' && unit !== 'm') return undefined;
+  return Number(match?.[1]) * UNIT_MS[unit];
+}

@@ -1,0 +1,77 @@
+/** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
+import { isNode, LineCounter, parseDocument } from 'yaml';
+
+export interface PolicyDocument {
+  readonly version: 1;
+  readonly credentials?: Readonly<Record<string, { readonly file?: string; readonly env?: string }>>;
+  readonly targets: Readonly<Record<string, TargetDocument>>;
+  readonly aliases: Readonly<Record<string, AliasDocument>>;
+  readonly tenants: Readonly<Record<string, { readonly caller_keys: readonly CallerKeyDocument[] }>>;
+}
+
+export interface TargetDocument {
+  readonly cluster: string;
+  readonly schema: string;
+  readonly model: string;
+  readonly path?: string;
+  readonly credential?: string;
+  readonly max_output_tokens: number;
+}
+
+export interface AliasDocument {
+  readonly chain: readonly string[];
+  readonly attempt_deadline?: { readonly plain?: string; readonly stream?: string };
+  readonly stream_idle?: string;
+  readonly retry_after?: string;
+}
+
+export interface CallerKeyDocument {
+  readonly name: string;
+  readonly sha256: string;
+  readonly feature?: string;
+  readonly agent?: string;
+  readonly on_behalf_of?: 'trusted' | 'refused';
+  readonly aliases?: 'all' | readonly string[];
+}
+
+/** Where in the document: `['aliases', 'fast', 'chain', 0]`. */
+export type Place = readonly (string | number)[];
+
+export interface Problem {
+  readonly at: Place;
+  readonly message: string;
+}
+
+export interface Source {
+  readonly value: unknown;
+  /** YAML's own complaints, already with line and column. */
+  readonly syntaxErrors: readonly string[];
+  /** @returns `file:line:column: path: message` */
+  describe(problem: Problem): string;
+}
+
+export function readSource(file: string, text: string): Source {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
+  const position = (offset: number): string => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  return {
+    value: document.toJS(),
+    syntaxErrors: document.errors.map((error) => `${position(error.pos[0])}: ${error.message}`),
+    describe({ at, message }) {
+      // A field that is missing has no place of its own: its nearest parent's is told.
+      for (let depth = at.length; depth >= 0; depth--) {
+        const node = depth === 0 ? document.contents : document.getIn(at.slice(0, depth), true);
+        if (isNode(node) && node.range) return `${position(node.range[0])}: ${pathOf(at)}: ${message}`;
+      }
+      return `${file}:1:1: ${pathOf(at)}: ${message}`;
+    },
+  };
+}
+
+function pathOf(at: Place): string {
+  if (at.length === 0) return '(document)';
+  return at.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');
+}

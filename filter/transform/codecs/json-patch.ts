@@ -1,0 +1,96 @@
+/**
+ * Changes top-level members of a JSON object in its bytes. All else stays as it was, byte for byte: unknown fields, number
+ * spellings, the order of members.
+ */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COMMA = 0x2c;
+
+/**
+ * @param body one valid JSON object; the caller has parsed it
+ * @param members name -> new JSON text. Every occurrence is replaced, since readers of duplicate names disagree on which
+ *   one counts; a member that is absent is put first.
+ */
+export function replaceMembers(body: Buffer, members: ReadonlyMap<string, string>): Buffer {
+  const pieces: Buffer[] = [];
+  const missing = new Set(members.keys());
+  let copied = 0;
+  const open = body.indexOf(OPEN_BRACE);
+  let at = open + 1;
+  let empty = true;
+  for (;;) {
+    at = skipTo(body, at, QUOTE, CLOSE_BRACE);
+    if (body[at] !== QUOTE) break;
+    empty = false;
+    const keyEnd = endOfString(body, at);
+    const name = memberName(body.subarray(at, keyEnd));
+    const valueStart = startOfValue(body, body.indexOf(COLON, keyEnd) + 1);
+    const valueEnd = endOfValue(body, valueStart);
+    const replacement = members.get(name);
+    if (replacement !== undefined) {
+      missing.delete(name);
+      pieces.push(body.subarray(copied, valueStart), Buffer.from(replacement));
+      copied = valueEnd;
+    }
+    at = valueEnd;
+  }
+  pieces.push(body.subarray(copied));
+  if (missing.size === 0) return Buffer.concat(pieces);
+  const added = [...missing].map((name) => `${JSON.stringify(name)}:${members.get(name)}`).join(',');
+  const [first = body] = pieces;
+  const head = Buffer.concat([first.subarray(0, open + 1), Buffer.from(empty ? added : `${added},`)]);
+  return Buffer.concat([head, first.subarray(open + 1), ...pieces.slice(1)]);
+}
+
+/** Names may be spelt with escapes: `mod\u0065l` is `model` to every reader. */
+function memberName(quoted: Buffer): string {
+  const text = quoted.toString('utf8');
+  return text.includes('\\') ? String(JSON.parse(text)) : text.slice(1, -1);
+}
+
+function skipTo(body: Buffer, from: number, ...stops: number[]): number {
+  let at = from;
+  while (at < body.length && !stops.includes(body[at] ?? 0)) at++;
+  return at;
+}
+
+function startOfValue(body: Buffer, from: number): number {
+  let at = from;
+  for (let byte = body[at]; byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d; byte = body[at]) at++;
+  return at;
+}
+
+/** @param at position of the opening quote @returns position after the closing one */
+function endOfString(body: Buffer, at: number): number {
+  let quote = at;
+  for (;;) {
+    quote = body.indexOf(QUOTE, quote + 1);
+    if (quote === -1) throw new Error('the JSON text ends inside a string');
+    let backslashes = 0;
+    while (body[quote - 1 - backslashes] === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return quote + 1;
+  }
+}
+
+function endOfValue(body: Buffer, at: number): number {
+  const first = body[at];
+  if (first === QUOTE) return endOfString(body, at);
+  if (first !== OPEN_BRACE && first !== OPEN_BRACKET) {
+    const end = skipTo(body, at, COMMA, CLOSE_BRACE, 0x20, 0x09, 0x0a, 0x0d);
+    return end;
+  }
+  let depth = 0;
+  for (let position = at; position < body.length; position++) {
+    const byte = body[position];
+    if (byte === QUOTE) position = endOfString(body, position) - 1;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++;
+    else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) return position + 1;
+  }
+  throw new Error('the JSON text ends inside a value');
+}

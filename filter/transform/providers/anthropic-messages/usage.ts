@@ -1,0 +1,35 @@
+/** Anthropic's usage object -> unified usage. Its counts are exclusive; in a stream they come in pieces (providers.md 1.3). */
+import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import type { Usage } from '../../unified.ts';
+
+/** Later non-null values win, field by field: message_delta repeats some of message_start and leaves others out. */
+export function mergeUsage(before: JsonObject, value: Json | undefined): JsonObject {
+  if (!isObject(value)) return before;
+  const merged = { ...before };
+  for (const [field, item] of Object.entries(value)) if (item !== null && item !== undefined) merged[field] = item;
+  return merged;
+}
+
+export function readUsage(value: Json | undefined): Usage | undefined {
+  if (!isObject(value)) return undefined;
+  const written = isObject(value['cache_creation']) ? value['cache_creation'] : {};
+  const cacheWrite5m = count(written, 'ephemeral_5m_input_tokens');
+  const cacheWrite1h = count(written, 'ephemeral_1h_input_tokens');
+  const output = count(value, 'output_tokens');
+  const details = isObject(value['output_tokens_details']) ? value['output_tokens_details'] : {};
+  const outputReasoning = Math.min(count(details, 'thinking_tokens'), output);
+  return {
+    inputUncached: count(value, 'input_tokens'),
+    cacheRead: count(value, 'cache_read_input_tokens'),
+    cacheWrite5m,
+    cacheWrite1h,
+    cacheWriteOther: Math.max(count(value, 'cache_creation_input_tokens') - cacheWrite5m - cacheWrite1h, 0),
+    outputVisible: output - outputReasoning,
+    outputReasoning,
+  };
+}
+
+function count(from: JsonObject, field: string): number {
+  const value = from[field];
+  return typeof value === 'number' && value > 0 ? value : 0;
+}

@@ -1,0 +1,66 @@
+/** Reads model, usage and end of a stream whose bytes pass untouched. */
+import { isObject, type JsonObject } from '../../../json.ts';
+import type { SseEvent } from '../../codecs/sse.ts';
+import type { AnswerFacts, StreamTap } from '../../schema.ts';
+import type { ProviderError } from '../../unified.ts';
+import { streamError } from './error.ts';
+import { readUsage } from './usage.ts';
+
+export function openTap(callerBody: JsonObject): StreamTap {
+  const options = callerBody['stream_options'];
+  const usageWanted = isObject(options) && options['include_usage'] === true;
+  const facts: AnswerFacts = {};
+  let error: ProviderError | undefined;
+  let ended = false;
+  let outputCharacters = 0;
+
+  const see = ({ event, data }: SseEvent): 'pass' | 'drop' | 'error' => {
+    if (data === '') return 'pass';
+    if (data === '[DONE]') {
+      ended = true;
+      return 'pass';
+    }
+    const chunk: unknown = JSON.parse(data);
+    if (!isObject(chunk)) throw new Error('a chunk of the stream is not a JSON object');
+    if (event === 'error' || (chunk['error'] !== undefined && chunk['error'] !== null)) {
+      error = streamError(chunk);
+      return 'error';
+    }
+    if (facts.model === undefined && typeof chunk['model'] === 'string') facts.model = chunk['model'];
+    const usage = readUsage(chunk['usage']);
+    if (usage !== undefined) facts.usage = usage;
+    const { choices } = chunk;
+    if (!Array.isArray(choices)) return 'pass';
+    outputCharacters += deltaCharacters(choices);
+    // The usage chunk is there because the gateway asked for it; who did not ask must not see it.
+    return choices.length === 0 && usage !== undefined && !usageWanted ? 'drop' : 'pass';
+  };
+  return {
+    see,
+    facts,
+    get outputCharacters() {
+      return outputCharacters;
+    },
+    get ended() {
+      return ended;
+    },
+    get error() {
+      return error;
+    },
+  };
+}
+
+function deltaCharacters(choices: readonly unknown[]): number {
+  let characters = 0;
+  for (const choice of choices) {
+    const delta = isObject(choice) && isObject(choice['delta']) ? choice['delta'] : undefined;
+    if (delta === undefined) continue;
+    if (typeof delta['content'] === 'string') characters += delta['content'].length;
+    if (!Array.isArray(delta['tool_calls'])) continue;
+    for (const call of delta['tool_calls']) {
+      const fn = isObject(call) ? call['function'] : undefined;
+      if (isObject(fn) && typeof fn['arguments'] === 'string') characters += fn['arguments'].length;
+    }
+  }
+  return characters;
+}
