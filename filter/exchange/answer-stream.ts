@@ -48,19 +48,14 @@ export class AnswerStream {
   /** The provider's body ended. @returns what the caller still gets */
   end(): Buffer {
     if (this.#over) return NOTHING;
-    try {
-      const rest = this.#splitter.end();
-      const last = rest === undefined ? NOTHING : this.#carryAll([rest]);
-      if (this.#over) return this.#count(last);
-      if (this.#carrier.ended) {
-        this.#finish();
-        return this.#count(last);
-      }
-      const cut = this.#fail(new Fault('stream_cut', 'The provider ended the answer before it was complete.'));
-      return this.#count(Buffer.concat([last, cut]));
-    } catch (error) {
-      return this.#count(this.#broken(error));
+    const last = this.#carryRest();
+    if (this.#over) return this.#count(last);
+    if (this.#carrier.ended) {
+      this.#finish();
+      return this.#count(last);
     }
+    const cut = this.#fail(new Fault('stream_cut', 'The provider ended the answer before it was complete.'));
+    return this.#count(Buffer.concat([last, cut]));
   }
 
   /** Nothing came for the alias's `stream_idle`. @returns the error event */
@@ -86,21 +81,33 @@ export class AnswerStream {
     return this.#carrier.ended;
   }
 
+  /** An event whose blank line never came counts if it is whole; half an event is what a cut leaves behind. */
+  #carryRest(): Buffer {
+    const rest = this.#splitter.end();
+    if (rest === undefined) return NOTHING;
+    try {
+      return this.#carryOne(rest);
+    } catch {
+      return NOTHING;
+    }
+  }
+
+  /** @throws Error when the event is not the provider's schema */
+  #carryOne(event: SseEvent): Buffer {
+    const carried = this.#carrier.carry(event);
+    const { error } = this.#carrier;
+    return error === undefined ? carried : Buffer.concat([carried, this.#fail(streamErrorFault(error))]);
+  }
+
   #carryAll(events: readonly SseEvent[]): Buffer {
     const out: Buffer[] = [];
     for (const event of events) {
-      let carried: Buffer;
+      if (this.#over) break;
       try {
-        carried = this.#carrier.carry(event);
+        const carried = this.#carryOne(event);
+        if (carried.length > 0) out.push(carried);
       } catch (error) {
         out.push(this.#broken(error));
-        break;
-      }
-      if (carried.length > 0) out.push(carried);
-      const { error } = this.#carrier;
-      if (error !== undefined) {
-        out.push(this.#fail(streamErrorFault(error)));
-        break;
       }
     }
     const [only] = out;

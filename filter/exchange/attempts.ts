@@ -1,10 +1,11 @@
 /** Making one attempt ready, and learning what became of those that failed. */
-import { failureOfFlags, failureOfStatus } from '../fallback/attempt.ts';
+import { failureOfFlags, failureOfStatus, failureWithoutHeaders } from '../fallback/attempt.ts';
 import type { Target } from '../policy/policy.ts';
 import { replaceMembers } from '../transform/codecs/json-patch.ts';
 import { providerSchema } from '../transform/registry.ts';
 import type { HeaderPairs, ProviderSchema } from '../transform/schema.ts';
 import { type Exchange, sameSchema } from './exchange.ts';
+import type { HeaderView } from './http.ts';
 
 /** A request as one target will see it. */
 export interface PreparedAttempt {
@@ -20,9 +21,8 @@ export function prepareAttempt(exchange: Exchange, target: Target, number: numbe
   const previous = exchange.attempts.at(-1);
   const now = performance.now();
   if (previous?.outcome === 'pending') {
-    // The attempt log may still be on its way; it will replace this word.
-    previous.outcome = 'no_answer';
-    previous.endedAt ??= now;
+    previous.endedAt = now;
+    previous.outcome = failureWithoutHeaders(now - previous.startedAt, exchange.attemptDeadlineMs);
   }
   exchange.attempts.push({ number, target, startedAt: now, endedAt: undefined, outcome: 'pending', status: undefined });
   return { target, headers: headersFor(exchange, target, schema, body.length), body };
@@ -60,28 +60,19 @@ function headersFor(exchange: Exchange, target: Target, schema: ProviderSchema, 
   return [...headers];
 }
 
-/** What Envoy's attempt log says of an attempt that failed. */
-export interface AttemptLogEntry {
-  readonly exchangeId: string;
-  readonly number: number;
-  readonly cluster: string;
-  /** 0: no response headers came. */
-  readonly status: number;
-  /** Envoy's short names: UF, UC, UT … */
-  readonly flags: readonly string[];
-  readonly durationMs: number | undefined;
+/** A provider answered attempt `number` with a failure; Envoy may move on after this. */
+export function onFailedAttempt(exchange: Exchange, number: number, headers: HeaderView): void {
+  const attempt = exchange.attempts.find((made) => made.number === number);
+  if (attempt === undefined) return;
+  const status = Number(headers.get(':status') ?? 0);
+  attempt.outcome = failureOfStatus(status);
+  attempt.status = status;
+  attempt.endedAt = performance.now();
 }
 
-/** Entries of exchanges that are over, and of attempts that nobody knows, are of no use any more. */
-export function onAttemptLog(exchange: Exchange | undefined, entry: AttemptLogEntry): void {
-  const attempt = exchange?.attempts.find((made) => made.number === entry.number && made.target.cluster === entry.cluster);
-  if (exchange === undefined || attempt === undefined) return;
-  if (attempt.outcome === 'ok') {
-    // Headers had come: it broke in the middle. `DC` is the caller's own leaving.
-    if (!entry.flags.includes('DC') && failureOfFlags(entry.flags) !== undefined) exchange.providerBroke = true;
-    return;
-  }
-  attempt.outcome = failureOfFlags(entry.flags) ?? (entry.status === 0 ? 'no_answer' : failureOfStatus(entry.status));
-  attempt.status = entry.status === 0 ? undefined : entry.status;
-  if (entry.durationMs !== undefined) attempt.endedAt = attempt.startedAt + entry.durationMs;
+/** How Envoy says that a request ended in disorder. */
+export function onDisorderlyEnd(exchange: Exchange | undefined, flags: readonly string[]): void {
+  // `DC`, `DR`: the caller's side went first.
+  if (exchange === undefined || flags.includes('DC') || flags.includes('DR')) return;
+  if (failureOfFlags(flags) !== undefined) exchange.providerBroke = true;
 }

@@ -42,6 +42,8 @@ export interface Exchange {
   original: { readonly bytes: Buffer; readonly json: JsonObject } | undefined;
   unified: UnifiedRequest | undefined;
   readonly attempts: Attempt[];
+  /** Time that each attempt has until response headers. */
+  attemptDeadlineMs: number;
   readonly dropped: Set<string>;
   /** The answering provider's headers, from when they came. */
   answerHeaders: HeaderView | undefined;
@@ -86,6 +88,7 @@ export function openExchange(gateway: Gateway): Exchange {
     original: undefined,
     unified: undefined,
     attempts: [],
+    attemptDeadlineMs: 0,
     dropped: new Set(),
     answerHeaders: undefined,
     forwardedAt: undefined,

@@ -47,8 +47,6 @@ export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfS
 export interface Forward {
   /** Clusters in the order of attempts. */
   readonly chain: readonly ClusterName[];
-  /** Time that each attempt has until response headers. */
-  readonly attemptDeadlineMs: number;
   readonly first: PreparedAttempt;
 }
 
@@ -67,11 +65,12 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward {
   const alias = route(exchange.policy, caller, head.alias);
   exchange.alias = alias;
 
+  exchange.attemptDeadlineMs = head.stream ? alias.attemptDeadlineMs.stream : alias.attemptDeadlineMs.plain;
+
   const first = prepareAttempt(exchange, alias.chain[0], 1);
   exchange.forwardedAt = performance.now();
   return {
     chain: alias.chain.map((target) => target.cluster),
-    attemptDeadlineMs: head.stream ? alias.attemptDeadlineMs.stream : alias.attemptDeadlineMs.plain,
     first,
   };
 }

@@ -1,13 +1,11 @@
 /** The upstream ext_proc stream: only when Envoy moves on to another target. Rewrites the request for that target. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import type { Exchange, Gateway } from '../exchange/exchange.ts';
+import type { Gateway } from '../exchange/exchange.ts';
 import { onFallbackAttempt } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import * as messages from './messages.ts';
 import { failStream } from './request-stream.ts';
-
-const ATTRIBUTES = 'envoy.filters.http.ext_proc';
 
 export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, ProcessingResponse>, gateway: Gateway): void {
   let cluster = '';
@@ -16,14 +14,12 @@ export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, Process
   call.on('data', (message: ProcessingRequest) => {
     const { request } = message;
     if (request?.$case === 'requestHeaders') {
-      const attributes = message.attributes?.[ATTRIBUTES];
-      cluster = String(attributes?.['xds.cluster_name'] ?? '');
-      number = Number(attributes?.['upstream.request_attempt_count'] ?? 0);
+      ({ cluster, number } = messages.attemptAttributes(message));
       received = messages.headerView(request.value.headers).names();
       call.write(messages.CONTINUE_REQUEST_HEADERS);
       return;
     }
-    const exchange = exchangeOf(message, gateway);
+    const exchange = gateway.exchanges.get(messages.exchangeId(message));
     if (exchange === undefined || request?.$case !== 'requestBody') {
       // Fail closed: without its exchange there is nothing that this attempt could rightly send.
       failStream(call, 'no exchange for this attempt');
@@ -41,9 +37,4 @@ export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, Process
   call.on('end', () => call.end());
   // A discarded attempt's stream is cancelled; its exchange goes on.
   call.on('error', () => undefined);
-}
-
-function exchangeOf(message: ProcessingRequest, gateway: Gateway): Exchange | undefined {
-  const id: unknown = message.metadataContext?.filterMetadata?.[messages.EXCHANGE_NAMESPACE]?.['id'];
-  return typeof id === 'string' ? gateway.exchanges.get(id) : undefined;
 }

@@ -12,12 +12,12 @@ import {
   ProcessingMode_BodySendMode,
   ProcessingMode_HeaderSendMode,
 } from './gen/envoy/extensions/filters/http/ext_proc/v3/processing_mode.ts';
-import type { HeaderMutation, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
+import type { HeaderMutation, ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import type { StatusCode } from './gen/envoy/type/v3/http_status.ts';
 
 /** Dynamic metadata that Envoy's route and matcher read (envoy/bootstrap.yaml). */
 const CHAIN_NAMESPACE = 'gateway.chain';
-export const EXCHANGE_NAMESPACE = 'gateway.exchange';
+const EXCHANGE_NAMESPACE = 'gateway.exchange';
 
 /** A view on Envoy's list, which is short: looking through it is cheaper than building a map. */
 export function headerView(map: HeaderMap | undefined): HeaderView {
@@ -45,15 +45,19 @@ export function headerMutation(change: HeaderChange): HeaderMutation {
   return { setHeaders: setHeaders(change.set), removeHeaders: [...change.remove] };
 }
 
-/** `received` less what is set again and less pseudo-headers: so a provider sees what we set, and nothing else. */
+/** Envoy selects no route without it; the route itself removes it, after (envoy/bootstrap.yaml). */
+const NEEDED_FOR_ROUTE = 'x-forwarded-proto';
+
+/** All that was received goes, but for what is set again and pseudo-headers: a provider sees what we set, and nothing else. */
 export function replacing(received: Iterable<string>, set: HeaderPairs): HeaderChange {
-  const kept = new Set(set.map(([name]) => name));
+  const kept = new Set(set.map(([name]) => name)).add('host').add(NEEDED_FOR_ROUTE);
   const remove: string[] = [];
-  for (const name of received) if (!name.startsWith(':') && name !== 'host' && !kept.has(name)) remove.push(name);
+  for (const name of received) if (!name.startsWith(':') && !kept.has(name)) remove.push(name);
   return { set, remove };
 }
 
 export const CONTINUE_REQUEST_HEADERS: ProcessingResponse = { response: { $case: 'requestHeaders', value: {} } };
+export const CONTINUE_RESPONSE_HEADERS: ProcessingResponse = { response: { $case: 'responseHeaders', value: {} } };
 export const CONTINUE_RESPONSE_TRAILERS: ProcessingResponse = { response: { $case: 'responseTrailers', value: {} } };
 
 /** The rewritten request. Envoy obeys clear_route_cache only beside a header mutation. */
@@ -123,5 +127,20 @@ export function immediateAnswer(refusal: Refusal): ProcessingResponse {
         details: 'gateway_refusal',
       },
     },
+  };
+}
+
+/** Which exchange an upstream stream belongs to: Envoy forwards the metadata that `chainMetadata` set. Empty: none. */
+export function exchangeId(message: ProcessingRequest): string {
+  const id: unknown = message.metadataContext?.filterMetadata?.[EXCHANGE_NAMESPACE]?.['id'];
+  return typeof id === 'string' ? id : '';
+}
+
+/** Which attempt an upstream stream belongs to. @returns number 0 when Envoy did not say */
+export function attemptAttributes(message: ProcessingRequest): { cluster: string; number: number } {
+  const attributes = message.attributes?.['envoy.filters.http.ext_proc'];
+  return {
+    cluster: String(attributes?.['xds.cluster_name'] ?? ''),
+    number: Number(attributes?.['upstream.request_attempt_count'] ?? 0),
   };
 }

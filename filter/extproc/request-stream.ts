@@ -11,8 +11,8 @@ import * as messages from './messages.ts';
 
 type Call = ServerDuplexStream<ProcessingRequest, ProcessingResponse>;
 
-/** How long the attempt log of a broken answer may take to arrive; it tells a provider's reset from a caller's leaving. */
-const ATTEMPT_LOG_GRACE_MS = 250;
+/** How long Envoy's word on a disorderly end may take to arrive; it tells a provider's reset from a caller's leaving. */
+const ENDING_GRACE_MS = 250;
 
 export function serveRequest(call: Call, gateway: Gateway): void {
   const exchange = openExchange(gateway);
@@ -101,7 +101,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     }
     answer?.takeFacts();
     if (answer === undefined) finish('caller_left');
-    else setTimeout(() => finish(exchange.providerBroke ? 'provider_reset' : 'caller_left'), ATTEMPT_LOG_GRACE_MS);
+    else setTimeout(() => finish(exchange.providerBroke ? 'provider_reset' : 'caller_left'), ENDING_GRACE_MS);
   }
 }
 
@@ -113,11 +113,11 @@ export function failStream(call: Call, message: string): void {
 const EMPTY = Buffer.alloc(0);
 
 function forward(exchange: Exchange, body: Buffer): ProcessingResponse {
-  const { chain, first, attemptDeadlineMs } = onRequestBody(exchange, body);
+  const { chain, first } = onRequestBody(exchange, body);
   const change = messages.replacing(exchange.receivedHeaders, [
     ...first.headers,
     ['x-envoy-max-retries', String(chain.length - 1)],
-    ['x-envoy-upstream-rq-per-try-timeout-ms', String(attemptDeadlineMs)],
+    ['x-envoy-upstream-rq-per-try-timeout-ms', String(exchange.attemptDeadlineMs)],
   ]);
   return { ...messages.requestBodyAnswer(change, first.body), dynamicMetadata: messages.chainMetadata(exchange.id, chain) };
 }

@@ -8,8 +8,9 @@ import {
   type ServerReadableStream,
 } from '@grpc/grpc-js';
 import type { Gateway } from '../exchange/exchange.ts';
-import { serveAttemptLog } from './attempt-log.ts';
 import { serveAttempt } from './attempt-stream.ts';
+import { serveEndingLog } from './ending-log.ts';
+import { serveFailure } from './failure-stream.ts';
 import { AccessLogServiceService, type StreamAccessLogsMessage, type StreamAccessLogsResponse } from './gen/envoy/service/accesslog/v3/als.ts';
 import { ExternalProcessorService, type ProcessingRequest, type ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import { serveRequest } from './request-stream.ts';
@@ -33,15 +34,23 @@ export async function startFilterServer(socketPath: string, gateway: Gateway): P
   server.addService(ExternalProcessorService, {
     process: (call: ServerDuplexStream<ProcessingRequest, ProcessingResponse>) => {
       // Set by Envoy's own configuration (initial_metadata), which no caller can reach.
-      if (call.metadata.get('x-gateway-stream')[0] === 'attempt') serveAttempt(call, gateway);
-      else serveRequest(call, gateway);
+      switch (call.metadata.get('x-gateway-stream')[0]) {
+        case 'attempt':
+          serveAttempt(call, gateway);
+          return;
+        case 'failure':
+          serveFailure(call, gateway);
+          return;
+        default:
+          serveRequest(call, gateway);
+      }
     },
   });
   server.addService(AccessLogServiceService, {
     streamAccessLogs: (
       call: ServerReadableStream<StreamAccessLogsMessage, StreamAccessLogsResponse>,
       done: sendUnaryData<StreamAccessLogsResponse>,
-    ) => serveAttemptLog(call, gateway, () => done(null, {})),
+    ) => serveEndingLog(call, gateway, () => done(null, {})),
   });
   rmSync(socketPath, { force: true });
   await new Promise<void>((resolve, reject) => {

@@ -8,8 +8,7 @@ export type AttemptFailure =
   | 'rate_limited'
   | 'server_error'
   | 'deadline_exceeded'
-  | 'connect_failed'
-  | 'reset'
+  | 'connection_failed'
   | 'credential_refused'
   | 'billing'
   | 'model_not_found'
@@ -17,7 +16,7 @@ export type AttemptFailure =
   | 'request_refused'
   | 'circuit_open'
   | 'no_healthy_host'
-  /** It failed, and nothing told how. */
+  /** Nothing told how it failed. */
   | 'no_answer';
 
 export interface Attempt {
@@ -64,16 +63,21 @@ const FLAG_FAILURES: readonly (readonly [flag: string, failure: AttemptFailure])
   ['UO', 'circuit_open'],
   ['UH', 'no_healthy_host'],
   ['NC', 'no_healthy_host'],
-  ['UF', 'connect_failed'],
+  ['UF', 'connection_failed'],
   ['UT', 'deadline_exceeded'],
-  ['UC', 'reset'],
-  ['UR', 'reset'],
-  ['LR', 'reset'],
-  ['UPE', 'reset'],
+  ['UC', 'connection_failed'],
+  ['UR', 'connection_failed'],
+  ['LR', 'connection_failed'],
+  ['UPE', 'connection_failed'],
 ];
 
 export function failureOfFlags(flags: readonly string[]): AttemptFailure | undefined {
   return FLAG_FAILURES.find(([flag]) => flags.includes(flag))?.[1];
+}
+
+/** Envoy moved on and no response headers had come: the time tells whether the deadline or the connection ended the attempt. */
+export function failureWithoutHeaders(elapsedMs: number, deadlineMs: number): AttemptFailure {
+  return elapsedMs >= deadlineMs ? 'deadline_exceeded' : 'connection_failed';
 }
 
 /** What every answer tells its caller about the attempts, the failed ones in RFC 9651 list form. */

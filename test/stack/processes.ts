@@ -1,0 +1,143 @@
+/** The two processes of a gateway, started and stopped: for the demo, the tests and the benchmark alike. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const ROOT = join(import.meta.dirname, '../..');
+
+export interface Running {
+  readonly pid: number;
+  readonly exited: Promise<string>;
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+function running(child: ChildProcess, name: string): Running {
+  const exited = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(`${name} could not start: ${error.message}`));
+    child.once('exit', (code, signal) => resolve(`${name} ended (${signal ?? `exit code ${code}`})`));
+  });
+  return {
+    pid: child.pid ?? 0,
+    exited,
+    async stop(signal = 'SIGTERM') {
+      child.kill(signal);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Waits for a condition; fails early when the process it depends on ends. @throws Error naming what did not come */
+export async function waitFor(what: string, process: Pick<Running, 'exited'> | undefined, condition: () => Promise<boolean>): Promise<void> {
+  let ended: string | undefined;
+  process?.exited.then((how) => {
+    ended = how;
+  });
+  const deadline = Date.now() + 30_000;
+  while (!(await condition().catch(() => false))) {
+    if (ended !== undefined) throw new Error(`waiting for ${what}: ${ended}`);
+    if (Date.now() > deadline) throw new Error(`waiting for ${what}: it did not come in 30 s`);
+    await sleep(20);
+  }
+}
+
+export interface FilterOptions {
+  readonly directory: string;
+  readonly policyPath: string;
+  readonly auditDirectory: string;
+  readonly adminPort: number;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface FilterProcess extends Running {
+  readonly socketPath: string;
+  readonly adminPort: number;
+  readonly logPath: string;
+}
+
+export async function startFilter(options: FilterOptions): Promise<FilterProcess> {
+  mkdirSync(options.directory, { recursive: true });
+  const socketPath = join(options.directory, 'filter.sock');
+  const logPath = join(options.directory, 'filter.log');
+  const child = spawn(process.execPath, [join(ROOT, 'filter/main.ts')], {
+    env: {
+      PATH: process.env['PATH'],
+      ...options.environment,
+      GATEWAY_POLICY: options.policyPath,
+      GATEWAY_SOCKET: socketPath,
+      GATEWAY_AUDIT_DIR: options.auditDirectory,
+      GATEWAY_ADMIN_PORT: String(options.adminPort),
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A Ctrl-C goes to the launcher alone; it stops its processes in order.
+    detached: true,
+  });
+  const log = createWriteStream(logPath, { flags: 'a' });
+  child.stderr.pipe(log, { end: false });
+  let adminPort: number | undefined;
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    log.write(`${line}\n`);
+    if (adminPort !== undefined || !line.includes('"filter is ready"')) return;
+    adminPort = Number(JSON.parse(line).adminPort);
+  });
+  const started = running(child, 'the filter');
+  try {
+    await waitFor('the filter', started, async () => adminPort !== undefined);
+  } catch (error) {
+    await started.stop('SIGKILL');
+    throw new Error(`${String(error)}\n${tail(logPath)}`);
+  }
+  return { ...started, socketPath, adminPort: adminPort ?? 0, logPath };
+}
+
+export interface EnvoyProcess extends Running {
+  readonly port: number;
+  readonly adminUrl: string;
+  readonly logPath: string;
+}
+
+export async function startEnvoy(bootstrapPath: string, directory: string, concurrency = 2): Promise<EnvoyProcess> {
+  const logPath = join(directory, 'envoy.log');
+  const addressPath = join(directory, 'envoy-admin.txt');
+  // Envoy asks the kernel to end it when its parent dies, so nothing is left behind even after a kill -9 of the launcher.
+  const child = spawn(
+    envoyBinary(),
+    [
+      ...['-c', bootstrapPath, '--concurrency', String(concurrency), '--disable-hot-restart', '--log-level', process.env['ENVOY_LOG_LEVEL'] ?? 'warning'],
+      ...['--log-path', logPath, '--admin-address-path', addressPath],
+    ],
+    { stdio: 'ignore', detached: true },
+  );
+  const started = running(child, 'Envoy');
+  let adminUrl = '';
+  try {
+    await waitFor('Envoy', started, async () => {
+      if (!existsSync(addressPath)) return false;
+      adminUrl = `http://${readFileSync(addressPath, 'utf8').trim()}`;
+      return (await fetch(`${adminUrl}/ready`)).ok;
+    });
+  } catch (error) {
+    await started.stop('SIGKILL');
+    throw new Error(`${String(error)}\n${tail(logPath)}`);
+  }
+  const listeners = (await (await fetch(`${adminUrl}/listeners?format=json`)).json()) as {
+    listener_statuses: { local_address: { socket_address: { port_value: number } } }[];
+  };
+  const port = listeners.listener_statuses[0]?.local_address.socket_address.port_value ?? 0;
+  return { ...started, port, adminUrl, logPath };
+}
+
+export function envoyBinary(): string {
+  return process.env['ENVOY_BIN'] ?? join(ROOT, '.tools/envoy/envoy');
+}
+
+function tail(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').split('\n').slice(-15).join('\n');
+  } catch {
+    return '(no log)';
+  }
+}

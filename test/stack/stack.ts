@@ -1,0 +1,105 @@
+/** A whole gateway on this machine: mock providers, the filter, Envoy. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AuditRecord } from '../../filter/observability/audit-record.ts';
+import { type MockProvider, startMockProvider } from '../providers/mock-provider.ts';
+import { type EnvoyConfigOptions, writeEnvoyConfig } from './envoy-config.ts';
+import { type EnvoyProcess, type FilterProcess, ROOT, startEnvoy, startFilter, waitFor } from './processes.ts';
+
+export const CALLER_KEYS = { alpha: 'gk-demo-alpha', beta: 'gk-demo-beta' } as const;
+
+/** What the mock providers take as the gateway's key: no secret. */
+const GATEWAY_KEYS = { openai: 'mock-openai-gateway-key', anthropic: 'mock-anthropic-gateway-key' } as const;
+
+export interface StackOptions {
+  readonly policyPath?: string;
+  readonly ports?: { gateway: number; filterAdmin: number; envoyAdmin: number; openai: number; anthropic: number };
+  readonly auditDirectory?: string;
+  /** Where files of this run go; a new temporary directory when absent, removed at the end. */
+  readonly directory?: string;
+  readonly bootstrapText?: string;
+  /** Stand-ins for providers other than the mocks: cluster name -> port. */
+  readonly overlay?: EnvoyConfigOptions['overlay'];
+  readonly concurrency?: number;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export interface Stack {
+  readonly url: string;
+  readonly openai: MockProvider;
+  readonly anthropic: MockProvider;
+  readonly filter: FilterProcess;
+  readonly envoy: EnvoyProcess;
+  readonly directory: string;
+  /** Audit records on disk now, in order. */
+  audit(): AuditRecord[];
+  /** Waits for the record of a request. @throws Error when it does not come */
+  auditOf(requestId: string | null): Promise<AuditRecord>;
+  stop(): Promise<void>;
+}
+
+const FREE_PORTS = { gateway: 0, filterAdmin: 0, envoyAdmin: 0, openai: 0, anthropic: 0 };
+
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const ports = options.ports ?? FREE_PORTS;
+  // Unix socket paths have about 100 characters: the system's own temporary directory is short.
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'gw-'));
+  mkdirSync(directory, { recursive: true });
+  const auditDirectory = options.auditDirectory ?? join(directory, 'audit');
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).reverse()) await end();
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    const openai = await startMockProvider({ schema: 'openai-chat', port: ports.openai, key: GATEWAY_KEYS.openai });
+    stops.push(openai.close);
+    const anthropic = await startMockProvider({ schema: 'anthropic-messages', port: ports.anthropic, key: GATEWAY_KEYS.anthropic });
+    stops.push(anthropic.close);
+    const filter = await startFilter({
+      directory,
+      policyPath: options.policyPath ?? join(ROOT, 'test/demo/policy.yaml'),
+      auditDirectory,
+      adminPort: ports.filterAdmin,
+      environment: { MOCK_OPENAI_KEY: GATEWAY_KEYS.openai, MOCK_ANTHROPIC_KEY: GATEWAY_KEYS.anthropic, ...options.environment },
+    });
+    stops.push(() => filter.stop());
+    const bootstrap = writeEnvoyConfig({
+      directory,
+      port: ports.gateway,
+      adminPort: ports.envoyAdmin,
+      filterSocket: filter.socketPath,
+      overlay: { openai: openai.port, anthropic: anthropic.port, local: openai.port, ...options.overlay },
+      ...(options.bootstrapText === undefined ? {} : { bootstrapText: options.bootstrapText }),
+    });
+    const envoy = await startEnvoy(bootstrap, directory, options.concurrency);
+    stops.push(() => envoy.stop());
+    const audit = (): AuditRecord[] => readAudit(auditDirectory);
+    return {
+      url: `http://127.0.0.1:${envoy.port}`,
+      ...{ openai, anthropic, filter, envoy, directory, audit, stop },
+      async auditOf(requestId) {
+        let found: AuditRecord | undefined;
+        await waitFor(`the audit record of ${requestId}`, filter, async () => {
+          found = audit().find((record) => record.request_id === requestId);
+          return found !== undefined;
+        });
+        if (found === undefined) throw new Error('no record');
+        return found;
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function readAudit(directory: string): AuditRecord[] {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.jsonl'))
+    .sort()
+    .flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n'))
+    .filter((line) => line !== '')
+    .map((line): AuditRecord => JSON.parse(line));
+}
