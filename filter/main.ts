@@ -64,7 +64,8 @@ try {
   await main();
 } catch (error) {
   // What the operator has to mend is said in plain lines; everything else with its stack.
-  if (error instanceof PolicyError || error instanceof CredentialError || error instanceof SettingsError) console.error(error.message);
+  if (error instanceof PolicyError || error instanceof CredentialError || error instanceof SettingsError)
+    console.error(error.message);
   else log.fatal({ error }, 'filter could not start');
   process.exit(1);
 }

@@ -26,7 +26,12 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     auditDirectory: environment['GATEWAY_AUDIT_DIR'] ?? 'var/audit',
     adminHost: environment['GATEWAY_ADMIN_HOST'] ?? '127.0.0.1',
     adminPort: wholeNumber(environment, 'GATEWAY_ADMIN_PORT', 10080, 65535),
-    maxRequestBytes: wholeNumber(environment, 'GATEWAY_MAX_REQUEST_BYTES', DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_REQUEST_BYTES),
+    maxRequestBytes: wholeNumber(
+      environment,
+      'GATEWAY_MAX_REQUEST_BYTES',
+      DEFAULT_MAX_REQUEST_BYTES,
+      DEFAULT_MAX_REQUEST_BYTES,
+    ),
   };
 }
 

@@ -48,7 +48,11 @@ export async function startAdminServer({ host, port, registry, isReady }: AdminO
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.code === 'EADDRINUSE' ? new Error(`the admin address ${host}:${port} is in use; set GATEWAY_ADMIN_PORT to another port`) : error),
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`the admin address ${host}:${port} is in use; set GATEWAY_ADMIN_PORT to another port`)
+          : error,
+      ),
     );
     server.listen(port, host, resolve);
   });

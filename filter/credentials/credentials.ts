@@ -48,6 +48,7 @@ function read(source: CredentialSource, environment: NodeJS.ProcessEnv): Found {
   const value = raw.trim();
   if (value === '') return { found: false, problem: `${where} is not set or empty` };
   // It becomes a header value: a line break inside would be a second header.
-  if (!/^[\x21-\x7e]+$/.test(value)) return { found: false, problem: `${where} holds white space or control characters inside the key` };
+  if (!/^[\x21-\x7e]+$/.test(value))
+    return { found: false, problem: `${where} holds white space or control characters inside the key` };
   return { found: true, value };
 }

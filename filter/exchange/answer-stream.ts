@@ -115,7 +115,9 @@ export class AnswerStream {
   }
 
   #broken(error: unknown): Buffer {
-    return this.#fail(new Fault('stream_error', 'The provider sent something that is not an event of its stream.', { cause: error }));
+    return this.#fail(
+      new Fault('stream_error', 'The provider sent something that is not an event of its stream.', { cause: error }),
+    );
   }
 
   #fail(fault: Fault): Buffer {
@@ -143,7 +145,8 @@ function streamErrorFault(error: ProviderError): Fault {
 function carrierFor(exchange: Exchange): Carrier {
   const target = exchange.attempts.at(-1)?.target;
   const { original, callerSchema } = exchange;
-  if (target === undefined || original === undefined || callerSchema === undefined) throw new Error('a stream without a request');
+  if (target === undefined || original === undefined || callerSchema === undefined)
+    throw new Error('a stream without a request');
   const schema = providerSchema(target.schema);
   const body = original.json;
   exchange.original = undefined;

@@ -14,9 +14,7 @@ const LOCAL_REPLY = 'x-gateway-local-reply';
 /** Of a provider's headers, all that callers see: the rest tells of our account, not of theirs. */
 const PASSED_RESPONSE_HEADERS: ReadonlySet<string> = new Set([':status', 'content-type', 'content-length', 'date']);
 
-export type AnswerPlan =
-  | { readonly kind: 'whole' }
-  | { readonly kind: 'stream'; readonly headers: HeaderChange };
+export type AnswerPlan = { readonly kind: 'whole' } | { readonly kind: 'stream'; readonly headers: HeaderChange };
 
 /** @throws Fault when there is no answer and none will come */
 export function onResponseHeaders(exchange: Exchange, headers: HeaderView): AnswerPlan {
@@ -75,7 +73,8 @@ export function onResponseBody(exchange: Exchange, bytes: Buffer): WholeAnswer {
   }
 
   const json = parseObject(bytes);
-  if (json === undefined) throw new Fault('provider_answer_invalid', 'The provider answered with a body that is not a JSON object.');
+  if (json === undefined)
+    throw new Fault('provider_answer_invalid', 'The provider answered with a body that is not a JSON object.');
   if (same) {
     Object.assign(exchange.facts, schema.readFacts(json));
     exchange.responseBytes = bytes.length;
@@ -117,7 +116,8 @@ function localReplyFault(exchange: Exchange, attempt: Attempt | undefined, statu
   if (status === 413) {
     return new Fault('body_too_large', `The request body may have at most ${exchange.gateway.maxRequestBytes} bytes.`);
   }
-  if (attempt === undefined) return new Fault('gateway_unavailable', 'The gateway could not take the request; retry shortly.');
+  if (attempt === undefined)
+    return new Fault('gateway_unavailable', 'The gateway could not take the request; retry shortly.');
   attempt.endedAt = exchange.headersAt;
   attempt.outcome = failureOfFlags(flags) ?? 'no_answer';
   return chainExhausted(exchange, undefined);

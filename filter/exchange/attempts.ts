@@ -55,7 +55,8 @@ function headersFor(exchange: Exchange, target: Target, schema: ProviderSchema, 
   headers.set('accept-encoding', 'identity');
   headers.set('user-agent', 'model-gateway');
   if (target.credential !== undefined) {
-    for (const [name, value] of schema.authorize(exchange.gateway.credentials.gatewayKey(target.credential))) headers.set(name, value);
+    for (const [name, value] of schema.authorize(exchange.gateway.credentials.gatewayKey(target.credential)))
+      headers.set(name, value);
   }
   return [...headers];
 }

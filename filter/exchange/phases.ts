@@ -16,7 +16,7 @@ import { isObject, type Json } from '../json.ts';
 import type { ClusterName } from '../policy/policy.ts';
 import { route } from '../routing/route.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
-import { prepareAttempt, type PreparedAttempt } from './attempts.ts';
+import { type PreparedAttempt, prepareAttempt } from './attempts.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
 
@@ -38,7 +38,10 @@ export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfS
   if (endOfStream) throw new Fault('body_missing', 'The request has no body; send a JSON object.');
   const encoding = headers.get('content-encoding');
   if (encoding !== undefined && encoding !== 'identity') {
-    throw new Fault('content_encoding_unsupported', `Send the body without content-encoding; ${JSON.stringify(encoding.slice(0, 32))} is not supported.`);
+    throw new Fault(
+      'content_encoding_unsupported',
+      `Send the body without content-encoding; ${JSON.stringify(encoding.slice(0, 32))} is not supported.`,
+    );
   }
   refuseTooLarge(exchange, Number(headers.get('content-length') ?? 0));
   exchange.schemaHeaders = (name) => headers.get(name);
@@ -84,7 +87,9 @@ export function onFallbackAttempt(exchange: Exchange, cluster: string, number: n
   const chain = exchange.alias?.chain;
   const target = chain?.[Math.min(number, chain.length) - 1];
   if (target === undefined || target.cluster !== cluster) {
-    throw new Error(`attempt ${number} was routed to cluster ${JSON.stringify(cluster)}, which the chain does not name there`);
+    throw new Error(
+      `attempt ${number} was routed to cluster ${JSON.stringify(cluster)}, which the chain does not name there`,
+    );
   }
   return prepareAttempt(exchange, target, number);
 }
@@ -99,6 +104,9 @@ function parseBody(bytes: Buffer): Json {
     return JSON.parse(bytes.toString('utf8')) as Json;
   } catch (error) {
     // The engine's message names the place (line, column) and quotes only the caller's own text.
-    throw new Fault('body_not_json', `The request body is not valid JSON: ${error instanceof Error ? error.message : 'unreadable'}.`);
+    throw new Fault(
+      'body_not_json',
+      `The request body is not valid JSON: ${error instanceof Error ? error.message : 'unreadable'}.`,
+    );
   }
 }

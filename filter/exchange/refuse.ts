@@ -1,8 +1,8 @@
 /** The one place where a fault becomes what the caller reads. */
 import { toldHeaders } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
-import type { HeaderPairs } from '../transform/schema.ts';
 import { callerForUnknownPath } from '../transform/registry.ts';
+import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';
 import type { Refusal } from './http.ts';
 
@@ -21,7 +21,9 @@ export function refuse(exchange: Exchange, fault: Fault): Refusal {
 export function faultOf(exchange: Exchange, error: unknown): Fault {
   if (error instanceof Fault) return error;
   exchange.gateway.onInternalError(error, exchange.id);
-  return new Fault('gateway_error', `The gateway failed on this request. Quote ${exchange.id} to its operators.`, { cause: error });
+  return new Fault('gateway_error', `The gateway failed on this request. Quote ${exchange.id} to its operators.`, {
+    cause: error,
+  });
 }
 
 /** What every answer carries of ours, whatever became of the request. */

@@ -9,7 +9,11 @@ export function serveFailure(call: ServerDuplexStream<ProcessingRequest, Process
   call.on('data', (message: ProcessingRequest) => {
     const exchange = gateway.exchanges.get(messages.exchangeId(message));
     if (exchange !== undefined && message.request?.$case === 'responseHeaders') {
-      onFailedAttempt(exchange, messages.attemptAttributes(message).number, messages.headerView(message.request.value.headers));
+      onFailedAttempt(
+        exchange,
+        messages.attemptAttributes(message).number,
+        messages.headerView(message.request.value.headers),
+      );
     }
     call.write(messages.CONTINUE_RESPONSE_HEADERS);
   });

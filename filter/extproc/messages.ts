@@ -12,7 +12,11 @@ import {
   ProcessingMode_BodySendMode,
   ProcessingMode_HeaderSendMode,
 } from './gen/envoy/extensions/filters/http/ext_proc/v3/processing_mode.ts';
-import type { HeaderMutation, ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
+import type {
+  HeaderMutation,
+  ProcessingRequest,
+  ProcessingResponse,
+} from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import type { StatusCode } from './gen/envoy/type/v3/http_status.ts';
 
 /** Dynamic metadata that Envoy's route and matcher read (envoy/bootstrap.yaml). */
@@ -66,7 +70,11 @@ export function requestBodyAnswer(change: HeaderChange, body: Buffer): Processin
     response: {
       $case: 'requestBody',
       value: {
-        response: { headerMutation: headerMutation(change), bodyMutation: { mutation: { $case: 'body', value: body } }, clearRouteCache: true },
+        response: {
+          headerMutation: headerMutation(change),
+          bodyMutation: { mutation: { $case: 'body', value: body } },
+          clearRouteCache: true,
+        },
       },
     },
   };
@@ -79,7 +87,10 @@ export function requestBodyAnswer(change: HeaderChange, body: Buffer): Processin
 export function chainMetadata(exchangeId: string, chain: readonly ClusterName[]): Record<string, unknown> {
   return {
     [CHAIN_NAMESPACE]: {
-      priority_groups: chain.map((cluster, index) => ({ name: String(index + 1), clusters: [{ cluster_name: cluster, weight: 1 }] })),
+      priority_groups: chain.map((cluster, index) => ({
+        name: String(index + 1),
+        clusters: [{ cluster_name: cluster, weight: 1 }],
+      })),
     },
     [EXCHANGE_NAMESPACE]: { id: exchangeId, cluster: chain[0] },
   };
@@ -90,9 +101,16 @@ const { BUFFERED, FULL_DUPLEX_STREAMED } = ProcessingMode_BodySendMode;
 
 /** An override replaces the whole mode: the request's body mode must be said again. */
 const READ_WHOLE: ProcessingMode = { requestBodyMode: BUFFERED, responseBodyMode: BUFFERED, responseTrailerMode: DEFAULT };
-const READ_STREAM: ProcessingMode = { requestBodyMode: BUFFERED, responseBodyMode: FULL_DUPLEX_STREAMED, responseTrailerMode: SEND };
+const READ_STREAM: ProcessingMode = {
+  requestBodyMode: BUFFERED,
+  responseBodyMode: FULL_DUPLEX_STREAMED,
+  responseTrailerMode: SEND,
+};
 
-export const READ_WHOLE_ANSWER: ProcessingResponse = { response: { $case: 'responseHeaders', value: {} }, modeOverride: READ_WHOLE };
+export const READ_WHOLE_ANSWER: ProcessingResponse = {
+  response: { $case: 'responseHeaders', value: {} },
+  modeOverride: READ_WHOLE,
+};
 
 export function readStreamAnswer(change: HeaderChange): ProcessingResponse {
   return {
@@ -103,7 +121,9 @@ export function readStreamAnswer(change: HeaderChange): ProcessingResponse {
 
 export function wholeAnswer(change: HeaderChange, body: Buffer | undefined): ProcessingResponse {
   const bodyMutation = body === undefined ? undefined : { mutation: { $case: 'body' as const, value: body } };
-  return { response: { $case: 'responseBody', value: { response: { headerMutation: headerMutation(change), bodyMutation } } } };
+  return {
+    response: { $case: 'responseBody', value: { response: { headerMutation: headerMutation(change), bodyMutation } } },
+  };
 }
 
 export function streamChunk(body: Buffer, endOfStream: boolean): ProcessingResponse {

@@ -1,18 +1,26 @@
 /** The gRPC server that Envoy talks to, on a Unix socket. */
 import { chmodSync, rmSync } from 'node:fs';
 import {
-  type sendUnaryData,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServerReadableStream,
+  type sendUnaryData,
 } from '@grpc/grpc-js';
 import type { Gateway } from '../exchange/exchange.ts';
 import { serveAttempt } from './attempt-stream.ts';
 import { serveEndingLog } from './ending-log.ts';
 import { serveFailure } from './failure-stream.ts';
-import { AccessLogServiceService, type StreamAccessLogsMessage, type StreamAccessLogsResponse } from './gen/envoy/service/accesslog/v3/als.ts';
-import { ExternalProcessorService, type ProcessingRequest, type ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
+import {
+  AccessLogServiceService,
+  type StreamAccessLogsMessage,
+  type StreamAccessLogsResponse,
+} from './gen/envoy/service/accesslog/v3/als.ts';
+import {
+  ExternalProcessorService,
+  type ProcessingRequest,
+  type ProcessingResponse,
+} from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import { serveRequest } from './request-stream.ts';
 
 /** A 40 MiB body, its translation and their headers fit; grpc-js's own limit is 4 MiB. */
@@ -54,7 +62,9 @@ export async function startFilterServer(socketPath: string, gateway: Gateway): P
   });
   rmSync(socketPath, { force: true });
   await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error)));
+    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    );
   });
   // Envoy commonly runs as another user of the same group.
   chmodSync(socketPath, 0o660);

@@ -41,7 +41,11 @@ export function onBehalfOf(caller: Caller, value: string | undefined): string | 
     throw new Fault('on_behalf_of_refused', 'This caller key may not set x-gateway-on-behalf-of; leave the header out.');
   }
   if (value.length > MAX_ON_BEHALF_OF_LENGTH || !/^[\x21-\x7e]+$/.test(value)) {
-    throw new Fault('on_behalf_of_refused', `x-gateway-on-behalf-of takes 1 to ${MAX_ON_BEHALF_OF_LENGTH} visible ASCII characters.`, { status: 400, kind: 'invalid_request' });
+    throw new Fault(
+      'on_behalf_of_refused',
+      `x-gateway-on-behalf-of takes 1 to ${MAX_ON_BEHALF_OF_LENGTH} visible ASCII characters.`,
+      { status: 400, kind: 'invalid_request' },
+    );
   }
   return value;
 }

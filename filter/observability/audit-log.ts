@@ -63,7 +63,8 @@ export class AuditLog {
   async close(): Promise<void> {
     await this.flush();
     clearTimeout(this.#retry);
-    if (this.#queue.length > 0) this.#log.error({ records: this.#queue.length }, 'audit records lost: the disk did not take them');
+    if (this.#queue.length > 0)
+      this.#log.error({ records: this.#queue.length }, 'audit records lost: the disk did not take them');
     await this.#file?.handle.close();
     this.#file = undefined;
   }

@@ -23,7 +23,9 @@ const DEFAULT_STREAM_DEADLINE_MS = 30_000;
 const DEFAULT_STREAM_IDLE_MS = 60_000;
 const DEFAULT_RETRY_AFTER_MS = 5_000;
 
-export type Compiled = { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly problems: readonly Problem[] };
+export type Compiled =
+  | { readonly ok: true; readonly policy: Policy }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export function compile(document: PolicyDocument, about: { version: string; baseDirectory: string }): Compiled {
   const problems: Problem[] = [];
@@ -54,7 +56,8 @@ export function compile(document: PolicyDocument, about: { version: string; base
       const at = ['tenants', tenant, 'caller_keys', index];
       const hash = key.sha256 as CallerKeyHash;
       const taken = callers.get(hash);
-      if (taken !== undefined) problems.push({ at: [...at, 'sha256'], message: `the same key as ${taken.tenant}/${taken.keyName}` });
+      if (taken !== undefined)
+        problems.push({ at: [...at, 'sha256'], message: `the same key as ${taken.tenant}/${taken.keyName}` });
       callers.set(hash, compileCaller(tenant, key, aliases, at, problems));
     }
   }
@@ -87,11 +90,19 @@ function compileTarget(
   });
 }
 
-function compileAlias(name: string, alias: AliasDocument, targets: ReadonlyMap<TargetId, Target>, problems: Problem[]): Alias | undefined {
+function compileAlias(
+  name: string,
+  alias: AliasDocument,
+  targets: ReadonlyMap<TargetId, Target>,
+  problems: Problem[],
+): Alias | undefined {
   const chain = alias.chain.flatMap((id, index) => {
     const target = targets.get(id as TargetId);
     if (target !== undefined) return [target];
-    problems.push({ at: ['aliases', name, 'chain', index], message: `no target ${JSON.stringify(id)}; ${suggest(id, targets.keys())}` });
+    problems.push({
+      at: ['aliases', name, 'chain', index],
+      message: `no target ${JSON.stringify(id)}; ${suggest(id, targets.keys())}`,
+    });
     return [];
   });
   const [first, ...rest] = chain;
@@ -119,7 +130,10 @@ function compileCaller(
   if (listed !== 'all') {
     listed.forEach((name, index) => {
       if (aliases.has(name as AliasName)) return;
-      problems.push({ at: [...at, 'aliases', index], message: `no alias ${JSON.stringify(name)}; ${suggest(name, aliases.keys())}` });
+      problems.push({
+        at: [...at, 'aliases', index],
+        message: `no alias ${JSON.stringify(name)}; ${suggest(name, aliases.keys())}`,
+      });
     });
   }
   return Object.freeze({

@@ -29,7 +29,9 @@ export function loadPolicy(file: string): Policy {
 
   const secrets = findSecrets(source.value, []);
   if (secrets.length > 0) fail(secrets);
-  const validate = new Ajv({ allErrors: true, strict: true, strictRequired: false, verbose: true }).compile<PolicyDocument>(SCHEMA);
+  const validate = new Ajv({ allErrors: true, strict: true, strictRequired: false, verbose: true }).compile<PolicyDocument>(
+    SCHEMA,
+  );
   const { value } = source;
   if (!validate(value)) return fail((validate.errors ?? []).flatMap(problemOf));
 
@@ -44,11 +46,18 @@ const KEY_SHAPE = /^(gk-|sk-|sk-ant-|Bearer )\S+/;
 function findSecrets(value: unknown, at: (string | number)[]): Problem[] {
   if (typeof value === 'string') {
     return KEY_SHAPE.test(value)
-      ? [{ at, message: 'this looks like a key; the policy holds no secrets: name a credential, or the SHA-256 of a caller key' }]
+      ? [
+          {
+            at,
+            message: 'this looks like a key; the policy holds no secrets: name a credential, or the SHA-256 of a caller key',
+          },
+        ]
       : [];
   }
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, item]) => findSecrets(item, [...at, Array.isArray(value) ? Number(key) : key]));
+  return Object.entries(value).flatMap(([key, item]) =>
+    findSecrets(item, [...at, Array.isArray(value) ? Number(key) : key]),
+  );
 }
 
 function problemOf(error: ErrorObject): Problem[] {

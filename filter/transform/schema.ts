@@ -42,7 +42,10 @@ export interface CallerStreamOptions {
 }
 
 export interface CallerStream {
-  /** @returns SSE text for this event; empty when the event says nothing in this schema (yet) */
+  /**
+   * @returns SSE text for this event; empty when the event says nothing in this schema (yet)
+   * @throws Error when the schema cannot say it: the provider's stream is out of order
+   */
   write(event: UnifiedEvent): string;
 }
 

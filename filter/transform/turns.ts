@@ -53,7 +53,10 @@ export function checkPairing(messages: readonly Message[], path: string): void {
     for (const part of message.parts) {
       if (part.type !== 'tool_result') continue;
       if (!open.delete(part.callId)) {
-        throw invalid(path, `the tool result for call ${JSON.stringify(part.callId)} does not follow the assistant turn that made the call`);
+        throw invalid(
+          path,
+          `the tool result for call ${JSON.stringify(part.callId)} does not follow the assistant turn that made the call`,
+        );
       }
     }
     refuseOpen(open, path);

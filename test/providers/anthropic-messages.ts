@@ -5,8 +5,29 @@ import { type ApiError, countTokens, type Dialect, isImageData, limit, pieces, t
 const MODELS = new Set(['claude-haiku-5-5', 'claude-sonnet-5-5']);
 
 const FIELDS = new Set([
-  ...['model', 'max_tokens', 'messages', 'system', 'tools', 'tool_choice', 'stop_sequences', 'temperature', 'top_p', 'top_k', 'metadata'],
-  ...['thinking', 'output_config', 'stream', 'service_tier', 'cache_control', 'container', 'context_management', 'inference_geo'],
+  ...[
+    'model',
+    'max_tokens',
+    'messages',
+    'system',
+    'tools',
+    'tool_choice',
+    'stop_sequences',
+    'temperature',
+    'top_p',
+    'top_k',
+    'metadata',
+  ],
+  ...[
+    'thinking',
+    'output_config',
+    'stream',
+    'service_tier',
+    'cache_control',
+    'container',
+    'context_management',
+    'inference_geo',
+  ],
 ]);
 
 function bad(message: string): ApiError {
@@ -36,23 +57,31 @@ function checkMessages(messages: Json | undefined): ApiError | undefined {
     const known = BLOCKS[role];
     if (known === undefined) return bad(`${at}.role: Input should be 'user' or 'assistant'`);
     if (index === 0 && role !== 'user') return bad('messages: first message must use the "user" role');
-    if (typeof message['content'] !== 'string' && !Array.isArray(message['content'])) return bad(`${at}.content: Field required`);
+    if (typeof message['content'] !== 'string' && !Array.isArray(message['content']))
+      return bad(`${at}.content: Field required`);
     const blocks = blocksOf(message['content']);
     if (blocks.length === 0) return bad(`${at}: all messages must have non-empty content`);
     let plain = false;
     for (const [number, block] of blocks.entries()) {
       const where = `${at}.content.${number}`;
-      if (!known.has(String(block['type']))) return bad(`${where}: Input tag '${String(block['type'])}' found using 'type' does not match`);
+      if (!known.has(String(block['type'])))
+        return bad(`${where}: Input tag '${String(block['type'])}' found using 'type' does not match`);
       if (block['type'] === 'tool_result') {
         if (plain) return bad(`${at}: tool_result blocks must come before other content`);
-        if (!open.delete(String(block['tool_use_id']))) return bad(`${where}: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${String(block['tool_use_id'])}`);
+        if (!open.delete(String(block['tool_use_id'])))
+          return bad(
+            `${where}: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${String(block['tool_use_id'])}`,
+          );
         continue;
       }
       plain = true;
       const problem = checkBlock(block, where);
       if (problem !== undefined) return problem;
     }
-    if (open.size > 0) return bad(`${at}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${[...open].join(', ')}`);
+    if (open.size > 0)
+      return bad(
+        `${at}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${[...open].join(', ')}`,
+      );
     open = new Set(blocks.filter((block) => block['type'] === 'tool_use').map((block) => String(block['id'])));
   }
   return open.size > 0 ? bad('`tool_use` ids were found without `tool_result` blocks immediately after') : undefined;
@@ -61,14 +90,17 @@ function checkMessages(messages: Json | undefined): ApiError | undefined {
 function checkBlock(block: JsonObject, at: string): ApiError | undefined {
   switch (block['type']) {
     case 'text':
-      return typeof block['text'] === 'string' && block['text'] !== '' ? undefined : bad(`${at}: text content blocks must be non-empty`);
+      return typeof block['text'] === 'string' && block['text'] !== ''
+        ? undefined
+        : bad(`${at}: text content blocks must be non-empty`);
     case 'image': {
       const source = isObject(block['source']) ? block['source'] : {};
       if (source['type'] === 'url') return undefined;
       return isImageData(source['media_type'], source['data']) ? undefined : bad(`${at}.source: Could not process image`);
     }
     case 'tool_use':
-      if (!/^[a-zA-Z0-9_-]+$/.test(String(block['id']))) return bad(`${at}.id: String should match pattern '^[a-zA-Z0-9_-]+$'`);
+      if (!/^[a-zA-Z0-9_-]+$/.test(String(block['id'])))
+        return bad(`${at}.id: String should match pattern '^[a-zA-Z0-9_-]+$'`);
       return isObject(block['input']) ? undefined : bad(`${at}.input: Input should be a valid dictionary`);
     default:
       return undefined;
@@ -77,10 +109,13 @@ function checkBlock(block: JsonObject, at: string): ApiError | undefined {
 
 function checkTools(body: JsonObject): ApiError | undefined {
   for (const [index, tool] of list(body['tools']).entries()) {
-    if (!/^[a-zA-Z0-9_-]{1,128}$/.test(String(tool['name']))) return bad(`tools.${index}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'`);
-    if (!isObject(tool['input_schema']) || tool['input_schema']['type'] !== 'object') return bad(`tools.${index}.custom.input_schema.type: Field required`);
+    if (!/^[a-zA-Z0-9_-]{1,128}$/.test(String(tool['name'])))
+      return bad(`tools.${index}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'`);
+    if (!isObject(tool['input_schema']) || tool['input_schema']['type'] !== 'object')
+      return bad(`tools.${index}.custom.input_schema.type: Field required`);
   }
-  if (isObject(body['tool_choice']) && !['auto', 'any', 'tool', 'none'].includes(String(body['tool_choice']['type']))) return bad('tool_choice: invalid type');
+  if (isObject(body['tool_choice']) && !['auto', 'any', 'tool', 'none'].includes(String(body['tool_choice']['type'])))
+    return bad('tool_choice: invalid type');
   return undefined;
 }
 
@@ -91,8 +126,12 @@ function texts(content: Json | undefined): string[] {
 function reply(body: JsonObject): Reply {
   const messages = list(body['messages']);
   const last = messages.at(-1);
-  const results = blocksOf(last?.['content']).filter((block) => block['type'] === 'tool_result').flatMap((block) => texts(block['content']));
-  const images = messages.flatMap((message) => blocksOf(message['content'])).filter((block) => block['type'] === 'image').length;
+  const results = blocksOf(last?.['content'])
+    .filter((block) => block['type'] === 'tool_result')
+    .flatMap((block) => texts(block['content']));
+  const images = messages
+    .flatMap((message) => blocksOf(message['content']))
+    .filter((block) => block['type'] === 'image').length;
   const forbidden = isObject(body['tool_choice']) && body['tool_choice']['type'] === 'none';
   const tools = forbidden ? [] : list(body['tools']).map((tool) => String(tool['name']));
   const said = replyTo(texts(last?.['content']).join(' '), results, tools, images);
@@ -111,7 +150,10 @@ function outcome(body: JsonObject, given: string | undefined): Outcome {
   const said = given === undefined ? reply(body) : { text: given, calls: [] };
   const json = isObject(body['output_config']) && isObject(body['output_config']['format']);
   const sequences = Array.isArray(body['stop_sequences']) ? body['stop_sequences'].map(String) : [];
-  const cut = said.text === undefined ? undefined : limit(json ? '{"answer":"yes"}' : said.text, sequences, Number(body['max_tokens']));
+  const cut =
+    said.text === undefined
+      ? undefined
+      : limit(json ? '{"answer":"yes"}' : said.text, sequences, Number(body['max_tokens']));
   const prompt = JSON.stringify([body['system'], body['messages']]);
   const cached = prompt.includes('[cached]') ? 3 : 0;
   const ended = cut?.cut === true ? 'max_tokens' : cut?.stop === undefined ? 'end_turn' : 'stop_sequence';
@@ -144,7 +186,9 @@ export const anthropicMessagesDialect: Dialect = {
   overloaded: { status: 529, type: 'overloaded_error', message: 'Overloaded' },
   checkKey(headers, key) {
     if (headers.authorization !== undefined) return bad('mock: a foreign credential header (authorization) was sent');
-    return headers['x-api-key'] === key ? undefined : { status: 401, type: 'authentication_error', message: 'invalid x-api-key' };
+    return headers['x-api-key'] === key
+      ? undefined
+      : { status: 401, type: 'authentication_error', message: 'invalid x-api-key' };
   },
   check(headers, body) {
     if (headers['anthropic-version'] !== '2023-06-01') return bad('anthropic-version: header is required');
@@ -153,13 +197,18 @@ export const anthropicMessagesDialect: Dialect = {
     const { model, max_tokens } = body;
     if (typeof model !== 'string') return bad('model: Field required');
     if (!Number.isInteger(max_tokens) || Number(max_tokens) < 1) return bad('max_tokens: Field required');
-    if (!MODELS.has(model) && model !== 'mock-overloaded') return { status: 404, type: 'not_found_error', message: `model: ${model}` };
+    if (!MODELS.has(model) && model !== 'mock-overloaded')
+      return { status: 404, type: 'not_found_error', message: `model: ${model}` };
     if (typeof body['temperature'] === 'number' && body['temperature'] > 1) return bad('temperature: range: 0..1');
     if (Array.isArray(body['stop_sequences']) && body['stop_sequences'].some((stop) => String(stop).trim() === '')) {
       return bad('stop_sequences: each stop sequence must contain non-whitespace');
     }
     const { system } = body;
-    if (system !== undefined && typeof system !== 'string' && list(system).some((block) => block['type'] !== 'text' || block['text'] === '')) {
+    if (
+      system !== undefined &&
+      typeof system !== 'string' &&
+      list(system).some((block) => block['type'] !== 'text' || block['text'] === '')
+    ) {
       return bad('system: invalid block');
     }
     return checkMessages(body['messages']) ?? checkTools(body);
@@ -167,14 +216,18 @@ export const anthropicMessagesDialect: Dialect = {
   answer(body, given) {
     const { text, calls, stopReason, stopSequence, usage } = outcome(body, given);
     const content: Json[] = text === undefined ? [] : [{ type: 'text', text }];
-    for (const call of calls) content.push({ type: 'tool_use', id: call.id, name: call.name, input: JSON.parse(call.arguments) });
+    for (const call of calls)
+      content.push({ type: 'tool_use', id: call.id, name: call.name, input: JSON.parse(call.arguments) });
     return message(body, content, { stop_reason: stopReason, stop_sequence: stopSequence, usage });
   },
   stream(body, given) {
     const { text, calls, stopReason, stopSequence, usage } = outcome(body, given);
-    const event = (type: string, rest: JsonObject): string => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
+    const event = (type: string, rest: JsonObject): string =>
+      `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
     const events = [
-      event('message_start', { message: message(body, [], { stop_reason: null, stop_sequence: null, usage: { ...usage, output_tokens: 1 } }) }),
+      event('message_start', {
+        message: message(body, [], { stop_reason: null, stop_sequence: null, usage: { ...usage, output_tokens: 1 } }),
+      }),
       event('ping', {}),
     ];
     let index = 0;
@@ -184,22 +237,39 @@ export const anthropicMessagesDialect: Dialect = {
       events.push(event('content_block_stop', { index }));
       index += 1;
     };
-    if (text !== undefined) block({ type: 'text', text: '' }, pieces(text).map((piece) => ({ type: 'text_delta', text: piece })));
+    if (text !== undefined)
+      block(
+        { type: 'text', text: '' },
+        pieces(text).map((piece) => ({ type: 'text_delta', text: piece })),
+      );
     for (const call of calls) {
       const fragments = call.arguments === '{}' ? [''] : ['', ...(call.arguments.match(/.{1,5}/gs) ?? [])];
-      block({ type: 'tool_use', id: call.id, name: call.name, input: {} }, fragments.map((partial_json) => ({ type: 'input_json_delta', partial_json })));
+      block(
+        { type: 'tool_use', id: call.id, name: call.name, input: {} },
+        fragments.map((partial_json) => ({ type: 'input_json_delta', partial_json })),
+      );
     }
     events.push(
-      event('message_delta', { delta: { stop_reason: stopReason, stop_sequence: stopSequence }, usage: { output_tokens: usage['output_tokens'] } }),
+      event('message_delta', {
+        delta: { stop_reason: stopReason, stop_sequence: stopSequence },
+        usage: { output_tokens: usage['output_tokens'] },
+      }),
       event('message_stop', {}),
     );
     return events;
   },
   errorBody: (error) => ({ type: 'error', error: { type: error.type, message: error.message }, request_id: 'req_mock' }),
   errorHeaders: (error): Record<string, string> => (error.status === 429 ? { 'retry-after': '7' } : {}),
-  streamError: (error) => `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: error.type, message: error.message } })}\n\n`,
+  streamError: (error) =>
+    `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type: error.type, message: error.message } })}\n\n`,
   typeOf: (status) =>
-    ({ 401: 'authentication_error', 402: 'billing_error', 403: 'permission_error', 404: 'not_found_error', 413: 'request_too_large', 429: 'rate_limit_error', 529: 'overloaded_error' })[
-      status
-    ] ?? (status >= 500 ? 'api_error' : 'invalid_request_error'),
+    ({
+      401: 'authentication_error',
+      402: 'billing_error',
+      403: 'permission_error',
+      404: 'not_found_error',
+      413: 'request_too_large',
+      429: 'rate_limit_error',
+      529: 'overloaded_error',
+    })[status] ?? (status >= 500 ? 'api_error' : 'invalid_request_error'),
 };

@@ -53,7 +53,11 @@ export function countTokens(text: string): number {
 }
 
 /** Cuts at a stop string, then at the cap. */
-export function limit(text: string, stops: readonly string[], max: number): { text: string; stop: string | undefined; cut: boolean } {
+export function limit(
+  text: string,
+  stops: readonly string[],
+  max: number,
+): { text: string; stop: string | undefined; cut: boolean } {
   let kept = text;
   let stop: string | undefined;
   for (const candidate of stops) {
@@ -64,7 +68,9 @@ export function limit(text: string, stops: readonly string[], max: number): { te
     }
   }
   const words = kept.split(' ');
-  return words.length > max ? { text: words.slice(0, max).join(' '), stop: undefined, cut: true } : { text: kept, stop, cut: false };
+  return words.length > max
+    ? { text: words.slice(0, max).join(' '), stop: undefined, cut: true }
+    : { text: kept, stop, cut: false };
 }
 
 /** Pieces of a text, a word each, that join to it again. */

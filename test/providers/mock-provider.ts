@@ -64,9 +64,19 @@ export async function startMockProvider({ schema, port, key }: MockOptions): Pro
     const foreign = foreignHeaders(request.headers);
     violations.push(...foreign);
     const behaviour = takeScripted();
-    const refusal = foreign.length > 0 ? { status: 400, type: 'invalid_request_error', message: foreign.join('; ') } : refusalOf(request, body);
+    const refusal =
+      foreign.length > 0
+        ? { status: 400, type: 'invalid_request_error', message: foreign.join('; ') }
+        : refusalOf(request, body);
     if (refusal !== undefined || body === undefined) {
-      refuse(response, refusal ?? { status: 400, type: 'invalid_request_error', message: 'We could not parse the JSON body of your request.' });
+      refuse(
+        response,
+        refusal ?? {
+          status: 400,
+          type: 'invalid_request_error',
+          message: 'We could not parse the JSON body of your request.',
+        },
+      );
     } else if (behaviour === undefined) {
       if (body['model'] === 'mock-overloaded') refuse(response, dialect.overloaded);
       else answer(response, body, undefined);
@@ -82,16 +92,22 @@ export async function startMockProvider({ schema, port, key }: MockOptions): Pro
   };
 
   const refusalOf = (request: IncomingMessage, body: JsonObject | undefined): ApiError | undefined => {
-    if (request.url !== dialect.path) return { status: 404, type: dialect.typeOf(404), message: `Unknown request URL: ${request.url}` };
+    if (request.url !== dialect.path)
+      return { status: 404, type: dialect.typeOf(404), message: `Unknown request URL: ${request.url}` };
     if (request.method !== 'POST') return { status: 405, type: 'invalid_request_error', message: 'Method not allowed' };
     const wrongKey = dialect.checkKey(request.headers, key);
     if (wrongKey !== undefined) return wrongKey;
-    if (request.headers['content-type'] !== 'application/json') return { status: 400, type: 'invalid_request_error', message: 'content-type must be application/json' };
+    if (request.headers['content-type'] !== 'application/json')
+      return { status: 400, type: 'invalid_request_error', message: 'content-type must be application/json' };
     return body === undefined ? undefined : dialect.check(request.headers, body);
   };
 
   const refuse = (response: ServerResponse, error: ApiError, headers: Readonly<Record<string, string>> = {}): void => {
-    sendJson(response, error.status, dialect.errorBody(error), { ...dialect.headers, ...dialect.errorHeaders(error), ...headers });
+    sendJson(response, error.status, dialect.errorBody(error), {
+      ...dialect.headers,
+      ...dialect.errorHeaders(error),
+      ...headers,
+    });
   };
 
   const answer = (response: ServerResponse, body: JsonObject, text: string | undefined): void => {
@@ -104,11 +120,20 @@ export async function startMockProvider({ schema, port, key }: MockOptions): Pro
     response.end();
   };
 
-  const perform = async (behaviour: Behaviour, request: IncomingMessage, response: ServerResponse, body: JsonObject): Promise<void> => {
+  const perform = async (
+    behaviour: Behaviour,
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: JsonObject,
+  ): Promise<void> => {
     switch (behaviour.kind) {
       case 'status': {
         const type = dialect.typeOf(behaviour.status);
-        refuse(response, { status: behaviour.status, type, message: `mock: scripted ${behaviour.status}` }, behaviour.headers);
+        refuse(
+          response,
+          { status: behaviour.status, type, message: `mock: scripted ${behaviour.status}` },
+          behaviour.headers,
+        );
         return;
       }
       case 'stall':
@@ -154,7 +179,11 @@ export async function startMockProvider({ schema, port, key }: MockOptions): Pro
   const writeStart = (response: ServerResponse, body: JsonObject, bytes: number, then?: () => void): void => {
     response.write(wholeBody(response, body).subarray(0, bytes), then);
   };
-  const writeChunks = async (response: ServerResponse, body: JsonObject, { size, delayMs }: { size: number; delayMs: number }): Promise<void> => {
+  const writeChunks = async (
+    response: ServerResponse,
+    body: JsonObject,
+    { size, delayMs }: { size: number; delayMs: number },
+  ): Promise<void> => {
     response.socket?.setNoDelay(true);
     const bytes = wholeBody(response, body);
     for (let at = 0; at < bytes.length && !response.destroyed; at += size) {
@@ -211,11 +240,26 @@ function requestIds(): Record<string, string> {
 }
 
 function beginStream(response: ServerResponse, dialect: Dialect): void {
-  response.writeHead(200, { ...dialect.headers, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache', ...requestIds() });
+  response.writeHead(200, {
+    ...dialect.headers,
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+    ...requestIds(),
+  });
 }
 
-function sendJson(response: ServerResponse, status: number, body: JsonObject, headers: Readonly<Record<string, string>>): void {
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: JsonObject,
+  headers: Readonly<Record<string, string>>,
+): void {
   const text = JSON.stringify(body);
-  response.writeHead(status, { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...requestIds() });
+  response.writeHead(status, {
+    ...headers,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...requestIds(),
+  });
   response.end(text);
 }

@@ -61,7 +61,10 @@ function overlaid(clusters: readonly ClusterYaml[], overlay: Readonly<Record<str
     return {
       ...rest,
       type: 'STATIC',
-      load_assignment: { cluster_name: cluster.name, endpoints: [{ lb_endpoints: [{ endpoint: { address, hostname: `${cluster.name}.mock` } }] }] },
+      load_assignment: {
+        cluster_name: cluster.name,
+        endpoints: [{ lb_endpoints: [{ endpoint: { address, hostname: `${cluster.name}.mock` } }] }],
+      },
     };
   });
 }

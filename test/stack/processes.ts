@@ -31,7 +31,11 @@ function running(child: ChildProcess, name: string): Running {
 }
 
 /** Waits for a condition; fails early when the process it depends on ends. @throws Error naming what did not come */
-export async function waitFor(what: string, process: Pick<Running, 'exited'> | undefined, condition: () => Promise<boolean>): Promise<void> {
+export async function waitFor(
+  what: string,
+  process: Pick<Running, 'exited'> | undefined,
+  condition: () => Promise<boolean>,
+): Promise<void> {
   let ended: string | undefined;
   process?.exited.then((how) => {
     ended = how;
@@ -106,7 +110,15 @@ export async function startEnvoy(bootstrapPath: string, directory: string, concu
   const child = spawn(
     envoyBinary(),
     [
-      ...['-c', bootstrapPath, '--concurrency', String(concurrency), '--disable-hot-restart', '--log-level', process.env['ENVOY_LOG_LEVEL'] ?? 'warning'],
+      ...[
+        '-c',
+        bootstrapPath,
+        '--concurrency',
+        String(concurrency),
+        '--disable-hot-restart',
+        '--log-level',
+        process.env['ENVOY_LOG_LEVEL'] ?? 'warning',
+      ],
       ...['--log-path', logPath, '--admin-address-path', addressPath],
     ],
     { stdio: 'ignore', detached: true },

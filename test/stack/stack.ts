@@ -55,14 +55,22 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   try {
     const openai = await startMockProvider({ schema: 'openai-chat', port: ports.openai, key: GATEWAY_KEYS.openai });
     stops.push(openai.close);
-    const anthropic = await startMockProvider({ schema: 'anthropic-messages', port: ports.anthropic, key: GATEWAY_KEYS.anthropic });
+    const anthropic = await startMockProvider({
+      schema: 'anthropic-messages',
+      port: ports.anthropic,
+      key: GATEWAY_KEYS.anthropic,
+    });
     stops.push(anthropic.close);
     const filter = await startFilter({
       directory,
       policyPath: options.policyPath ?? join(ROOT, 'test/demo/policy.yaml'),
       auditDirectory,
       adminPort: ports.filterAdmin,
-      environment: { MOCK_OPENAI_KEY: GATEWAY_KEYS.openai, MOCK_ANTHROPIC_KEY: GATEWAY_KEYS.anthropic, ...options.environment },
+      environment: {
+        MOCK_OPENAI_KEY: GATEWAY_KEYS.openai,
+        MOCK_ANTHROPIC_KEY: GATEWAY_KEYS.anthropic,
+        ...options.environment,
+      },
     });
     stops.push(() => filter.stop());
     const bootstrap = writeEnvoyConfig({

@@ -44,7 +44,8 @@ export function array(value: Value, path: string): Json[] {
 /** One of a closed set of words. */
 export function oneOf<const Word extends string>(value: Value, path: string, words: readonly Word[]): Word {
   const word = words.find((candidate) => candidate === value);
-  if (word === undefined) throw mismatch(path, `one of ${words.map((candidate) => JSON.stringify(candidate)).join(', ')}`, value);
+  if (word === undefined)
+    throw mismatch(path, `one of ${words.map((candidate) => JSON.stringify(candidate)).join(', ')}`, value);
   return word;
 }
 
@@ -69,7 +70,8 @@ export const optional = {
   },
   positiveInteger(value: Value, path: string): number | undefined {
     if (absent(value)) return undefined;
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) throw mismatch(path, 'a positive whole number', value);
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1)
+      throw mismatch(path, 'a positive whole number', value);
     return value;
   },
 } as const;

@@ -1,9 +1,11 @@
 /** Unified answer -> Anthropic message; and the words that whole and streamed answers share. */
 import { isObject, type JsonObject } from '../../../json.ts';
-import type { AssistantPart, FinishReason, UnifiedAnswer, Usage } from '../../unified.ts';
+import { FOREIGN_SIGNATURE } from '../../codecs/foreign-reasoning.ts';
+import { safeName } from '../../codecs/safe-names.ts';
+import type { AssistantPart, Choice, FinishReason, ToolCallPart, UnifiedAnswer, Usage } from '../../unified.ts';
+import { NO_USAGE } from '../../unified.ts';
 
-/** providers.md 1.9. */
-export const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
+const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
   stop: 'end_turn',
   stop_sequence: 'stop_sequence',
   length: 'max_tokens',
@@ -13,21 +15,32 @@ export const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
   unknown: 'end_turn',
 };
 
+/** providers.md 1.9. `stop_sequence` is said only together with the string that matched. */
+export function stopMembers(finish: FinishReason, stopSequence: string | undefined): JsonObject {
+  const reason = finish === 'stop_sequence' && stopSequence === undefined ? 'stop' : finish;
+  return { stop_reason: STOP_REASONS[reason], stop_sequence: stopSequence ?? null };
+}
+
 export function messageId(id: string): string {
   return id.startsWith('msg_') ? id : `msg_${id.replace(/^chatcmpl-/, '')}`;
 }
 
 /** Anthropic counts exclusively: input_tokens leaves out what the cache read or wrote. Output includes reasoning. */
-export function usageObject(usage: Usage): JsonObject {
+export function usageObject(usage: Readonly<Usage>): JsonObject {
   return {
     input_tokens: usage.inputUncached,
     cache_creation_input_tokens: usage.cacheWrite5m + usage.cacheWrite1h + usage.cacheWriteOther,
     cache_read_input_tokens: usage.cacheRead,
+    cache_creation: { ephemeral_5m_input_tokens: usage.cacheWrite5m, ephemeral_1h_input_tokens: usage.cacheWrite1h },
     output_tokens: usage.outputVisible + usage.outputReasoning,
+    output_tokens_details: { thinking_tokens: usage.outputReasoning },
   };
 }
 
-/** @throws Error when a tool call's arguments are not an object: the answer cannot be said in this schema */
+/**
+ * @throws Error when there is no choice, or when a tool call's arguments are not an object: the answer cannot be said in this
+ *   schema, and the exchange answers `provider_answer_invalid`
+ */
 export function encodeAnswer(answer: UnifiedAnswer): string {
   const [choice] = answer.choices;
   if (choice === undefined) throw new Error('the answer has no choice');
@@ -36,29 +49,37 @@ export function encodeAnswer(answer: UnifiedAnswer): string {
     type: 'message',
     role: 'assistant',
     model: answer.model,
-    content: choice.parts.map(encodePart),
-    stop_reason: STOP_REASONS[choice.finish],
-    stop_sequence: choice.stopSequence ?? null,
-    usage: answer.usage === undefined ? { input_tokens: 0, output_tokens: 0 } : usageObject(answer.usage),
+    content: choice.parts.flatMap((part) => encodePart(part, choice)),
+    ...stopMembers(choice.finish, choice.stopSequence),
+    usage: usageObject(answer.usage ?? NO_USAGE),
   });
 }
 
-function encodePart(part: AssistantPart): JsonObject {
+function encodePart(part: AssistantPart, choice: Choice): JsonObject[] {
   switch (part.type) {
     case 'text':
     case 'refusal':
-      return { type: 'text', text: part.text };
+      return part.text === '' ? [] : [{ type: 'text', text: part.text }];
     case 'reasoning':
       return part.redacted === undefined
-        ? { type: 'thinking', thinking: part.text, signature: part.signature ?? '' }
-        : { type: 'redacted_thinking', data: part.redacted };
-    case 'tool_call':
-      return { type: 'tool_use', id: part.id, name: part.name, input: toolInput(part.arguments) };
+        ? [{ type: 'thinking', thinking: part.text, signature: part.signature ?? FOREIGN_SIGNATURE }]
+        : [{ type: 'redacted_thinking', data: part.redacted }];
+    case 'tool_call': {
+      const input = inputOf(part);
+      if (input !== undefined) return [{ type: 'tool_use', id: safeName(part.id), name: part.name, input }];
+      // The token cap broke this call off. It cannot be made, and `max_tokens` tells why; an error would only be retried.
+      if (choice.finish === 'length' && part === choice.parts.at(-1)) return [];
+      throw new Error('the arguments of a tool call are not a JSON object');
+    }
   }
 }
 
-function toolInput(json: string): JsonObject {
-  const input: unknown = json.trim() === '' ? {} : JSON.parse(json);
-  if (!isObject(input)) throw new Error('the arguments of a tool call are not a JSON object');
-  return input;
+function inputOf(call: ToolCallPart): JsonObject | undefined {
+  if (call.arguments.trim() === '') return {};
+  try {
+    const input: unknown = JSON.parse(call.arguments);
+    return isObject(input) ? input : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -15,13 +15,22 @@ const TYPES: Readonly<Record<FaultKind, string>> = {
   internal: 'api_error',
 };
 
+/** By this text alone do clients of this schema know that they have to shorten the conversation. */
+const TOO_LONG = 'prompt is too long';
+
 export function encodeFault(fault: Fault, requestId: string): string {
   return JSON.stringify({
     type: 'error',
     // `details.error_code` is where this schema keeps machine-readable codes.
-    error: { type: TYPES[fault.kind], message: fault.message, details: { error_code: fault.code } },
+    error: { type: TYPES[fault.kind], message: messageOf(fault), details: { error_code: fault.code } },
     request_id: requestId,
   });
+}
+
+/** The schema has no field for the place: the message names it, once. */
+function messageOf({ kind, message, param }: Fault): string {
+  const placed = param === undefined || message.includes(param) ? message : `${param}: ${message}`;
+  return kind === 'context_too_long' && !placed.includes(TOO_LONG) ? `${TOO_LONG}: ${placed}` : placed;
 }
 
 /** After it no message_stop may come: nobody then takes the answer for whole. */

@@ -1,124 +1,177 @@
-/** Unified events -> Anthropic's stream: blocks that open, grow and close one after another. One writer per answer. */
+/**
+ * Unified events -> Anthropic's stream: blocks that open, grow and close one after another. One writer per answer.
+ *
+ * Providers may interleave the fragments of parallel calls; this schema cannot. The call that is open is written as it grows;
+ * the fragments of later ones wait until it is closed.
+ */
 import type { JsonObject } from '../../../json.ts';
+import { FOREIGN_SIGNATURE } from '../../codecs/foreign-reasoning.ts';
+import { safeName } from '../../codecs/safe-names.ts';
 import type { CallerStream } from '../../schema.ts';
 import { NO_USAGE, type UnifiedEvent, type Usage } from '../../unified.ts';
-import { messageId, STOP_REASONS, usageObject } from './answer.ts';
+import { messageId, stopMembers, usageObject } from './answer.ts';
 
-type BlockKind = 'text' | 'thinking' | 'tool_use';
-
-/** A call whose block waits until the one before it is closed. */
-interface WaitingCall {
+interface Call {
   readonly call: number;
   readonly id: string;
   readonly name: string;
   json: string;
 }
 
+type OpenBlock = { kind: 'text' } | { kind: 'thinking'; signed: boolean } | { kind: 'tool_use'; call: Call };
+
 export function openStream(): CallerStream {
-  let index = -1;
-  let open: { kind: BlockKind; call: number | undefined; json: string } | undefined;
-  const waiting: WaitingCall[] = [];
-  let usage: Readonly<Usage> = NO_USAGE;
-  let stop: { reason: string; sequence: string | null } | undefined;
-  let stopWritten = false;
+  return new MessageWriter();
+}
 
-  const event = (type: string, rest: JsonObject): string => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
-  const begin = (kind: BlockKind, block: JsonObject, call?: number): string => {
-    const closed = close();
-    index += 1;
-    open = { kind, call, json: '' };
-    return closed + event('content_block_start', { index, content_block: { type: kind, ...block } });
-  };
-  const delta = (content: JsonObject): string => event('content_block_delta', { index, delta: content });
-  const close = (): string => {
-    if (open === undefined) return '';
-    open = undefined;
-    return event('content_block_stop', { index });
-  };
-  const within = (kind: BlockKind, empty: JsonObject): string => (open?.kind === kind ? '' : drain() + begin(kind, empty));
-  /** Blocks follow one another; what providers interleave is put in order here. */
-  const drain = (): string => {
-    let out = '';
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      out += begin('tool_use', { id: next.id, name: next.name, input: {} }, next.call);
-      if (next.json !== '') out += delta({ type: 'input_json_delta', partial_json: next.json });
+class MessageWriter implements CallerStream {
+  #started = false;
+  #index = -1;
+  #open: OpenBlock | undefined;
+  #called = false;
+  readonly #waiting: Call[] = [];
+  #usage: Readonly<Usage> = NO_USAGE;
+  #stop: JsonObject | undefined;
+
+  write(event: UnifiedEvent): string {
+    // This schema has one choice; requests for more are refused before.
+    if ('choice' in event && event.choice !== 0) return '';
+    if (!this.#started && event.type !== 'start' && event.type !== 'usage' && event.type !== 'error') {
+      throw new Error('the stream of the answer has no beginning');
     }
-    return out;
-  };
-  const writeStop = (): string => {
-    if (stop === undefined || stopWritten) return '';
-    stopWritten = true;
-    return event('message_delta', {
-      delta: { stop_reason: stop.reason, stop_sequence: stop.sequence },
-      usage: usageObject(usage),
-    });
-  };
+    switch (event.type) {
+      case 'start':
+        return this.#start(event.id, event.model);
+      case 'text':
+      case 'refusal':
+        return this.#within('text') + this.#delta({ type: 'text_delta', text: event.text });
+      case 'reasoning':
+        return this.#within('thinking') + this.#delta({ type: 'thinking_delta', thinking: event.text });
+      case 'reasoning_signature':
+        return this.#within('thinking') + this.#sign(event.signature) + this.#close();
+      case 'reasoning_redacted':
+        return this.#settle() + this.#begin({ type: 'redacted_thinking', data: event.data }) + this.#end();
+      case 'tool_call':
+        return this.#call({ call: event.call, id: event.id, name: event.name, json: '' });
+      case 'tool_call_arguments':
+        return this.#grow(event.call, event.fragment);
+      case 'part_end':
+        return this.#close() + this.#openNext();
+      case 'finish':
+        // Usage may trail the finish: the event that carries both waits for the end.
+        this.#stop = stopMembers(event.reason, event.stopSequence);
+        return this.#settle();
+      case 'usage':
+        this.#usage = event.usage;
+        return '';
+      case 'end':
+        return this.#settle() + this.#messageDelta() + line('message_stop', {});
+      case 'error':
+        return '';
+    }
+  }
 
-  return {
-    write(unified: UnifiedEvent): string {
-      // This schema has one choice; requests for more are refused before.
-      if ('choice' in unified && unified.choice !== 0) return '';
-      switch (unified.type) {
-        case 'start':
-          return event('message_start', {
-            message: {
-              ...{ id: messageId(unified.id), type: 'message', role: 'assistant', model: unified.model, content: [] },
-              ...{ stop_reason: null, stop_sequence: null, usage: usageObject(usage) },
-            },
-          });
-        case 'text':
-        case 'refusal':
-          return within('text', { text: '' }) + delta({ type: 'text_delta', text: unified.text });
-        case 'reasoning':
-          return within('thinking', { thinking: '', signature: '' }) + delta({ type: 'thinking_delta', thinking: unified.text });
-        case 'reasoning_signature':
-          return (
-            within('thinking', { thinking: '', signature: '' }) +
-            delta({ type: 'signature_delta', signature: unified.signature }) +
-            close()
-          );
-        case 'reasoning_redacted': {
-          const closed = drain() + close();
-          index += 1;
-          return `${closed}${event('content_block_start', { index, content_block: { type: 'redacted_thinking', data: unified.data } })}${event('content_block_stop', { index })}`;
-        }
-        case 'tool_call':
-          // Providers may interleave calls, but hardly do: an open call whose arguments are whole makes room at once.
-          if (open?.kind === 'tool_use' && (waiting.length > 0 || !isWhole(open.json))) {
-            waiting.push({ call: unified.call, id: unified.id, name: unified.name, json: '' });
-            return '';
-          }
-          return begin('tool_use', { id: unified.id, name: unified.name, input: {} }, unified.call);
-        case 'tool_call_arguments': {
-          if (open?.kind === 'tool_use' && open.call === unified.call) {
-            open.json += unified.fragment;
-            return delta({ type: 'input_json_delta', partial_json: unified.fragment });
-          }
-          const call = waiting.find((held) => held.call === unified.call);
-          if (call !== undefined) call.json += unified.fragment;
-          return '';
-        }
-        case 'part_end': {
-          const closed = close();
-          const next = waiting.shift();
-          if (next === undefined) return closed;
-          const begun = begin('tool_use', { id: next.id, name: next.name, input: {} }, next.call);
-          return closed + begun + (next.json === '' ? '' : delta({ type: 'input_json_delta', partial_json: next.json }));
-        }
-        case 'finish':
-          stop = { reason: STOP_REASONS[unified.reason], sequence: unified.stopSequence ?? null };
-          // Usage may trail the finish: the event that carries both waits for it.
-          return drain() + close();
-        case 'usage':
-          usage = unified.usage;
-          return '';
-        case 'end':
-          return drain() + close() + writeStop() + event('message_stop', {});
-        case 'error':
-          return '';
-      }
-    },
-  };
+  #start(id: string, model: string): string {
+    if (this.#started) return '';
+    this.#started = true;
+    const message = {
+      id: messageId(id),
+      type: 'message',
+      role: 'assistant',
+      model,
+      content: [],
+      stop_reason: null,
+      stop_sequence: null,
+    };
+    return line('message_start', { message: { ...message, usage: usageObject(this.#usage) } });
+  }
+
+  #messageDelta(): string {
+    const stop = this.#stop ?? stopMembers(this.#called ? 'tool_calls' : 'unknown', undefined);
+    return line('message_delta', { delta: stop, usage: usageObject(this.#usage) });
+  }
+
+  #within(kind: 'text' | 'thinking'): string {
+    if (this.#open?.kind === kind) return '';
+    const settled = this.#settle();
+    this.#open = kind === 'text' ? { kind } : { kind, signed: false };
+    return settled + this.#begin(kind === 'text' ? { type: kind, text: '' } : { type: kind, thinking: '', signature: '' });
+  }
+
+  #sign(signature: string): string {
+    if (this.#open?.kind === 'thinking') this.#open.signed = true;
+    return this.#delta({ type: 'signature_delta', signature });
+  }
+
+  /** An open call whose arguments are whole, which is so with all providers that do not interleave, makes room at once. */
+  #call(call: Call): string {
+    this.#called = true;
+    if (this.#open?.kind === 'tool_use' && (this.#waiting.length > 0 || !isWhole(this.#open.call.json))) {
+      this.#waiting.push(call);
+      return '';
+    }
+    return this.#close() + this.#openCall(call);
+  }
+
+  #grow(call: number, fragment: string): string {
+    if (this.#open?.kind === 'tool_use' && this.#open.call.call === call) {
+      this.#open.call.json += fragment;
+      return this.#delta({ type: 'input_json_delta', partial_json: fragment });
+    }
+    const waiting = this.#waiting.find((held) => held.call === call);
+    if (waiting !== undefined) waiting.json += fragment;
+    // The caller was told that the call is whole; left out, it would be made with arguments that are not the model's.
+    else if (fragment.trim() !== '') throw new Error('a tool call grew after it had ended');
+    return '';
+  }
+
+  #openCall(call: Call): string {
+    this.#open = { kind: 'tool_use', call };
+    const begun = this.#begin({ type: 'tool_use', id: safeName(call.id), name: call.name, input: {} });
+    return call.json === '' ? begun : begun + this.#delta({ type: 'input_json_delta', partial_json: call.json });
+  }
+
+  #openNext(): string {
+    const next = this.#waiting.shift();
+    return next === undefined ? '' : this.#openCall(next);
+  }
+
+  /** Closes what is open and writes all that waits. */
+  #settle(): string {
+    let out = this.#close();
+    while (this.#waiting.length > 0) out += this.#openNext() + this.#close();
+    return out;
+  }
+
+  #close(): string {
+    const open = this.#open;
+    if (open === undefined) return '';
+    this.#open = undefined;
+    let last = '';
+    if (open.kind === 'thinking' && !open.signed)
+      last = this.#delta({ type: 'signature_delta', signature: FOREIGN_SIGNATURE });
+    // Clients parse what they gathered: nothing at all is no JSON.
+    if (open.kind === 'tool_use' && open.call.json.trim() === '')
+      last = this.#delta({ type: 'input_json_delta', partial_json: '{}' });
+    return last + this.#end();
+  }
+
+  #begin(block: JsonObject): string {
+    this.#index += 1;
+    return line('content_block_start', { index: this.#index, content_block: block });
+  }
+
+  #delta(delta: JsonObject): string {
+    return line('content_block_delta', { index: this.#index, delta });
+  }
+
+  #end(): string {
+    return line('content_block_stop', { index: this.#index });
+  }
+}
+
+function line(type: string, rest: JsonObject): string {
+  return `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`;
 }
 
 function isWhole(json: string): boolean {

@@ -1,6 +1,14 @@
 /** Unified answer -> `chat.completion`; and the words that whole and streamed answers share. */
 import type { JsonObject } from '../../../json.ts';
-import { type AssistantPart, type Choice, type FinishReason, totalInput, totalOutput, type UnifiedAnswer, type Usage } from '../../unified.ts';
+import {
+  type AssistantPart,
+  type Choice,
+  type FinishReason,
+  totalInput,
+  totalOutput,
+  type UnifiedAnswer,
+  type Usage,
+} from '../../unified.ts';
 
 /** providers.md 1.9; reasons without an equal become `stop`: strict clients break on words outside the enum. */
 export const FINISH_REASONS: Readonly<Record<FinishReason, string>> = {

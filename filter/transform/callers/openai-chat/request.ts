@@ -20,7 +20,16 @@ const SEMANTIC = ['audio', 'functions', 'function_call', 'logit_bias', 'web_sear
 
 /** Read below; every other field is advisory, and reported when it is dropped. */
 const READ = new Set([
-  ...['model', 'messages', 'tools', 'tool_choice', 'parallel_tool_calls', 'response_format', 'max_completion_tokens', 'max_tokens'],
+  ...[
+    'model',
+    'messages',
+    'tools',
+    'tool_choice',
+    'parallel_tool_calls',
+    'response_format',
+    'max_completion_tokens',
+    'max_tokens',
+  ],
   ...['temperature', 'top_p', 'frequency_penalty', 'presence_penalty', 'seed', 'stop', 'n', 'logprobs', 'top_logprobs'],
   ...['reasoning_effort', 'user', 'safety_identifier', 'metadata', 'stream', 'stream_options', 'modalities'],
 ]);
@@ -30,7 +39,8 @@ export function parseRequest(body: JsonObject): UnifiedRequest {
     if (present(body[field])) throw untranslatable(field, 'the target that would answer has no equal; leave it out');
   }
   const modalities = optional.array(body['modalities'], 'modalities') ?? [];
-  if (modalities.some((modality) => modality !== 'text')) throw untranslatable('modalities', 'only ["text"] can be translated');
+  if (modalities.some((modality) => modality !== 'text'))
+    throw untranslatable('modalities', 'only ["text"] can be translated');
 
   const { instructions, turns } = parseMessages(array(body['messages'], 'messages'));
   checkPairing(turns.messages, 'messages');
@@ -132,11 +142,12 @@ function userParts(content: Json | undefined, path: string): UserPart[] {
       }
       case 'file': {
         const file = object(part['file'], `${at}.file`);
-        if (file['file_data'] === undefined) throw untranslatable(`${at}.file`, 'only files sent as file_data can be translated');
+        if (file['file_data'] === undefined)
+          throw untranslatable(`${at}.file`, 'only files sent as file_data can be translated');
         const source = dataOrUrl(string(file['file_data'], `${at}.file.file_data`), `${at}.file.file_data`);
         return [{ type: 'document', source, name: optional.string(file['filename'], `${at}.file.filename`) }];
       }
-      case 'input_audio':
+      default:
         throw untranslatable(`${at}.type`, 'audio cannot be translated');
     }
   });
@@ -150,7 +161,8 @@ function assistantParts(message: JsonObject, path: string): AssistantPart[] {
     array(content, `${path}.content`).forEach((item, index) => {
       const at = `${path}.content[${index}]`;
       const part = object(item, at);
-      if (oneOf(part['type'], `${at}.type`, ['text', 'refusal']) === 'text') parts.push(...text(string(part['text'], `${at}.text`)));
+      if (oneOf(part['type'], `${at}.type`, ['text', 'refusal']) === 'text')
+        parts.push(...text(string(part['text'], `${at}.text`)));
       else parts.push({ type: 'refusal', text: string(part['refusal'], `${at}.refusal`) });
     });
   }

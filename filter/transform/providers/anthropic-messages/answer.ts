@@ -1,5 +1,6 @@
 /** Anthropic message -> unified answer. Blocks of types that callers' schemas cannot show are left out. */
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import { originalName } from '../../codecs/safe-names.ts';
 import type { AnswerFacts } from '../../schema.ts';
 import type { AssistantPart, FinishReason, UnifiedAnswer } from '../../unified.ts';
 import { readUsage } from './usage.ts';
@@ -73,7 +74,7 @@ function decodeBlock(block: JsonObject): AssistantPart[] {
         {
           type: 'tool_call',
           id: String(block['id'] ?? ''),
-          name: String(block['name'] ?? ''),
+          name: originalName(String(block['name'] ?? '')),
           arguments: JSON.stringify(block['input'] ?? {}),
         },
       ];

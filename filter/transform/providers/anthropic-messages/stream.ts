@@ -1,5 +1,6 @@
 /** Anthropic stream events -> unified events. */
 import { isObject, type JsonObject } from '../../../json.ts';
+import { originalName } from '../../codecs/safe-names.ts';
 import type { SseEvent } from '../../codecs/sse.ts';
 import type { ProviderStream } from '../../schema.ts';
 import type { UnifiedEvent } from '../../unified.ts';
@@ -21,7 +22,8 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
     if (block['type'] === 'tool_use') {
       const call = calls.size;
       calls.set(index, call);
-      emit({ type: 'tool_call', choice: 0, call, id: String(block['id'] ?? ''), name: String(block['name'] ?? '') });
+      const name = originalName(String(block['name'] ?? ''));
+      emit({ type: 'tool_call', choice: 0, call, id: String(block['id'] ?? ''), name });
       // Some servers send a call whole, in the event that opens it.
       const { input } = block;
       if (isObject(input) && Object.keys(input).length > 0) {
@@ -29,14 +31,17 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
       }
     } else if (block['type'] === 'redacted_thinking') {
       emit({ type: 'reasoning_redacted', choice: 0, data: String(block['data'] ?? '') });
-    } else if (typeof block['text'] === 'string' && block['text'] !== '') {
+    } else if (typeof block['thinking'] === 'string' && block['thinking'] !== '') {
+      emit({ type: 'reasoning', choice: 0, text: block['thinking'] });
+    } else if (block['type'] === 'text' && typeof block['text'] === 'string' && block['text'] !== '') {
       emit({ type: 'text', choice: 0, text: block['text'] });
     }
   };
   const grow = (index: number, delta: JsonObject): void => {
     switch (delta['type']) {
       case 'text_delta':
-        if (typeof delta['text'] === 'string' && delta['text'] !== '') emit({ type: 'text', choice: 0, text: delta['text'] });
+        if (typeof delta['text'] === 'string' && delta['text'] !== '')
+          emit({ type: 'text', choice: 0, text: delta['text'] });
         return;
       case 'input_json_delta': {
         const call = calls.get(index);
@@ -52,7 +57,8 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
         }
         return;
       case 'signature_delta':
-        if (typeof delta['signature'] === 'string') emit({ type: 'reasoning_signature', choice: 0, signature: delta['signature'] });
+        if (typeof delta['signature'] === 'string' && delta['signature'] !== '')
+          emit({ type: 'reasoning_signature', choice: 0, signature: delta['signature'] });
         return;
       default:
         return;

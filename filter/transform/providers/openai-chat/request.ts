@@ -29,15 +29,18 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
     if (value !== undefined) body[field] = value;
   };
   if (request.tools.length > 0) {
-    set('tools', request.tools.map((tool) => ({
-      type: 'function',
-      function: {
-        name: tool.name,
-        ...(tool.description === undefined ? {} : { description: tool.description }),
-        ...(tool.parameters === undefined ? {} : { parameters: tool.parameters as JsonObject }),
-        ...(tool.strict === undefined ? {} : { strict: tool.strict }),
-      },
-    })));
+    set(
+      'tools',
+      request.tools.map((tool) => ({
+        type: 'function',
+        function: {
+          name: tool.name,
+          ...(tool.description === undefined ? {} : { description: tool.description }),
+          ...(tool.parameters === undefined ? {} : { parameters: tool.parameters as JsonObject }),
+          ...(tool.strict === undefined ? {} : { strict: tool.strict }),
+        },
+      })),
+    );
     set('tool_choice', encodeToolChoice(request.toolChoice));
     set('parallel_tool_calls', request.parallelToolCalls);
   }
@@ -127,8 +130,10 @@ function encodePart(part: TextPart | ImagePart | DocumentPart): JsonObject {
     }
     case 'document': {
       const { source, name } = part;
-      if (source.kind === 'text') return { type: 'text', text: name === undefined ? source.text : `${name}\n\n${source.text}` };
-      if (source.kind === 'url') throw untranslatable('messages', 'a document given by URL cannot be sent to this target; send its data');
+      if (source.kind === 'text')
+        return { type: 'text', text: name === undefined ? source.text : `${name}\n\n${source.text}` };
+      if (source.kind === 'url')
+        throw untranslatable('messages', 'a document given by URL cannot be sent to this target; send its data');
       const file_data = `data:${source.mediaType};base64,${source.base64}`;
       return { type: 'file', file: { filename: name ?? 'document', file_data } };
     }
@@ -152,7 +157,11 @@ function encodeAssistant(parts: readonly AssistantPart[], dropped: Set<string>):
 }
 
 function encodeCall(call: ToolCallPart): JsonObject {
-  return { id: call.id, type: 'function', function: { name: call.name, arguments: call.arguments.trim() === '' ? '{}' : call.arguments } };
+  return {
+    id: call.id,
+    type: 'function',
+    function: { name: call.name, arguments: call.arguments.trim() === '' ? '{}' : call.arguments },
+  };
 }
 
 function encodeToolChoice(choice: ToolChoice | undefined): JsonObject[string] {

@@ -26,7 +26,12 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
     const seen = calls.get(choice) ?? new Map<number, number>();
     calls.set(choice, seen);
     // A server that leaves the index out sends one call at a time, whole: its id makes it a new one.
-    const index = typeof fragment['index'] === 'number' ? fragment['index'] : typeof fragment['id'] === 'string' ? seen.size : seen.size - 1;
+    const index =
+      typeof fragment['index'] === 'number'
+        ? fragment['index']
+        : typeof fragment['id'] === 'string'
+          ? seen.size
+          : seen.size - 1;
     const fn = isObject(fragment['function']) ? fragment['function'] : {};
     let call = seen.get(index);
     if (call === undefined) {

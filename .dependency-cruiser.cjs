@@ -1,0 +1,64 @@
+// Which part of the filter may know which. One direction: extproc -> exchange -> planes -> transform.
+const planes = 'policy|identity|routing|fallback|credentials|observability';
+const edge = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to });
+module.exports = {
+  forbidden: [
+    edge('no-cycles', 'a cycle has no layers', {}, { circular: true }),
+    edge(
+      'protocol-stays-in-extproc',
+      "Envoy's protocol types",
+      { path: '^filter/', pathNot: '^filter/extproc/' },
+      { path: '^filter/extproc/gen/' },
+    ),
+    edge('grpc-stays-in-extproc', 'gRPC', { path: '^filter/', pathNot: '^filter/extproc/' }, { path: '@grpc/grpc-js' }),
+    edge(
+      'only-main-builds',
+      'main.ts wires, nobody wires main',
+      { path: '^filter/(?!main\\.ts)' },
+      { path: '^filter/(main|settings)\\.ts' },
+    ),
+    edge(
+      'exchange-below-extproc',
+      'nothing reaches back up',
+      { path: `^filter/(exchange|${planes}|transform|admin)/` },
+      { path: '^filter/extproc/' },
+    ),
+    edge(
+      'planes-below-exchange',
+      'nothing reaches back up',
+      { path: `^filter/(${planes}|transform|admin)/` },
+      { path: '^filter/exchange/' },
+    ),
+    edge(
+      'transform-is-below-planes',
+      'schemas know no plane',
+      { path: '^filter/transform/' },
+      { path: `^filter/(${planes}|admin)/` },
+    ),
+    edge(
+      'a-plane-knows-policy-alone',
+      'planes meet in the exchange',
+      { path: `^filter/(${planes})/` },
+      { path: `^filter/(${planes})/`, pathNot: ['^filter/$1/', '^filter/policy/policy\\.ts$'] },
+    ),
+    edge(
+      'callers-do-not-know-each-other',
+      'n + m, never pairs',
+      { path: '^filter/transform/callers/([^/]+)/' },
+      { path: '^filter/transform/(callers|providers)/[^/]+/', pathNot: '^filter/transform/callers/$1/' },
+    ),
+    edge(
+      'providers-do-not-know-each-other',
+      'n + m, never pairs',
+      { path: '^filter/transform/providers/([^/]+)/' },
+      { path: '^filter/transform/(callers|providers)/[^/]+/', pathNot: '^filter/transform/providers/$1/' },
+    ),
+    edge('product-knows-no-test', 'tests know the product', { path: '^filter/' }, { path: '^test/' }),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'] },
+  },
+};

@@ -1,0 +1,29 @@
+# The manual: `make help`.
+SHELL := /bin/sh
+export PATH := $(CURDIR)/.tools/node/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## get Node, npm packages, Envoy and generated code into this folder
+	@.ci/setup
+
+run: setup ## start Envoy, the filter and mock providers; Ctrl-C stops them
+	@exec node test/demo/run.ts
+
+test: setup ## run all tests; the last line is "N passed, N failed"
+	@node test/run.ts
+
+check: setup ## format, lint, types, import directions, dead code
+	@biome check --error-on-warnings .
+	@tsc -p .
+	@depcruise --log-level error filter test
+	@knip
+
+bench: setup ## measure cost and added latency; prints a table
+	@node test/load/bench.ts
+
+clean: ## remove everything that setup and runs left here
+	rm -rf node_modules .tools var filter/extproc/gen

@@ -1,0 +1,19 @@
+/** Runs all tests in one process: fast ones first, then those on a real Envoy. Arguments are files to run instead. */
+import { globSync } from 'node:fs';
+import Mocha from 'mocha';
+import { SummaryReporter } from './reporter.ts';
+
+const wanted = process.argv.slice(2);
+const files =
+  wanted.length > 0 ? wanted : ['unit', 'envoy'].flatMap((suite) => globSync(`test/${suite}/**/*.test.ts`).sort());
+const mocha = new Mocha({ reporter: SummaryReporter, timeout: 60_000, slow: 5_000 });
+for (const file of files) mocha.addFile(file);
+await mocha.loadFilesAsync();
+mocha.run((failures) => {
+  // A handle that a test left open would keep the process: let it show as a hang only after a while, then as a failure.
+  process.exitCode = failures > 0 ? 1 : 0;
+  setTimeout(() => {
+    console.error('the tests left something open (a server, a process, a timer): the run cannot end by itself');
+    process.exit(1);
+  }, 15_000).unref();
+});
