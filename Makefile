@@ -19,7 +19,7 @@ test: setup ## run all tests; the last line is "N passed, N failed"
 check: setup ## format, lint, types, import directions, dead code
 	@biome check --error-on-warnings .
 	@tsc -p .
-	@depcruise --log-level error filter test
+	@depcruise filter test
 	@knip
 
 bench: setup ## measure cost and added latency; prints a table

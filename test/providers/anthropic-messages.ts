@@ -4,6 +4,9 @@ import { type ApiError, countTokens, type Dialect, isImageData, limit, pieces, t
 
 const MODELS = new Set(['claude-haiku-5-5', 'claude-sonnet-5-5']);
 
+/** The second is what `@anthropic-ai/sdk` 1.12.0 sends. */
+const VERSIONS = new Set(['2023-06-01', '2026-10-21']);
+
 const FIELDS = new Set([
   ...[
     'model',
@@ -191,7 +194,7 @@ export const anthropicMessagesDialect: Dialect = {
       : { status: 401, type: 'authentication_error', message: 'invalid x-api-key' };
   },
   check(headers, body) {
-    if (headers['anthropic-version'] !== '2023-06-01') return bad('anthropic-version: header is required');
+    if (!VERSIONS.has(String(headers['anthropic-version']))) return bad('anthropic-version: header is required');
     const unknown = Object.keys(body).find((field) => !FIELDS.has(field));
     if (unknown !== undefined) return bad(`${unknown}: Extra inputs are not permitted`);
     const { model, max_tokens } = body;

@@ -159,6 +159,7 @@ export async function startMockProvider({ schema, port, key }: MockOptions): Pro
       case 'cut_after':
         // The bytes must have left before the connection breaks.
         await new Promise<void>((resolve) => writeStart(response, body, behaviour.bytes, resolve));
+        await behaviour.until;
         if (behaviour.how === 'end') response.end();
         else request.socket.resetAndDestroy();
         return;

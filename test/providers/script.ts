@@ -7,8 +7,8 @@ export type Behaviour =
   | { kind: 'reset' }
   /** Sends the first `bytes` of the body, then nothing more. */
   | { kind: 'stall_after'; bytes: number }
-  /** Sends the first `bytes` of the body, then ends it properly, or breaks the connection. */
-  | { kind: 'cut_after'; bytes: number; how: 'end' | 'reset' }
+  /** Sends the first `bytes` of the body, waits for `until`, then ends it properly, or breaks the connection. */
+  | { kind: 'cut_after'; bytes: number; how: 'end' | 'reset'; until?: Promise<unknown> }
   /** Writes the body in pieces of `size` bytes, `delayMs` apart. */
   | { kind: 'chunks'; size: number; delayMs: number }
   /** Sends the schema's error event after the first `events` events of a stream, and ends. */

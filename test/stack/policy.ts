@@ -1,0 +1,18 @@
+/** The demo's policy with changes that a test needs: shorter times, more aliases. */
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import type { PolicyDocument } from '../../filter/policy/document.ts';
+import { ROOT } from './processes.ts';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] extends object ? Writable<T[K]> : T[K] };
+
+/** @returns path of the changed policy */
+export function changedPolicy(change: (policy: Writable<PolicyDocument>) => void): string {
+  const policy: Writable<PolicyDocument> = parse(readFileSync(join(ROOT, 'test/demo/policy.yaml'), 'utf8'));
+  change(policy);
+  const path = join(mkdtempSync(join(tmpdir(), 'policy-')), 'policy.yaml');
+  writeFileSync(path, stringify(policy));
+  return path;
+}
