@@ -15,6 +15,7 @@ import { identify, onBehalfOf } from '../identity/caller-key.ts';
 import { isObject, type Json } from '../json.ts';
 import type { ClusterName } from '../policy/policy.ts';
 import { route } from '../routing/route.ts';
+import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import { type PreparedAttempt, prepareAttempt } from './attempts.ts';
 import type { Exchange } from './exchange.ts';
@@ -100,13 +101,11 @@ function refuseTooLarge(exchange: Exchange, bytes: number): void {
 }
 
 function parseBody(bytes: Buffer): Json {
+  const text = bytes.toString('utf8');
   try {
-    return JSON.parse(bytes.toString('utf8')) as Json;
-  } catch (error) {
-    // The engine's message names the place (line, column) and quotes only the caller's own text.
-    throw new Fault(
-      'body_not_json',
-      `The request body is not valid JSON: ${error instanceof Error ? error.message : 'unreadable'}.`,
-    );
+    return JSON.parse(text) as Json;
+  } catch {
+    const { line, column } = jsonErrorPosition(text);
+    throw new Fault('body_not_json', `The request body is not valid JSON: it breaks at line ${line}, column ${column}.`);
   }
 }

@@ -57,7 +57,7 @@ describe('refusals, through Envoy', () => {
   it('400 for a malformed body, naming the place', async () => {
     const broken = await post(stack, CHAT, '{"model": "fast-summariser",\n "messages": [}');
     expect(broken.status).to.equal(400);
-    expect(JSON.parse(broken.text).error.message).to.match(/not valid JSON.*line 2 column/);
+    expect(JSON.parse(broken.text).error.message).to.match(/not valid JSON: it breaks at line 2, column 15\./);
     const array = await post(stack, MESSAGES, '[]');
     expect(JSON.parse(array.text).error.message).to.include('must be a JSON object');
     const model = await post(stack, CHAT, { messages: [] });
