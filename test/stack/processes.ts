@@ -103,9 +103,14 @@ export interface EnvoyProcess extends Running {
   readonly logPath: string;
 }
 
-export async function startEnvoy(bootstrapPath: string, directory: string, concurrency = 2): Promise<EnvoyProcess> {
-  const logPath = join(directory, 'envoy.log');
-  const addressPath = join(directory, 'envoy-admin.txt');
+export async function startEnvoy(
+  bootstrapPath: string,
+  directory: string,
+  concurrency = 2,
+  name = 'envoy',
+): Promise<EnvoyProcess> {
+  const logPath = join(directory, `${name}.log`);
+  const addressPath = join(directory, `${name}-admin.txt`);
   // Envoy asks the kernel to end it when its parent dies, so nothing is left behind even after a kill -9 of the launcher.
   const child = spawn(
     envoyBinary(),
