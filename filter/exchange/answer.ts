@@ -48,8 +48,7 @@ export function onResponseHeaders(exchange: Exchange, headers: HeaderView): Answ
 
 export interface WholeAnswer {
   readonly headers: HeaderChange;
-  /** Absent: the provider's bytes pass untouched. */
-  readonly body: Buffer | undefined;
+  readonly body: Buffer;
 }
 
 /** @throws Fault when the body says that there is no answer */
@@ -68,8 +67,7 @@ export function onResponseBody(exchange: Exchange, bytes: Buffer): WholeAnswer {
     if (!same || fault.code !== 'provider_refused_request' || parseObject(bytes) === undefined) throw fault;
     exchange.fault = fault;
     exchange.status = status;
-    exchange.responseBytes = bytes.length;
-    return { headers: answerHeaders(exchange, headers, []), body: undefined };
+    return wholeAnswer(exchange, headers, bytes);
   }
 
   const json = parseObject(bytes);
@@ -77,13 +75,15 @@ export function onResponseBody(exchange: Exchange, bytes: Buffer): WholeAnswer {
     throw new Fault('provider_answer_invalid', 'The provider answered with a body that is not a JSON object.');
   if (same) {
     Object.assign(exchange.facts, schema.readFacts(json));
-    exchange.responseBytes = bytes.length;
-    return { headers: answerHeaders(exchange, headers, []), body: undefined };
+    return wholeAnswer(exchange, headers, bytes);
   }
-  const body = Buffer.from(translate(exchange, json));
+  return wholeAnswer(exchange, headers, Buffer.from(translate(exchange, json)));
+}
+
+function wholeAnswer(exchange: Exchange, headers: HeaderView, body: Buffer): WholeAnswer {
   exchange.responseBytes = body.length;
-  const change = answerHeaders(exchange, headers, []);
-  return { headers: { ...change, set: [...change.set, ['content-length', String(body.length)]] }, body };
+  const { set, remove } = answerHeaders(exchange, headers, []);
+  return { headers: { set: [...set, ['content-length', String(body.length)]], remove }, body };
 }
 
 function translate(exchange: Exchange, json: JsonObject): string {

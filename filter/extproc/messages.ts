@@ -7,11 +7,6 @@ import {
   type HeaderValueOption,
   HeaderValueOption_HeaderAppendAction,
 } from './gen/envoy/config/core/v3/base.ts';
-import {
-  type ProcessingMode,
-  ProcessingMode_BodySendMode,
-  ProcessingMode_HeaderSendMode,
-} from './gen/envoy/extensions/filters/http/ext_proc/v3/processing_mode.ts';
 import type {
   HeaderMutation,
   ProcessingRequest,
@@ -96,34 +91,8 @@ export function chainMetadata(exchangeId: string, chain: readonly ClusterName[])
   };
 }
 
-const { SEND, DEFAULT } = ProcessingMode_HeaderSendMode;
-const { BUFFERED, FULL_DUPLEX_STREAMED } = ProcessingMode_BodySendMode;
-
-/** An override replaces the whole mode: the request's body mode must be said again. */
-const READ_WHOLE: ProcessingMode = { requestBodyMode: BUFFERED, responseBodyMode: BUFFERED, responseTrailerMode: DEFAULT };
-const READ_STREAM: ProcessingMode = {
-  requestBodyMode: BUFFERED,
-  responseBodyMode: FULL_DUPLEX_STREAMED,
-  responseTrailerMode: SEND,
-};
-
-export const READ_WHOLE_ANSWER: ProcessingResponse = {
-  response: { $case: 'responseHeaders', value: {} },
-  modeOverride: READ_WHOLE,
-};
-
-export function readStreamAnswer(change: HeaderChange): ProcessingResponse {
-  return {
-    response: { $case: 'responseHeaders', value: { response: { headerMutation: headerMutation(change) } } },
-    modeOverride: READ_STREAM,
-  };
-}
-
-export function wholeAnswer(change: HeaderChange, body: Buffer | undefined): ProcessingResponse {
-  const bodyMutation = body === undefined ? undefined : { mutation: { $case: 'body' as const, value: body } };
-  return {
-    response: { $case: 'responseBody', value: { response: { headerMutation: headerMutation(change), bodyMutation } } },
-  };
+export function responseHeadersAnswer(change: HeaderChange): ProcessingResponse {
+  return { response: { $case: 'responseHeaders', value: { response: { headerMutation: headerMutation(change) } } } };
 }
 
 export function streamChunk(body: Buffer, endOfStream: boolean): ProcessingResponse {

@@ -18,6 +18,8 @@ export function serveRequest(call: Call, gateway: Gateway): void {
   const exchange = openExchange(gateway);
   let answer: AnswerStream | undefined;
   let idle: NodeJS.Timeout | undefined;
+  /** A whole answer's body as far as it has come. */
+  const chunks: Buffer[] = [];
 
   const finish = (ending: Ending): void => {
     clearTimeout(idle);
@@ -28,6 +30,17 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     if (answer === undefined || answer.over) return;
     call.write(messages.streamChunk(answer.stall(), true));
     finish('answered');
+  };
+
+  const answerWhole = (bodyEnds: boolean): void => {
+    const { headers, body } = onResponseBody(exchange, wholeBody(chunks));
+    finish('answered');
+    call.write(messages.responseHeadersAnswer(headers));
+    if (body.length === 0 && !bodyEnds) return;
+    for (let at = 0; at === 0 || at < body.length; at += MAX_CHUNK_BYTES) {
+      const last = at + MAX_CHUNK_BYTES >= body.length;
+      call.write(messages.streamChunk(body.subarray(at, at + MAX_CHUNK_BYTES), last && bodyEnds));
+    }
   };
 
   const handle = (message: ProcessingRequest): ProcessingResponse | undefined => {
@@ -41,25 +54,31 @@ export function serveRequest(call: Call, gateway: Gateway): void {
       case 'responseHeaders': {
         const plan = onResponseHeaders(exchange, messages.headerView(request.value.headers));
         if (plan.kind === 'whole') {
-          // A response without a body sends no body message to wait for.
-          return request.value.endOfStream === true ? whole(exchange, EMPTY, finish) : messages.READ_WHOLE_ANSWER;
+          // Its headers are answered together with its body, which may change them.
+          if (request.value.endOfStream === true) answerWhole(false);
+          return undefined;
         }
         answer = new AnswerStream(exchange);
         idle = setTimeout(stalled, exchange.alias?.streamIdleMs ?? 0);
-        return messages.readStreamAnswer(plan.headers);
+        return messages.responseHeadersAnswer(plan.headers);
       }
       case 'responseBody': {
         const { body = EMPTY, endOfStream = false } = request.value;
-        if (answer === undefined) return whole(exchange, body, finish);
+        if (answer === undefined) {
+          if (body.length > 0) chunks.push(body);
+          if (endOfStream) answerWhole(true);
+          return undefined;
+        }
         idle?.refresh();
         return streamed(answer, body, endOfStream, finish);
       }
       case 'responseTrailers': {
-        if (answer !== undefined && !answer.over) {
+        if (answer === undefined) answerWhole(false);
+        else if (!answer.over) {
           const rest = answer.end();
           if (rest.length > 0) call.write(messages.streamChunk(rest, false));
+          finish('answered');
         }
-        finish('answered');
         return messages.CONTINUE_RESPONSE_TRAILERS;
       }
       default:
@@ -112,6 +131,9 @@ export function failStream(call: Call, message: string): void {
 
 const EMPTY = Buffer.alloc(0);
 
+/** Envoy's advice for the pieces of a streamed body is 64 KiB; larger ones cost fewer messages and pass as well. */
+const MAX_CHUNK_BYTES = 1024 * 1024;
+
 function forward(exchange: Exchange, body: Buffer): ProcessingResponse {
   const { chain, first } = onRequestBody(exchange, body);
   const change = messages.replacing(exchange.receivedHeaders, [
@@ -122,10 +144,9 @@ function forward(exchange: Exchange, body: Buffer): ProcessingResponse {
   return { ...messages.requestBodyAnswer(change, first.body), dynamicMetadata: messages.chainMetadata(exchange.id, chain) };
 }
 
-function whole(exchange: Exchange, body: Buffer, finish: (ending: Ending) => void): ProcessingResponse {
-  const { headers, body: translated } = onResponseBody(exchange, body);
-  finish('answered');
-  return messages.wholeAnswer(headers, translated);
+function wholeBody(chunks: readonly Buffer[]): Buffer {
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks);
 }
 
 function streamed(

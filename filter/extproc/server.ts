@@ -19,12 +19,23 @@ import {
 import {
   ExternalProcessorService,
   type ProcessingRequest,
-  type ProcessingResponse,
+  ProcessingResponse,
 } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import { serveRequest } from './request-stream.ts';
 
 /** A 40 MiB body, its translation and their headers fit; grpc-js's own limit is 4 MiB. */
 const MAX_MESSAGE_BYTES = 96 * 1024 * 1024;
+
+/** The generated serialiser copies what the encoder returns; an answer may have tens of MiB. */
+const EXTERNAL_PROCESSOR = {
+  process: {
+    ...ExternalProcessorService.process,
+    responseSerialize(response: ProcessingResponse): Buffer {
+      const { buffer, byteOffset, length } = ProcessingResponse.encode(response).finish();
+      return Buffer.from(buffer, byteOffset, length);
+    },
+  },
+};
 
 export interface FilterServer {
   /** Stops taking streams, lets those in flight finish, at most `graceMs`. */
@@ -39,7 +50,7 @@ export async function startFilterServer(socketPath: string, gateway: Gateway): P
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   });
   tolerateResets(server);
-  server.addService(ExternalProcessorService, {
+  server.addService(EXTERNAL_PROCESSOR, {
     process: (call: ServerDuplexStream<ProcessingRequest, ProcessingResponse>) => {
       // Set by Envoy's own configuration (initial_metadata), which no caller can reach.
       switch (call.metadata.get('x-gateway-stream')[0]) {

@@ -6,6 +6,8 @@ import type { AuditRecord } from './audit-record.ts';
 
 const MAX_QUEUED_BYTES = 64 * 1024 * 1024;
 const RETRY_MS = 1000;
+/** Records gather for this long before they are written: one write for many requests. */
+const GATHER_MS = 100;
 
 export class AuditLog {
   readonly #directory: string;
@@ -14,7 +16,8 @@ export class AuditLog {
   #queuedBytes = 0;
   #file: { day: string; handle: FileHandle } | undefined;
   #writing: Promise<void> | undefined;
-  #retry: NodeJS.Timeout | undefined;
+  /** When the next write starts, unless one is in flight. */
+  #timer: NodeJS.Timeout | undefined;
   #failing = false;
   /** Records on disk. */
   written = 0;
@@ -46,23 +49,27 @@ export class AuditLog {
       this.dropped += 1;
     }
     // Everything that is appended while a write is in flight goes into the next one.
-    if (this.#retry === undefined) this.#writing ??= this.#drain();
+    if (this.#writing === undefined) this.#timer ??= setTimeout(this.#start, GATHER_MS);
   }
+
+  readonly #start = (): void => {
+    this.#timer = undefined;
+    this.#writing ??= this.#drain();
+  };
 
   /** Resolves when everything appended so far is written, or has failed once more. */
   async flush(): Promise<void> {
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
-    while (this.#queue.length > 0 && this.#retry === undefined) {
+    const failedBefore = this.failedWrites;
+    await this.#writing;
+    while (this.#queue.length > 0 && this.failedWrites === failedBefore) {
       this.#writing ??= this.#drain();
       await this.#writing;
     }
-    await this.#writing;
   }
 
   async close(): Promise<void> {
     await this.flush();
-    clearTimeout(this.#retry);
+    clearTimeout(this.#timer);
     if (this.#queue.length > 0)
       this.#log.error({ records: this.#queue.length }, 'audit records lost: the disk did not take them');
     await this.#file?.handle.close();
@@ -70,8 +77,8 @@ export class AuditLog {
   }
 
   async #drain(): Promise<void> {
-    // Lets the rest of this turn's records join the batch.
-    await Promise.resolve();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     while (this.#queue.length > 0) {
       const batch = this.#queue;
       const bytes = this.#queuedBytes;
@@ -79,7 +86,7 @@ export class AuditLog {
       this.#queuedBytes = 0;
       try {
         const handle = await this.#today();
-        await handle.appendFile(batch.join(''));
+        await writeAll(handle, Buffer.from(batch.join('')));
         this.written += batch.length;
         if (this.#failing) this.#log.info('audit log writes again');
         this.#failing = false;
@@ -101,10 +108,7 @@ export class AuditLog {
     const file = this.#file;
     this.#file = undefined;
     file?.handle.close().catch(() => undefined);
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      this.#writing ??= this.#drain();
-    }, RETRY_MS);
+    this.#timer = setTimeout(this.#start, RETRY_MS);
   }
 
   async #today(): Promise<FileHandle> {
@@ -117,8 +121,14 @@ export class AuditLog {
     if (size > 0) {
       const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
       // A crash in the middle of a write left half a line: it must not swallow the next record.
-      if (buffer[0] !== 0x0a) await handle.appendFile('\n');
+      if (buffer[0] !== 0x0a) await writeAll(handle, Buffer.from('\n'));
     }
     return handle;
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await handle.write(bytes, written, bytes.length - written, null)).bytesWritten;
   }
 }

@@ -65,25 +65,57 @@ export function createMetrics({ auditLog, inFlight, isAlias }: MetricsSources): 
   sampled(registry, 'gateway_audit_dropped_records', 'Audit records given up.', () => auditLog.dropped);
   sampled(registry, 'gateway_audit_failed_writes', 'Writes that the disk refused.', () => auditLog.failedWrites);
 
+  // prom-client hashes labels at each call; the few combinations that occur are resolved once.
+  const requestSeries = cached((key) => {
+    const [caller_schema = '', stream = '', alias = '', outcome = ''] = key.split('|');
+    return {
+      count: requests.labels({ caller_schema, alias, outcome }),
+      duration: duration.labels({ caller_schema, stream }),
+      firstByte: firstByte.labels({ caller_schema, stream }),
+    };
+  });
+  const attemptSeries = cached((key) => {
+    const [target = '', outcome = ''] = key.split('|');
+    return attempts.labels({ target, outcome });
+  });
+  const tokenSeries = cached((target) => ({
+    input: tokens.labels({ target, kind: 'input' }),
+    output: tokens.labels({ target, kind: 'output' }),
+    cacheRead: tokens.labels({ target, kind: 'cache_read' }),
+    cacheWrite: tokens.labels({ target, kind: 'cache_write' }),
+  }));
+
   return {
     registry,
-    observe(record) {
-      const caller_schema = record.caller_schema ?? 'unknown';
-      const stream = String(record.stream);
-      const alias = record.alias !== null && isAlias(record.alias) ? record.alias : 'unknown';
-      requests.inc({ caller_schema, alias, outcome: record.outcome });
-      for (const attempt of record.attempts) attempts.inc({ target: attempt.target, outcome: attempt.outcome });
-      duration.observe({ caller_schema, stream }, record.duration_ms.total / 1000);
-      filter.observe(record.duration_ms.gateway / 1000);
-      const { to_first_byte } = record.duration_ms;
-      if (to_first_byte !== null) firstByte.observe({ caller_schema, stream }, to_first_byte / 1000);
+    observe({ caller_schema, stream, alias, outcome, duration_ms, usage, ...record }) {
+      const known = alias !== null && isAlias(alias) ? alias : 'unknown';
+      const series = requestSeries(`${caller_schema ?? 'unknown'}|${stream}|${known}|${outcome}`);
+      series.count.inc();
+      series.duration.observe(duration_ms.total / 1000);
+      if (duration_ms.to_first_byte !== null) series.firstByte.observe(duration_ms.to_first_byte / 1000);
+      filter.observe(duration_ms.gateway / 1000);
+      for (const attempt of record.attempts) attemptSeries(`${attempt.target}|${attempt.outcome}`).inc();
       const target = record.attempts.at(-1)?.target;
-      if (record.usage === null || target === undefined) return;
-      tokens.inc({ target, kind: 'input' }, record.usage.input_tokens);
-      tokens.inc({ target, kind: 'output' }, record.usage.output_tokens);
-      tokens.inc({ target, kind: 'cache_read' }, record.usage.cache_read_input_tokens);
-      tokens.inc({ target, kind: 'cache_write' }, record.usage.cache_write_input_tokens);
+      if (usage === null || target === undefined) return;
+      const counts = tokenSeries(target);
+      counts.input.inc(usage.input_tokens);
+      counts.output.inc(usage.output_tokens);
+      if (usage.cache_read_input_tokens > 0) counts.cacheRead.inc(usage.cache_read_input_tokens);
+      if (usage.cache_write_input_tokens > 0) counts.cacheWrite.inc(usage.cache_write_input_tokens);
     },
+  };
+}
+
+/** Keys are made of policy names and words of closed sets: the map is as bounded as they are. */
+function cached<Series>(make: (key: string) => Series): (key: string) => Series {
+  const known = new Map<string, Series>();
+  return (key) => {
+    let series = known.get(key);
+    if (series === undefined) {
+      series = make(key);
+      known.set(key, series);
+    }
+    return series;
   };
 }
 

@@ -72,7 +72,7 @@ export class BlockEncoder {
       case 'text':
         return this.text(part);
       case 'image':
-        if (part.detail !== undefined && part.detail !== 'auto') this.dropped.add('messages[].image.detail');
+        if (part.detail !== undefined && part.detail !== 'auto') this.dropped.add('messages[].content[].image_url.detail');
         return [{ type: 'image', source: imageSource(part), ...this.#cache(part.cache) }];
       case 'document': {
         const title = part.name === undefined ? {} : { title: part.name };

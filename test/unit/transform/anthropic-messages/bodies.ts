@@ -51,7 +51,7 @@ export function unifiedRequest(rest: Partial<UnifiedRequest> = {}): UnifiedReque
   };
 }
 
-export function faultOf(act: () => unknown): Fault {
+function faultOf(act: () => unknown): Fault {
   try {
     act();
   } catch (error) {
