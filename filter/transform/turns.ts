@@ -2,33 +2,45 @@
 import { invalid } from './codecs/fields.ts';
 import type { AssistantPart, Message, TextPart, UserPart } from './unified.ts';
 
-/** Collects turns: merges consecutive ones of a role, and puts a user turn's tool results first. */
+/** Collects turns: merges consecutive ones of a role, and puts tool results where providers want them. Linear in its input. */
 export class Turns {
-  readonly messages: Message[] = [];
+  readonly #messages: Message[] = [];
 
-  user(parts: UserPart[]): void {
-    if (parts.length === 0) return;
-    const last = this.messages.at(-1);
-    if (last?.role !== 'user') {
-      this.messages.push({ role: 'user', parts: resultsFirst(parts) });
-      return;
-    }
-    last.parts = resultsFirst([...last.parts, ...parts]);
+  get isEmpty(): boolean {
+    return this.#messages.length === 0;
   }
 
-  assistant(parts: AssistantPart[]): void {
+  user(parts: readonly UserPart[]): void {
     if (parts.length === 0) return;
-    const last = this.messages.at(-1);
-    if (last?.role === 'assistant') last.parts.push(...parts);
-    else this.messages.push({ role: 'assistant', parts });
+    const last = this.#messages.at(-1);
+    if (last?.role === 'user') append(last.parts, parts);
+    else this.#messages.push({ role: 'user', parts: [...parts] });
   }
 
-  system(parts: TextPart[]): void {
+  assistant(parts: readonly AssistantPart[]): void {
     if (parts.length === 0) return;
-    const last = this.messages.at(-1);
-    if (last?.role === 'system') last.parts.push(...parts);
-    else this.messages.push({ role: 'system', parts });
+    const last = this.#messages.at(-1);
+    if (last?.role === 'assistant') append(last.parts, parts);
+    else this.#messages.push({ role: 'assistant', parts: [...parts] });
   }
+
+  system(parts: readonly TextPart[]): void {
+    if (parts.length === 0) return;
+    const last = this.#messages.at(-1);
+    if (last?.role === 'system') append(last.parts, parts);
+    else this.#messages.push({ role: 'system', parts: [...parts] });
+  }
+
+  /** The turns, each user turn's tool results first. */
+  finish(): Message[] {
+    for (const message of this.#messages) if (message.role === 'user') message.parts = resultsFirst(message.parts);
+    return this.#messages;
+  }
+}
+
+/** Not `push(...)`: a turn may have more parts than a call may have arguments. */
+function append<Part>(to: Part[], parts: readonly Part[]): void {
+  for (const part of parts) to.push(part);
 }
 
 function resultsFirst(parts: UserPart[]): UserPart[] {
@@ -61,6 +73,7 @@ export function checkPairing(messages: readonly Message[], path: string): void {
     }
     refuseOpen(open, path);
   }
+  refuseOpen(open, path);
 }
 
 function refuseOpen(open: ReadonlySet<string>, path: string): void {

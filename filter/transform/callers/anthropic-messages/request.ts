@@ -2,7 +2,7 @@
 import type { Json, JsonObject } from '../../../json.ts';
 import { array, invalid, object, oneOf, optional, string, untranslatable } from '../../codecs/fields.ts';
 import { checkPairing, Turns } from '../../turns.ts';
-import type { OutputFormat, Reasoning, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
+import type { Message, OutputFormat, Reasoning, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
 import { assistantParts, cacheOf, textParts, userParts } from './blocks.ts';
 import { isAsked, unreadMembers } from './unread.ts';
 
@@ -15,8 +15,8 @@ export function parseRequest(body: JsonObject): UnifiedRequest {
   }
   const maxOutputTokens = optional.positiveInteger(body['max_tokens'], 'max_tokens');
   if (maxOutputTokens === undefined) throw invalid('max_tokens', 'expected a positive whole number, found nothing');
-  const turns = parseMessages(array(body['messages'], 'messages'));
-  checkPairing(turns.messages, 'messages');
+  const messages = parseMessages(array(body['messages'], 'messages'));
+  checkPairing(messages, 'messages');
   const choice = optional.object(body['tool_choice'], 'tool_choice');
   const parallel = optional.boolean(choice?.['disable_parallel_tool_use'], 'tool_choice.disable_parallel_tool_use');
   const outputConfig = optional.object(body['output_config'], 'output_config');
@@ -24,7 +24,7 @@ export function parseRequest(body: JsonObject): UnifiedRequest {
   const { reasoning, lost } = parseReasoning(optional.object(body['thinking'], 'thinking'), outputConfig?.['effort']);
   return {
     instructions: textParts(body['system'] ?? [], 'system'),
-    messages: turns.messages,
+    messages,
     tools: (optional.array(body['tools'], 'tools') ?? []).map(parseTool),
     toolChoice: parseToolChoice(choice),
     parallelToolCalls: parallel === undefined ? undefined : !parallel,
@@ -41,7 +41,7 @@ export function parseRequest(body: JsonObject): UnifiedRequest {
   };
 }
 
-function parseMessages(messages: Json[]): Turns {
+function parseMessages(messages: Json[]): Message[] {
   if (messages.length === 0) throw invalid('messages', 'expected at least one message');
   const turns = new Turns();
   messages.forEach((item, index) => {
@@ -60,7 +60,7 @@ function parseMessages(messages: Json[]): Turns {
         return;
     }
   });
-  return turns;
+  return turns.finish();
 }
 
 function parseTool(item: Json, index: number): Tool {

@@ -5,6 +5,7 @@ import { checkPairing, Turns } from '../../turns.ts';
 import type {
   AssistantPart,
   Effort,
+  Message,
   OutputFormat,
   Reasoning,
   TextPart,
@@ -42,11 +43,11 @@ export function parseRequest(body: JsonObject): UnifiedRequest {
   if (modalities.some((modality) => modality !== 'text'))
     throw untranslatable('modalities', 'only ["text"] can be translated');
 
-  const { instructions, turns } = parseMessages(array(body['messages'], 'messages'));
-  checkPairing(turns.messages, 'messages');
+  const { instructions, messages } = parseMessages(array(body['messages'], 'messages'));
+  checkPairing(messages, 'messages');
   return {
     instructions,
-    messages: turns.messages,
+    messages,
     tools: (optional.array(body['tools'], 'tools') ?? []).map(parseTool),
     toolChoice: parseToolChoice(body['tool_choice']),
     parallelToolCalls: optional.boolean(body['parallel_tool_calls'], 'parallel_tool_calls'),
@@ -80,7 +81,7 @@ function nonZero(value: number | undefined): number | undefined {
   return value === 0 ? undefined : value;
 }
 
-function parseMessages(messages: Json[]): { instructions: TextPart[]; turns: Turns } {
+function parseMessages(messages: Json[]): { instructions: TextPart[]; messages: Message[] } {
   if (messages.length === 0) throw invalid('messages', 'expected at least one message');
   const instructions: TextPart[] = [];
   const turns = new Turns();
@@ -92,7 +93,7 @@ function parseMessages(messages: Json[]): { instructions: TextPart[]; turns: Tur
       case 'system':
       case 'developer': {
         const parts = textParts(message['content'], `${path}.content`);
-        if (turns.messages.length === 0) instructions.push(...parts);
+        if (turns.isEmpty) instructions.push(...parts);
         else turns.system(parts);
         return;
       }
@@ -109,7 +110,7 @@ function parseMessages(messages: Json[]): { instructions: TextPart[]; turns: Tur
         throw untranslatable(`${path}.role`, 'the role "function" is obsolete; send the result with the role "tool"');
     }
   });
-  return { instructions, turns };
+  return { instructions, messages: turns.finish() };
 }
 
 /** Empty texts are left out: other providers refuse them, and they say nothing. */

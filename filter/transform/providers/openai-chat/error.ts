@@ -3,20 +3,22 @@ import { isObject, type JsonObject, parseObject } from '../../../json.ts';
 import { bodyText, kindOfStatus, retryAfterSeconds } from '../../provider-error.ts';
 import type { ProviderError, ProviderErrorKind } from '../../unified.ts';
 
-const KINDS_BY_CODE: Readonly<Record<string, ProviderErrorKind>> = {
-  context_length_exceeded: 'context_too_long',
-  exceed_context_size_error: 'context_too_long',
-  content_policy_violation: 'content_refused',
-  content_filter: 'content_refused',
-  invalid_prompt: 'content_refused',
-  bio_policy: 'content_refused',
-  insufficient_quota: 'billing',
-  credit_balance_exhausted: 'billing',
-  organization_spend_limit_exceeded: 'billing',
-  project_spend_limit_exceeded: 'billing',
-  organization_usage_limit_exceeded: 'billing',
-  server_is_overloaded: 'overloaded',
-};
+const KINDS_BY_CODE: ReadonlyMap<string, ProviderErrorKind> = new Map(
+  Object.entries({
+    context_length_exceeded: 'context_too_long',
+    exceed_context_size_error: 'context_too_long',
+    content_policy_violation: 'content_refused',
+    content_filter: 'content_refused',
+    invalid_prompt: 'content_refused',
+    bio_policy: 'content_refused',
+    insufficient_quota: 'billing',
+    credit_balance_exhausted: 'billing',
+    organization_spend_limit_exceeded: 'billing',
+    project_spend_limit_exceeded: 'billing',
+    organization_usage_limit_exceeded: 'billing',
+    server_is_overloaded: 'overloaded',
+  } as const),
+);
 
 export function decodeError(status: number, header: (name: string) => string | undefined, body: Buffer): ProviderError {
   const json = parseObject(body);
@@ -47,7 +49,7 @@ export function streamError(chunk: JsonObject): ProviderError {
 
 function kindOf(error: JsonObject | undefined): ProviderErrorKind | undefined {
   for (const field of ['code', 'type']) {
-    const kind = KINDS_BY_CODE[word(error, field) ?? ''];
+    const kind = KINDS_BY_CODE.get(word(error, field) ?? '');
     if (kind !== undefined) return kind;
   }
   return undefined;

@@ -31,10 +31,10 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
   if (request.tools.length > 0) {
     set(
       'tools',
-      request.tools.map((tool) => ({
+      request.tools.map((tool, index) => ({
         type: 'function',
         function: {
-          name: tool.name,
+          name: toolName(tool.name, index),
           ...(tool.description === undefined ? {} : { description: tool.description }),
           ...(tool.parameters === undefined ? {} : { parameters: tool.parameters as JsonObject }),
           ...(tool.strict === undefined ? {} : { strict: tool.strict }),
@@ -68,11 +68,37 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
   return { body: JSON.stringify(body), dropped: [...dropped] };
 }
 
+/** OpenAI's rule for function names (npm `openai` 7.57). */
+function toolName(name: string, index: number): string {
+  if (/^[a-zA-Z0-9_-]{1,64}$/.test(name)) return name;
+  throw untranslatable(
+    `tools[${index}]`,
+    `the name ${JSON.stringify(name.slice(0, 140))} has characters or a length that this target refuses`,
+  );
+}
+
 function encodeMessages(request: UnifiedRequest, dropped: Set<string>): JsonObject[] {
   const messages: JsonObject[] = [];
   if (request.instructions.length > 0) messages.push({ role: 'system', content: encodeText(request.instructions) });
-  for (const message of request.messages) messages.push(...encodeMessage(message, dropped));
+  let held: JsonObject[] = [];
+  for (const [index, message] of request.messages.entries()) {
+    const encoded = encodeMessage(message, dropped);
+    // Results must follow their calls at once: a system turn between the two is put after them.
+    if (message.role === 'system' && awaitsResults(request.messages[index - 1])) {
+      held = encoded;
+      continue;
+    }
+    const results = encoded.filter(({ role }) => role === 'tool');
+    for (const item of results) messages.push(item);
+    for (const item of held) messages.push(item);
+    for (const item of encoded) if (item['role'] !== 'tool') messages.push(item);
+    held = [];
+  }
   return messages;
+}
+
+function awaitsResults(message: Message | undefined): boolean {
+  return message?.role === 'assistant' && message.parts.some((part) => part.type === 'tool_call');
 }
 
 function encodeMessage(message: Message, dropped: Set<string>): JsonObject[] {
