@@ -1,0 +1,117 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { stringify } from 'yaml';
+import { checkConfiguration } from '../../../filter/cli/configuration.ts';
+import { readClusters, writeEnvoyConfig } from '../../stack/envoy-config.ts';
+import { changedPolicy } from '../../stack/policy.ts';
+import { envoyBinary, ROOT } from '../../stack/processes.ts';
+
+const POLICY = join(ROOT, 'test/demo/policy.yaml');
+const CLUSTERS = join(ROOT, 'envoy/clusters');
+
+describe('the check before going live', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'check-'));
+  after(() => rmSync(directory, { recursive: true }));
+
+  /** The repository's cluster files, one of them changed. */
+  function changedClusters(name: string, from: RegExp, to: string): string {
+    const folder = mkdtempSync(join(directory, 'clusters-'));
+    for (const file of ['openai', 'anthropic', 'local'])
+      copyFileSync(join(CLUSTERS, `${file}.yaml`), join(folder, `${file}.yaml`));
+    const path = join(folder, `${name}.yaml`);
+    const text = readFileSync(path, 'utf8');
+    expect(text).to.match(from);
+    writeFileSync(path, text.replace(from, to));
+    return folder;
+  }
+  const problems = (clusters: string, policy = POLICY): string => checkConfiguration(policy, clusters).problems.join('\n');
+
+  it('finds nothing wrong with what we ship', () => {
+    expect(checkConfiguration(POLICY, CLUSTERS)).to.deep.equal({
+      problems: [],
+      summary: '3 clusters, 4 targets, 4 aliases',
+    });
+  });
+
+  it('names a cluster whose retry threshold would fail an outage', () => {
+    const low = problems(changedClusters('openai', /, max_retries: 8192/, ''));
+    expect(low).to.match(
+      /openai\.yaml:\d+: cluster "openai": only 3 retries at once are allowed .* but up to 8192 requests/,
+    );
+    expect(
+      problems(changedClusters('openai', /max_retries: 8192/, 'retry_budget: {budget_percent: {value: 20}}')),
+    ).to.include('only 1638 retries');
+    expect(
+      problems(changedClusters('openai', /max_retries: 8192/, 'retry_budget: {budget_percent: {value: 100}}')),
+    ).to.equal('');
+  });
+
+  it('names a small buffer, a cluster that can lose its only host, its own retries', () => {
+    expect(problems(changedClusters('local', /per_connection_buffer_limit_bytes: \d+/, ''))).to.include(
+      'larger requests lose their fallback',
+    );
+    expect(
+      problems(changedClusters('local', /healthy_panic_threshold: \{value: 50\}/, 'healthy_panic_threshold: {value: 0}')),
+    ).to.include('eject the only host');
+    expect(
+      problems(
+        changedClusters('local', /explicit_http_config/, 'retry_policy: {retry_on: 5xx}\n      explicit_http_config'),
+      ),
+    ).to.include('retry_policy');
+  });
+
+  it('names a target without a cluster, and the one that was meant', () => {
+    const policy = changedPolicy((document) => {
+      const target = document.targets['gpt-luna'];
+      if (target !== undefined) target.cluster = 'openia';
+    });
+    expect(problems(CLUSTERS, policy))
+      .to.include('targets.gpt-luna.cluster: no cluster "openia"')
+      .and.to.include('did you mean "openai"?');
+  });
+
+  it('names a file that is no list of clusters, and a cluster defined twice', () => {
+    expect(problems(changedClusters('local', /resources:/, 'clusters:'))).to.include('local.yaml:1: expected "resources:"');
+    expect(problems(changedClusters('local', /name: local/, 'name: openai'))).to.include('is defined at');
+  });
+
+  it('is a command with an exit code', () => {
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [join(ROOT, 'filter/cli/check.ts'), ...args], { encoding: 'utf8' });
+    const good = run('--policy', POLICY, '--clusters', CLUSTERS);
+    expect([good.status, good.stdout]).to.deep.equal([0, 'ok: 3 clusters, 4 targets, 4 aliases\n']);
+    const bad = run('--policy', POLICY, '--clusters', changedClusters('openai', /, max_retries: 8192/, ''));
+    expect(bad.status).to.equal(1);
+    expect(bad.stderr).to.include('only 3 retries');
+    expect(run('--policy', POLICY).status).to.equal(2);
+  });
+
+  it('Envoy itself takes what is loaded: envoy --mode validate, real hosts and the demo', () => {
+    const validate = (overlay: Record<string, number>): void => {
+      const folder = mkdtempSync(join(directory, 'envoy-'));
+      mkdirSync(folder, { recursive: true });
+      const path = writeEnvoyConfig({
+        directory: folder,
+        port: 0,
+        adminPort: 0,
+        filterSocket: join(folder, 'f.sock'),
+        overlay,
+      });
+      execFileSync(envoyBinary(), ['--mode', 'validate', '-c', path], { stdio: 'pipe' });
+      // Files behind a path source are not looked into: a twin with static clusters is.
+      const clusters = overlay['openai'] === undefined ? readClusters() : undefined;
+      if (clusters === undefined) return;
+      const twin = join(folder, 'twin.yaml');
+      writeFileSync(
+        twin,
+        stringify({ static_resources: { clusters: clusters.map(({ '@type': _type, ...cluster }) => cluster) } }),
+      );
+      execFileSync(envoyBinary(), ['--mode', 'validate', '-c', twin], { stdio: 'pipe' });
+    };
+    validate({});
+    validate({ openai: 1, anthropic: 2, local: 3 });
+  });
+});
