@@ -1,0 +1,154 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { pino } from 'pino';
+import { startAdminServer } from '../../../filter/admin/admin-server.ts';
+import { AuditLog } from '../../../filter/observability/audit-log.ts';
+import type { AuditRecord } from '../../../filter/observability/audit-record.ts';
+import { auditUsage, estimateTokens } from '../../../filter/observability/estimate.ts';
+import { createMetrics } from '../../../filter/observability/metrics.ts';
+import { NO_USAGE } from '../../../filter/transform/unified.ts';
+
+const log = pino({ level: 'silent' });
+
+function record(id: string, changes: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    ...{
+      schema_version: 1,
+      request_id: id,
+      time: '2026-11-24T00:00:00.000Z',
+      policy_version: 'p',
+      tenant: 't',
+      caller_key: 'k',
+      on_behalf_of: null,
+    },
+    ...{
+      feature: 'f',
+      agent: 'a',
+      caller_schema: 'openai-chat',
+      alias: 'fast',
+      stream: false,
+      response_model: 'm',
+      provider_request_id: null,
+    },
+    attempts: [
+      {
+        number: 1,
+        target: 'gpt',
+        cluster: 'openai',
+        provider_schema: 'openai-chat',
+        model: 'm',
+        outcome: 'ok',
+        status: 200,
+        duration_ms: 5,
+      },
+    ],
+    usage: auditUsage({ ...NO_USAGE, inputUncached: 3, cacheRead: 2, outputVisible: 4 }, 'provider'),
+    ...{ dropped_fields: [], outcome: 'ok', status: 200, fault: null, request_bytes: 1, response_bytes: 1 },
+    duration_ms: { total: 10, gateway: 0.2, to_headers: 5, to_first_byte: 6 },
+    ...changes,
+  };
+}
+
+describe('audit log', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  const lines = (): string[] =>
+    readdirSync(directory).flatMap((name) =>
+      readFileSync(join(directory, name), 'utf8')
+        .split('\n')
+        .filter((line) => line !== ''),
+    );
+
+  it('writes a line for each record, in order, readable by its group alone', async () => {
+    const audit = await AuditLog.open(directory, log);
+    for (let index = 0; index < 500; index++) audit.append(record(`r${index}`));
+    await audit.close();
+    expect(lines().map((line) => JSON.parse(line).request_id)).to.deep.equal(
+      Array.from({ length: 500 }, (_, index) => `r${index}`),
+    );
+    expect(audit).to.include({ written: 500, dropped: 0, queuedBytes: 0 });
+    const [name = ''] = readdirSync(directory);
+    expect(name).to.match(/^audit-\d{4}-\d\d-\d\d\.jsonl$/);
+    expect(statSync(join(directory, name)).mode & 0o137).to.equal(0);
+  });
+
+  it('keeps half a line, which a crash left behind, apart from what follows', async () => {
+    writeFileSync(join(directory, `audit-${new Date().toISOString().slice(0, 10)}.jsonl`), '{"half":');
+    const audit = await AuditLog.open(directory, log);
+    audit.append(record('next'));
+    await audit.close();
+    expect(lines()).to.have.length(2);
+    expect(JSON.parse(lines()[1] ?? '').request_id).to.equal('next');
+  });
+
+  it('queues while the disk refuses, and writes when it takes them again', async () => {
+    const audit = await AuditLog.open(join(directory, 'sub'), log);
+    rmSync(join(directory, 'sub'), { recursive: true });
+    writeFileSync(join(directory, 'sub'), 'in the way');
+    audit.append(record('kept'));
+    await audit.flush();
+    expect(audit.failedWrites).to.equal(1);
+    expect(audit.queuedBytes).to.be.greaterThan(0);
+    rmSync(join(directory, 'sub'));
+    const { mkdirSync } = await import('node:fs');
+    mkdirSync(join(directory, 'sub'));
+    await audit.close();
+    expect(audit).to.include({ written: 1, dropped: 0 });
+  });
+});
+
+describe('metrics', () => {
+  it('count a request, its attempts and its tokens; an unknown alias is one label', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
+    const auditLog = await AuditLog.open(directory, log);
+    const { registry, observe } = createMetrics({ auditLog, inFlight: () => 7, isAlias: (name) => name === 'fast' });
+    observe(record('a'));
+    for (let index = 0; index < 50; index++)
+      observe(record('b', { alias: `guess-${index}`, outcome: 'caller_error', attempts: [], usage: null }));
+    const text = await registry.metrics();
+    expect(text).to.include('gateway_requests_total{caller_schema="openai-chat",alias="fast",outcome="ok"} 1');
+    expect(text).to.include('gateway_requests_total{caller_schema="openai-chat",alias="unknown",outcome="caller_error"} 50');
+    expect(text).to.include('gateway_attempts_total{target="gpt",outcome="ok"} 1');
+    expect(text).to.include('gateway_tokens_total{target="gpt",kind="input"} 5');
+    expect(text).to.include('gateway_tokens_total{target="gpt",kind="cache_read"} 2');
+    expect(text).to.include('gateway_requests_in_flight 7');
+    expect(text).to.not.include('guess-');
+    rmSync(directory, { recursive: true });
+  });
+
+  it('estimates about four characters a token', () => {
+    expect([estimateTokens(0), estimateTokens(1), estimateTokens(8), estimateTokens(9)]).to.deep.equal([0, 1, 2, 3]);
+  });
+});
+
+describe('admin server', () => {
+  it('answers health, readiness and metrics, and says what is taken', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
+    const auditLog = await AuditLog.open(directory, log);
+    const { registry } = createMetrics({ auditLog, inFlight: () => 0, isAlias: () => false });
+    let ready = true;
+    const options = { host: '127.0.0.1', port: 0, registry, isReady: () => ready };
+    const admin = await startAdminServer(options);
+    const get = async (path: string, method = 'GET') => {
+      const response = await fetch(`http://127.0.0.1:${admin.port}${path}`, { method });
+      return { status: response.status, text: await response.text() };
+    };
+    expect(await get('/healthz')).to.deep.equal({ status: 200, text: 'ok\n' });
+    expect((await get('/readyz')).status).to.equal(200);
+    ready = false;
+    expect(await get('/readyz')).to.deep.include({ status: 503 });
+    expect((await get('/metrics')).text).to.include('process_resident_memory_bytes');
+    expect((await get('/nope')).status).to.equal(404);
+    expect((await get('/metrics', 'POST')).status).to.equal(405);
+    const taken = await startAdminServer({ ...options, port: admin.port }).then(() => '', String);
+    expect(taken).to.include(`127.0.0.1:${admin.port} is in use; set GATEWAY_ADMIN_PORT`);
+    await admin.close();
+    rmSync(directory, { recursive: true });
+  });
+});
