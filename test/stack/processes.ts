@@ -114,24 +114,18 @@ export async function startEnvoy(
 ): Promise<EnvoyProcess> {
   const logPath = join(directory, `${name}.log`);
   const addressPath = join(directory, `${name}-admin.txt`);
-  // Envoy asks the kernel to end it when its parent dies, so nothing is left behind even after a kill -9 of the launcher.
-  const child = spawn(
-    envoyBinary(),
-    [
-      ...[
-        '-c',
-        bootstrapPath,
-        '--concurrency',
-        String(concurrency),
-        '--disable-hot-restart',
-        '--log-level',
-        process.env['ENVOY_LOG_LEVEL'] ?? 'warning',
-      ],
-      ...['--log-path', logPath, '--admin-address-path', addressPath],
+  const args = [
+    ...['-c', bootstrapPath, '--concurrency', String(concurrency), '--disable-hot-restart'],
+    ...[
+      '--log-level',
+      process.env['ENVOY_LOG_LEVEL'] ?? 'warning',
+      '--log-path',
+      logPath,
+      '--admin-address-path',
+      addressPath,
     ],
-    { stdio: 'ignore', detached: true },
-  );
-  const started = running(child, 'Envoy');
+  ];
+  const started = await startEnvoyProcess(args, directory);
   let adminUrl = '';
   try {
     await waitFor('Envoy', started, async () => {
@@ -148,6 +142,16 @@ export async function startEnvoy(
   };
   const port = listeners.listener_statuses[0]?.local_address.socket_address.port_value ?? 0;
   return { ...started, port, adminUrl, logPath };
+}
+
+/** The one switch: the same tests on a local binary or, with Docker, in a container. */
+async function startEnvoyProcess(args: readonly string[], directory: string): Promise<Running> {
+  if (process.env['TEST_ENVOY'] === 'container') {
+    const { startEnvoyContainer } = await import('./envoy-container.ts');
+    return startEnvoyContainer(args, directory);
+  }
+  // Envoy asks the kernel to end it when its parent dies, so nothing is left behind even after a kill -9 of the launcher.
+  return running(spawn(envoyBinary(), [...args], { stdio: 'ignore', detached: true }), 'Envoy');
 }
 
 export function envoyBinary(): string {
