@@ -1,6 +1,6 @@
 /** Envoy in a container, for the same tests: `TEST_ENVOY=container`. It shares the host's network and the run's folder. */
 import { GenericContainer, StartupCheckStrategy, type StartupStatus } from 'testcontainers';
-import type { Running } from './processes.ts';
+import type { Running } from './running.ts';
 
 const IMAGE = process.env['TEST_ENVOY_IMAGE'] ?? 'envoyproxy/envoy:v1.40.0';
 

@@ -4,14 +4,9 @@ import { createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Running } from './running.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
-
-export interface Running {
-  readonly pid: number;
-  readonly exited: Promise<string>;
-  stop(signal?: NodeJS.Signals): Promise<void>;
-}
 
 function running(child: ChildProcess, name: string): Running {
   const exited = new Promise<string>((resolve) => {
