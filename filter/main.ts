@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { startAdminServer } from './admin/admin-server.ts';
 import { CredentialError, loadCredentials } from './credentials/credentials.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
+import { settle } from './exchange/settle.ts';
 import { startFilterServer } from './extproc/server.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { createMetrics } from './observability/metrics.ts';
@@ -52,6 +53,8 @@ async function main(): Promise<void> {
     draining = true;
     log.info({ signal, inFlight: exchanges.size }, 'draining');
     await server.drain(DRAIN_MS);
+    // What still waits for Envoy's word on how it ended is audited without it.
+    for (const exchange of exchanges.values()) settle(exchange, 'caller_left');
     await auditLog.close();
     await admin.close();
     log.info('filter has stopped');

@@ -32,6 +32,16 @@ export function gatewayHeaders(exchange: Exchange): HeaderPairs {
   const schema = exchange.callerSchema ?? callerForUnknownPath(() => undefined);
   for (const [name, value] of schema.requestIdHeaders(exchange.id)) headers.push([name, value]);
   for (const [name, value] of toldHeaders(exchange.attempts)) headers.push([name, value]);
-  if (exchange.dropped.size > 0) headers.push(['x-gateway-dropped-fields', [...exchange.dropped].join(', ')]);
+  if (exchange.dropped.size > 0) headers.push(['x-gateway-dropped-fields', fieldList(exchange.dropped)]);
   return headers;
+}
+
+const MAX_FIELDS_TOLD = 32;
+
+/** Names out of the caller's own body: what a header cannot hold is replaced, and a long list is cut. */
+function fieldList(fields: ReadonlySet<string>): string {
+  const names = [...fields]
+    .slice(0, MAX_FIELDS_TOLD)
+    .map((name) => name.slice(0, 64).replaceAll(/[^\x21-\x2b\x2d-\x7e]/g, '_'));
+  return names.join(', ') + (fields.size > MAX_FIELDS_TOLD ? ', ...' : '');
 }

@@ -6,6 +6,7 @@ import { type Exchange, type Gateway, openExchange } from '../exchange/exchange.
 import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import { type Ending, settle } from '../exchange/settle.ts';
+import { Fault } from '../fault.ts';
 import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import * as messages from './messages.ts';
 
@@ -20,16 +21,32 @@ export function serveRequest(call: Call, gateway: Gateway): void {
   let idle: NodeJS.Timeout | undefined;
   /** A whole answer's body as far as it has come. */
   const chunks: Buffer[] = [];
+  let chunkBytes = 0;
 
   const finish = (ending: Ending): void => {
     clearTimeout(idle);
     answer?.takeFacts();
     settle(exchange, ending);
   };
-  const stalled = (): void => {
-    if (answer === undefined || answer.over) return;
-    call.write(messages.streamChunk(answer.stall(), true));
+  const refuseWith = (error: unknown): void => {
+    call.write(messages.immediateAnswer(refuse(exchange, faultOf(exchange, error))));
     finish('answered');
+  };
+  /** The provider has been silent for the alias's `stream_idle`. */
+  const stalled = (): void => {
+    if (exchange.settled) return;
+    if (answer === undefined) refuseWith(new Fault('stream_stalled', 'The provider stopped in the middle of the answer.'));
+    else {
+      call.write(messages.streamChunk(answer.stall(), true));
+      finish('answered');
+    }
+  };
+  const collect = (chunk: Buffer): void => {
+    chunkBytes += chunk.length;
+    if (chunkBytes > MAX_WHOLE_ANSWER_BYTES) {
+      throw new Fault('provider_answer_invalid', `The provider's answer is larger than ${MAX_WHOLE_ANSWER_BYTES} bytes.`);
+    }
+    if (chunk.length > 0) chunks.push(chunk);
   };
 
   const answerWhole = (bodyEnds: boolean): void => {
@@ -53,23 +70,24 @@ export function serveRequest(call: Call, gateway: Gateway): void {
         return forward(exchange, request.value.body ?? EMPTY);
       case 'responseHeaders': {
         const plan = onResponseHeaders(exchange, messages.headerView(request.value.headers));
-        if (plan.kind === 'whole') {
-          // Its headers are answered together with its body, which may change them.
-          if (request.value.endOfStream === true) answerWhole(false);
+        if (plan.kind === 'whole' && request.value.endOfStream === true) {
+          answerWhole(false);
           return undefined;
         }
-        answer = new AnswerStream(exchange);
         idle = setTimeout(stalled, exchange.alias?.streamIdleMs ?? 0);
+        // A whole answer's headers are answered together with its body, which may change them.
+        if (plan.kind === 'whole') return undefined;
+        answer = new AnswerStream(exchange);
         return messages.responseHeadersAnswer(plan.headers);
       }
       case 'responseBody': {
         const { body = EMPTY, endOfStream = false } = request.value;
+        idle?.refresh();
         if (answer === undefined) {
-          if (body.length > 0) chunks.push(body);
+          collect(body);
           if (endOfStream) answerWhole(true);
           return undefined;
         }
-        idle?.refresh();
         return streamed(answer, body, endOfStream, finish);
       }
       case 'responseTrailers': {
@@ -87,17 +105,16 @@ export function serveRequest(call: Call, gateway: Gateway): void {
   };
 
   call.on('data', (message: ProcessingRequest) => {
+    // Envoy does not wait for us before it sends an answer's body: after our last word there may be more to come.
+    if (exchange.settled) return;
     const began = performance.now();
     let reply: ProcessingResponse | undefined;
     try {
       reply = handle(message);
     } catch (error) {
-      const refusal = refuse(exchange, faultOf(exchange, error));
       // A stream's own faults are events of the stream and never come here, so the answer has not begun.
-      reply = messages.immediateAnswer(refusal);
       exchange.spentMs += performance.now() - began;
-      call.write(reply);
-      finish('answered');
+      refuseWith(error);
       return;
     }
     exchange.spentMs += performance.now() - began;
@@ -119,7 +136,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
       return;
     }
     answer?.takeFacts();
-    if (answer === undefined) finish('caller_left');
+    if (exchange.headersAt === undefined) finish('caller_left');
     else setTimeout(() => finish(exchange.providerBroke ? 'provider_reset' : 'caller_left'), ENDING_GRACE_MS);
   }
 }
@@ -133,6 +150,9 @@ const EMPTY = Buffer.alloc(0);
 
 /** Envoy's advice for the pieces of a streamed body is 64 KiB; larger ones cost fewer messages and pass as well. */
 const MAX_CHUNK_BYTES = 1024 * 1024;
+
+/** Nothing else bounds an answer that Envoy does not buffer itself. */
+const MAX_WHOLE_ANSWER_BYTES = 64 * 1024 * 1024;
 
 function forward(exchange: Exchange, body: Buffer): ProcessingResponse {
   const { chain, first } = onRequestBody(exchange, body);

@@ -3,8 +3,9 @@ import Anthropic from '@anthropic-ai/sdk';
 import { expect } from 'chai';
 import OpenAI from 'openai';
 import { changedPolicy } from '../stack/policy.ts';
+import { waitFor } from '../stack/processes.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
-import { anthropicCaller, openAiCaller } from './callers.ts';
+import { anthropicCaller, openAiCaller, post } from './callers.ts';
 
 const USER = [{ role: 'user' as const, content: 'one two three four five six seven eight' }];
 
@@ -121,4 +122,51 @@ describe('streams that go wrong, through Envoy', () => {
       });
     }
   }
+
+  describe('whole answers that go wrong', () => {
+    const ask = (alias: string) => post(stack, '/v1/chat/completions', { model: alias, messages: USER });
+
+    for (const alias of ['fast-summariser', 'careful-writer']) {
+      const provider = (): Stack['openai'] => (alias === 'fast-summariser' ? stack.openai : stack.anthropic);
+
+      it(`${alias}: a body that stalls is a 504 in the caller's schema`, async () => {
+        provider().script({ kind: 'stall_after', bytes: 100 });
+        const { status, text } = await ask(alias);
+        expect(status).to.equal(504);
+        expect(JSON.parse(text).error.code).to.equal('stream_stalled');
+      });
+
+      it(`${alias}: a body cut short, or no JSON at all, is a 502 in the caller's schema`, async () => {
+        provider().script({ kind: 'cut_after', bytes: 100, how: 'end' });
+        provider().script({ kind: 'raw', status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>Welcome</h1>' });
+        provider().script({ kind: 'raw', status: 200, headers: { 'content-type': 'application/json' }, body: '' });
+        for (let round = 0; round < 3; round++) {
+          const { status, text } = await ask(alias);
+          expect(status).to.equal(502);
+          expect(JSON.parse(text).error.code).to.equal('provider_answer_invalid');
+        }
+      });
+
+      it(`${alias}: a body that breaks is a transport error, audited as cut`, async () => {
+        provider().script({ kind: 'cut_after', bytes: 100, how: 'reset', until: Promise.resolve() });
+        const before = stack.audit().length;
+        const answer = await ask(alias).catch((error: unknown) => error);
+        if (!(answer instanceof Error)) expect(answer).to.have.property('status', 502);
+        await waitFor('an audit record', stack.filter, async () => stack.audit().length > before);
+        expect(stack.audit().at(-1)?.outcome).to.be.oneOf(['cut', 'failed']);
+      });
+    }
+
+    it('a field name that no header can hold does no harm', async () => {
+      const { status, headers } = await post(stack, '/v1/chat/completions', {
+        model: 'careful-writer',
+        messages: USER,
+        'a\r\nx-evil: 1': 1,
+        'é,': 2,
+      });
+      expect(status).to.equal(200);
+      expect(headers.get('x-gateway-dropped-fields')).to.equal('a__x-evil:_1, __');
+      expect(headers.get('x-evil')).to.equal(null);
+    });
+  });
 });
