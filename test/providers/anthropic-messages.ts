@@ -33,6 +33,8 @@ const FIELDS = new Set([
   ],
 ]);
 
+const WRONG_KEY: ApiError = { status: 401, type: 'authentication_error', message: 'invalid x-api-key' };
+
 function bad(message: string): ApiError {
   return { status: 400, type: 'invalid_request_error', message };
 }
@@ -188,10 +190,14 @@ export const anthropicMessagesDialect: Dialect = {
   },
   overloaded: { status: 529, type: 'overloaded_error', message: 'Overloaded' },
   checkKey(headers, key) {
-    if (headers.authorization !== undefined) return bad('mock: a foreign credential header (authorization) was sent');
-    return headers['x-api-key'] === key
-      ? undefined
-      : { status: 401, type: 'authentication_error', message: 'invalid x-api-key' };
+    // `@anthropic-ai/sdk` 1.12.0 sends the API key as a bearer token; any other bearer token is somebody else's.
+    const bearer = headers.authorization;
+    if (bearer !== undefined && bearer !== `Bearer ${key}`) {
+      return headers['x-api-key'] === undefined
+        ? WRONG_KEY
+        : bad('mock: a foreign credential header (authorization) was sent');
+    }
+    return bearer !== undefined || headers['x-api-key'] === key ? undefined : WRONG_KEY;
   },
   check(headers, body) {
     if (!VERSIONS.has(String(headers['anthropic-version']))) return bad('anthropic-version: header is required');
