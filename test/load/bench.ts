@@ -51,7 +51,7 @@ async function run(what: string, load: Load, through: boolean): Promise<void> {
   process.stderr.write(`${what} …\n`);
   const envoyPid = through ? stack.envoy.pid : plain.pid;
   // Warm: code is compiled, connections stand.
-  await measure(load, { atOnce: 8, seconds: 1 });
+  await measure(load, { atOnce: 8, seconds: Math.min(seconds, 2) });
   const before = { filter: cpuSeconds(stack.filter.pid), envoy: cpuSeconds(envoyPid) };
   const busy = await measure(load, { atOnce: 8, seconds });
   const after = { filter: cpuSeconds(stack.filter.pid), envoy: cpuSeconds(envoyPid) };

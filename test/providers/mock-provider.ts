@@ -15,7 +15,7 @@ const DIALECTS: Readonly<Record<SchemaName, Dialect>> = {
 };
 
 /** What no provider may ever see of a gateway or of its callers. */
-const FOREIGN_HEADER = /^(x-gateway-|x-envoy-|x-forwarded-|x-request-id$|x-stainless-|cookie$|te$)/;
+const FOREIGN_HEADER = /^(x-gateway-|x-envoy-|x-forwarded-|x-request-id$|cookie$|te$)/;
 
 const KEPT_REQUESTS = 10_000;
 

@@ -18,25 +18,8 @@ describe('mock providers, without a gateway', () => {
     await anthropic.close();
   });
 
-  // SDKs add x-stainless headers, which a gateway must not pass on: the mocks would refuse them.
-  const plain = {
-    defaultHeaders: Object.fromEntries(
-      [
-        'lang',
-        'package-version',
-        'os',
-        'arch',
-        'runtime',
-        'runtime-version',
-        'retry-count',
-        'timeout',
-        'helper-method',
-        'helper',
-      ].map((name) => [`x-stainless-${name}`, null]),
-    ),
-  };
-  const openAiSdk = (apiKey = 'k') => new OpenAI({ baseURL: `${openai.url}/v1`, apiKey, maxRetries: 0, ...plain });
-  const anthropicSdk = (apiKey = 'k') => new Anthropic({ baseURL: anthropic.url, apiKey, maxRetries: 0, ...plain });
+  const openAiSdk = (apiKey = 'k') => new OpenAI({ baseURL: `${openai.url}/v1`, apiKey, maxRetries: 0 });
+  const anthropicSdk = (apiKey = 'k') => new Anthropic({ baseURL: anthropic.url, apiKey, maxRetries: 0 });
 
   it('the openai SDK reads answers and streams', async () => {
     const answer = await openAiSdk().chat.completions.create({ model: 'gpt-5.6-luna', messages: USER });
