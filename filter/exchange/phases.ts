@@ -74,7 +74,7 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward {
   const first = prepareAttempt(exchange, alias.chain[0], 1);
   exchange.forwardedAt = performance.now();
   return {
-    chain: alias.chain.map((target) => target.cluster),
+    chain: alias.clusters,
     first,
   };
 }

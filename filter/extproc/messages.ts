@@ -7,6 +7,7 @@ import {
   type HeaderValueOption,
   HeaderValueOption_HeaderAppendAction,
 } from './gen/envoy/config/core/v3/base.ts';
+import { PriorityGroupsOverride } from './gen/envoy/extensions/router/cluster_specifiers/priority_group/v3/priority_group.ts';
 import type {
   HeaderMutation,
   ProcessingRequest,
@@ -75,19 +76,36 @@ export function requestBodyAnswer(change: HeaderChange, body: Buffer): Processin
   };
 }
 
+const OVERRIDE_TYPE =
+  'type.googleapis.com/envoy.extensions.router.cluster_specifiers.priority_group.v3.PriorityGroupsOverride';
+
+/** A policy has few chains and each serves many requests: their bytes are made once. */
+const encodedChains = new WeakMap<readonly ClusterName[], Buffer>();
+
+function encodedChain(chain: readonly ClusterName[]): Buffer {
+  let bytes = encodedChains.get(chain);
+  if (bytes === undefined) {
+    const priorityGroups = chain.map((cluster, index) => ({
+      name: String(index + 1),
+      clusters: [{ clusterName: cluster, weight: 1 }],
+    }));
+    bytes = Buffer.from(PriorityGroupsOverride.encode({ priorityGroups }).finish());
+    encodedChains.set(chain, bytes);
+  }
+  return bytes;
+}
+
 /**
  * Per request: the clusters in the order of attempts, for the route's `priority_group`; and, for the upstream ext_proc, the
  * exchange and the cluster that the request was prepared for.
  */
-export function chainMetadata(exchangeId: string, chain: readonly ClusterName[]): Record<string, unknown> {
+export function chainMetadata(
+  exchangeId: string,
+  chain: readonly ClusterName[],
+): Pick<ProcessingResponse, 'dynamicMetadata' | 'typedDynamicMetadata'> {
   return {
-    [CHAIN_NAMESPACE]: {
-      priority_groups: chain.map((cluster, index) => ({
-        name: String(index + 1),
-        clusters: [{ cluster_name: cluster, weight: 1 }],
-      })),
-    },
-    [EXCHANGE_NAMESPACE]: { id: exchangeId, cluster: chain[0] },
+    dynamicMetadata: { [EXCHANGE_NAMESPACE]: { id: exchangeId, cluster: chain[0] } },
+    typedDynamicMetadata: { [CHAIN_NAMESPACE]: { typeUrl: OVERRIDE_TYPE, value: encodedChain(chain) } },
   };
 }
 

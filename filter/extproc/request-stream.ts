@@ -161,7 +161,7 @@ function forward(exchange: Exchange, body: Buffer): ProcessingResponse {
     ['x-envoy-max-retries', String(chain.length - 1)],
     ['x-envoy-upstream-rq-per-try-timeout-ms', String(exchange.attemptDeadlineMs)],
   ]);
-  return { ...messages.requestBodyAnswer(change, first.body), dynamicMetadata: messages.chainMetadata(exchange.id, chain) };
+  return { ...messages.requestBodyAnswer(change, first.body), ...messages.chainMetadata(exchange.id, chain) };
 }
 
 function wholeBody(chunks: readonly Buffer[]): Buffer {

@@ -110,6 +110,7 @@ function compileAlias(
   return Object.freeze({
     name: name as AliasName,
     chain: Object.freeze([first, ...rest] as const),
+    clusters: Object.freeze(chain.map((target) => target.cluster)),
     attemptDeadlineMs: Object.freeze({
       plain: milliseconds(alias.attempt_deadline?.plain) ?? DEFAULT_PLAIN_DEADLINE_MS,
       stream: milliseconds(alias.attempt_deadline?.stream) ?? DEFAULT_STREAM_DEADLINE_MS,

@@ -41,6 +41,8 @@ export interface Alias {
   readonly name: AliasName;
   /** At least one target, tried in order. The same target twice in a row is one retry on it. */
   readonly chain: readonly [Target, ...Target[]];
+  /** The clusters of `chain`, in order: one and the same list for every request. */
+  readonly clusters: readonly ClusterName[];
   /** Time that each attempt has to answer with response headers, by the kind of answer that was asked for. */
   readonly attemptDeadlineMs: { readonly plain: number; readonly stream: number };
   /** A stream that has begun and says nothing for this long is given up. */

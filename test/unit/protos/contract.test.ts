@@ -40,11 +40,12 @@ describe('the ext_proc contract', () => {
 
   it('dynamic metadata is read alike by google-protobuf', () => {
     const metadata = chainMetadata('req_1', ['openai', 'anthropic'] as ClusterName[]);
-    const wire = Buffer.from(ProcessingResponse.encode({ dynamicMetadata: metadata }).finish());
-    // Field 8, length-delimited: one byte of tag, two of length.
+    const wire = Buffer.from(ProcessingResponse.encode({ dynamicMetadata: metadata.dynamicMetadata }).finish());
+    // Field 8, length-delimited: one byte of tag, one of length.
     expect(wire[0]).to.equal((8 << 3) | 2);
-    const struct = structPb.Struct.deserializeBinary(wire.subarray(3));
-    expect(struct.toJavaScript()).to.deep.equal(metadata);
+    expect(wire[1]).to.be.lessThan(0x80);
+    const struct = structPb.Struct.deserializeBinary(wire.subarray(2));
+    expect(struct.toJavaScript()).to.deep.equal(metadata.dynamicMetadata);
   });
 
   it('statuses that Envoy lists nowhere survive', () => {
