@@ -38,6 +38,8 @@ const FAULTS = {
   content_encoding_unsupported: { status: 415, kind: 'invalid_request', source: 'caller' },
   /** The caller asked for something that the chosen target's schema cannot say. */
   not_translatable: { status: 400, kind: 'invalid_request', source: 'caller' },
+  /** The gateway has no valid credential for the target now. */
+  credential_unavailable: { status: 503, kind: 'unavailable', source: 'gateway' },
   /** The provider refused what the caller wrote; trying another target would not help. */
   provider_refused_request: { status: 400, kind: 'invalid_request', source: 'caller' },
   /** Terminal step of every fallback chain. */
@@ -54,6 +56,11 @@ const FAULTS = {
 } as const satisfies Record<string, { status: number; kind: FaultKind; source: FaultSource }>;
 
 export type FaultCode = keyof typeof FAULTS;
+
+/** Who said no: told to callers, so that they ask the right people. */
+export type RefusedBy = 'gateway' | 'policy' | 'provider';
+
+const BY_POLICY: ReadonlySet<FaultCode> = new Set(['alias_unknown', 'caller_key_invalid', 'on_behalf_of_refused']);
 
 export interface FaultDetails {
   /** Place in the caller's body, as a path: `messages[2].content[0].image_url.url`. */
@@ -74,6 +81,11 @@ export class Fault extends Error {
   readonly source: FaultSource;
   readonly param: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+
+  get refusedBy(): RefusedBy {
+    if (this.source === 'provider' || this.code === 'provider_refused_request') return 'provider';
+    return this.source === 'policy' || BY_POLICY.has(this.code) ? 'policy' : 'gateway';
+  }
 
   constructor(code: FaultCode, message: string, details: FaultDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

@@ -1,33 +1,25 @@
 /** A streamed answer on its way back, event by event as it arrives. Whatever goes wrong, it never ends cleanly by mistake. */
 import { Fault } from '../fault.ts';
-import { type SseEvent, SseSplitter } from '../transform/codecs/sse.ts';
-import { providerSchema } from '../transform/registry.ts';
-import type { AnswerFacts } from '../transform/schema.ts';
-import type { ProviderError, UnifiedEvent } from '../transform/unified.ts';
-import { type Exchange, sameSchema } from './exchange.ts';
+import type { FrameSplitter, StreamEvent } from '../transform/codecs/framing.ts';
+import type { Carrier } from '../transform/conversion.ts';
+import type { ProviderError } from '../transform/unified.ts';
+import { conversionFor } from './attempts.ts';
+import type { Exchange } from './exchange.ts';
 
 const NOTHING = Buffer.alloc(0);
 
-/** One way of carrying events to the caller: untouched, or translated. */
-interface Carrier {
-  /** @throws Error when the event is not the provider's schema */
-  carry(event: SseEvent): Buffer;
-  readonly ended: boolean;
-  readonly error: ProviderError | undefined;
-  readonly facts: AnswerFacts;
-  readonly outputCharacters: number;
-}
-
 export class AnswerStream {
   readonly #exchange: Exchange;
-  readonly #splitter = new SseSplitter();
+  readonly #splitter: FrameSplitter;
   readonly #carrier: Carrier;
   /** The caller has its last byte; what the provider still says is nobody's. */
   #over = false;
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange;
-    this.#carrier = carrierFor(exchange);
+    const { carrier, splitter } = carrierFor(exchange);
+    this.#carrier = carrier;
+    this.#splitter = splitter;
   }
 
   get over(): boolean {
@@ -83,23 +75,27 @@ export class AnswerStream {
 
   /** An event whose blank line never came counts if it is whole; half an event is what a cut leaves behind. */
   #carryRest(): Buffer {
+    const out: Buffer[] = [];
     const rest = this.#splitter.end();
-    if (rest === undefined) return NOTHING;
-    try {
-      return this.#carryOne(rest);
-    } catch {
-      return NOTHING;
+    if (rest !== undefined) {
+      try {
+        out.push(this.#carryOne(rest));
+      } catch {
+        // The cut is told by the terminal event that is missing.
+      }
     }
+    if (!this.#over) out.push(this.#carrier.end());
+    return Buffer.concat(out);
   }
 
   /** @throws Error when the event is not the provider's schema */
-  #carryOne(event: SseEvent): Buffer {
+  #carryOne(event: StreamEvent): Buffer {
     const carried = this.#carrier.carry(event);
     const { error } = this.#carrier;
     return error === undefined ? carried : Buffer.concat([carried, this.#fail(streamErrorFault(error))]);
   }
 
-  #carryAll(events: readonly SseEvent[]): Buffer {
+  #carryAll(events: readonly StreamEvent[]): Buffer {
     const out: Buffer[] = [];
     for (const event of events) {
       if (this.#over) break;
@@ -123,7 +119,7 @@ export class AnswerStream {
   #fail(fault: Fault): Buffer {
     this.#exchange.fault = fault;
     this.#finish();
-    return Buffer.from(this.#exchange.callerSchema?.encodeStreamFault(fault, this.#exchange.id) ?? '');
+    return Buffer.from(this.#carrier.fail(fault, this.#exchange.id));
   }
 
   #finish(): void {
@@ -142,83 +138,12 @@ function streamErrorFault(error: ProviderError): Fault {
   return new Fault('stream_error', 'The provider failed in the middle of the answer.', { kind, cause: error });
 }
 
-function carrierFor(exchange: Exchange): Carrier {
+function carrierFor(exchange: Exchange): { carrier: Carrier; splitter: FrameSplitter } {
   const target = exchange.attempts.at(-1)?.target;
-  const { original, callerSchema } = exchange;
-  if (target === undefined || original === undefined || callerSchema === undefined)
-    throw new Error('a stream without a request');
-  const schema = providerSchema(target.schema);
-  const body = original.json;
+  const { original } = exchange;
+  if (target === undefined || original === undefined) throw new Error('a stream without a request');
+  const conversion = conversionFor(exchange, target);
+  // Nothing will be translated from the original any more: a large prompt need not be held while its answer streams.
   exchange.original = undefined;
-  if (sameSchema(exchange, target)) {
-    const tap = schema.openTap(body);
-    return {
-      carry: (event) => (tap.see(event) === 'pass' ? event.raw : NOTHING),
-      get ended() {
-        return tap.ended;
-      },
-      get error() {
-        return tap.error;
-      },
-      get facts() {
-        return tap.facts;
-      },
-      get outputCharacters() {
-        return tap.outputCharacters;
-      },
-    };
-  }
-  return new Translation(schema.openStream.bind(schema), callerSchema.openStream({ body }));
-}
-
-type OpenStream = (emit: (event: UnifiedEvent) => void) => { push(event: SseEvent): void };
-
-class Translation implements Carrier {
-  readonly #decoder: { push(event: SseEvent): void };
-  readonly facts: AnswerFacts = {};
-  outputCharacters = 0;
-  ended = false;
-  error: ProviderError | undefined;
-  #out = '';
-
-  constructor(openStream: OpenStream, writer: { write(event: UnifiedEvent): string }) {
-    this.#decoder = openStream((event) => {
-      if (this.ended || this.error !== undefined) return;
-      this.#note(event);
-      if (this.error === undefined) this.#out += writer.write(event);
-    });
-  }
-
-  carry(event: SseEvent): Buffer {
-    this.#out = '';
-    this.#decoder.push(event);
-    return this.#out === '' ? NOTHING : Buffer.from(this.#out);
-  }
-
-  #note(event: UnifiedEvent): void {
-    switch (event.type) {
-      case 'start':
-        this.facts.model = event.model;
-        return;
-      case 'usage':
-        this.facts.usage = event.usage;
-        return;
-      case 'text':
-      case 'reasoning':
-      case 'refusal':
-        this.outputCharacters += event.text.length;
-        return;
-      case 'tool_call_arguments':
-        this.outputCharacters += event.fragment.length;
-        return;
-      case 'end':
-        this.ended = true;
-        return;
-      case 'error':
-        this.error = event.error;
-        return;
-      default:
-        return;
-    }
-  }
+  return { carrier: conversion.openStream(original), splitter: conversion.framing.open() };
 }

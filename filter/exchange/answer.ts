@@ -1,10 +1,13 @@
 /** An answer on its way back: response headers, then a whole body (answer-stream.ts has the streamed one). */
 import { type Attempt, failureOfFlags, failureOfStatus } from '../fallback/attempt.ts';
 import { Fault, type FaultKind } from '../fault.ts';
-import { type JsonObject, parseObject } from '../json.ts';
-import { providerSchema } from '../transform/registry.ts';
+import { parseObject } from '../json.ts';
+import type { ConvertedAnswer } from '../transform/conversion.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
-import { type Exchange, sameSchema } from './exchange.ts';
+import { conversionFor } from './attempts.ts';
+import { chainExhausted } from './chain.ts';
+import { decoded } from './content-coding.ts';
+import type { Exchange } from './exchange.ts';
 import type { HeaderChange, HeaderView } from './http.ts';
 import { gatewayHeaders } from './refuse.ts';
 
@@ -37,13 +40,15 @@ export function onResponseHeaders(exchange: Exchange, headers: HeaderView): Answ
   }
   attempt.outcome = 'ok';
   exchange.status = status;
-  release(exchange);
   if (exchange.head?.stream !== true) return { kind: 'whole' };
   const contentType = headers.get('content-type') ?? '';
-  if (!contentType.startsWith('text/event-stream')) {
+  if (!contentType.startsWith(conversionFor(exchange, attempt.target).framing.contentType)) {
     throw new Fault('provider_answer_invalid', 'The provider answered a request for a stream with something else.');
   }
-  return { kind: 'stream', headers: answerHeaders(exchange, headers, ['content-length']) };
+  if (isCoded(headers)) {
+    throw new Fault('provider_answer_invalid', 'The provider compressed a stream that was asked for uncompressed.');
+  }
+  return { kind: 'stream', headers: streamHeaders(exchange, headers) };
 }
 
 export interface WholeAnswer {
@@ -52,52 +57,40 @@ export interface WholeAnswer {
 }
 
 /** @throws Fault when the body says that there is no answer */
-export function onResponseBody(exchange: Exchange, bytes: Buffer): WholeAnswer {
-  const attempt = exchange.attempts.at(-1);
+export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswer {
   const headers = exchange.answerHeaders;
-  if (attempt === undefined || headers === undefined) throw new Error('a response body arrived before its headers');
-  exchange.firstByteAt = performance.now();
-  const same = sameSchema(exchange, attempt.target);
-  const schema = providerSchema(attempt.target.schema);
+  const attempt = exchange.attempts.at(-1);
+  if (headers === undefined || attempt === undefined) throw new Error('a body arrived before its headers');
+  const bytes = decoded(received, headers.get('content-encoding'));
+  const conversion = conversionFor(exchange, attempt.target);
 
   if (attempt.outcome !== 'ok') {
     const status = attempt.status ?? 0;
-    const error = schema.decodeError(status, (name) => headers.get(name), bytes);
+    const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), bytes);
     const fault = providerFault(exchange, error);
-    if (!same || fault.code !== 'provider_refused_request' || parseObject(bytes) === undefined) throw fault;
+    if (!conversion.passes || fault.code !== 'provider_refused_request' || parseObject(bytes) === undefined) throw fault;
     exchange.fault = fault;
     exchange.status = status;
-    return wholeAnswer(exchange, headers, bytes);
+    return wholeAnswer(exchange, headers, { body: bytes, facts: {} });
   }
-
-  const json = parseObject(bytes);
-  if (json === undefined)
-    throw new Fault('provider_answer_invalid', 'The provider answered with a body that is not a JSON object.');
-  if (same) {
-    Object.assign(exchange.facts, schema.readFacts(json));
-    return wholeAnswer(exchange, headers, bytes);
-  }
-  return wholeAnswer(exchange, headers, Buffer.from(translate(exchange, json)));
-}
-
-function wholeAnswer(exchange: Exchange, headers: HeaderView, body: Buffer): WholeAnswer {
-  exchange.responseBytes = body.length;
-  const { set, remove } = answerHeaders(exchange, headers, []);
-  return { headers: { set: [...set, ['content-length', String(body.length)]], remove }, body };
-}
-
-function translate(exchange: Exchange, json: JsonObject): string {
-  const { callerSchema } = exchange;
-  const target = exchange.attempts.at(-1)?.target;
-  if (callerSchema === undefined || target === undefined) throw new Error('an answer without a request');
+  const { original } = exchange;
+  if (original === undefined) throw new Error('the original request is no longer held');
+  let answer: ConvertedAnswer;
   try {
-    const answer = providerSchema(target.schema).decodeAnswer(json);
-    exchange.facts.model = answer.model;
-    exchange.facts.usage = answer.usage;
-    return callerSchema.encodeAnswer(answer);
+    answer = conversion.answer(bytes, original, (name) => headers.get(name));
   } catch (error) {
     throw new Fault('provider_answer_invalid', "The provider's answer could not be read.", { cause: error });
   }
+  Object.assign(exchange.facts, answer.facts);
+  return wholeAnswer(exchange, headers, answer);
+}
+
+function wholeAnswer(exchange: Exchange, headers: HeaderView, { body, contentType }: ConvertedAnswer): WholeAnswer {
+  exchange.responseBytes = body.length;
+  const { set, remove } = answerHeaders(exchange, headers, []);
+  const source = exchange.fault === undefined ? [] : [['x-gateway-error-source', exchange.fault.refusedBy] as const];
+  const type = contentType === undefined ? [] : [['content-type', contentType] as const];
+  return { headers: { set: [...set, ...source, ...type, ['content-length', String(body.length)]], remove }, body };
 }
 
 function answerHeaders(exchange: Exchange, headers: HeaderView, alsoRemove: readonly string[]): HeaderChange {
@@ -106,10 +99,16 @@ function answerHeaders(exchange: Exchange, headers: HeaderView, alsoRemove: read
   return { set: gatewayHeaders(exchange), remove };
 }
 
-/** Nothing will be translated from the original any more: a large prompt need not be held while its answer streams. */
-function release(exchange: Exchange): void {
-  exchange.unified = undefined;
-  if (exchange.original !== undefined && exchange.head?.stream !== true) exchange.original = undefined;
+/** An event stream is the caller's kind of event stream, whatever the provider's was. */
+function streamHeaders(exchange: Exchange, headers: HeaderView): HeaderChange {
+  const { set, remove } = answerHeaders(exchange, headers, ['content-length']);
+  const passed = exchange.callerSchema?.operation === 'pass_through';
+  return { set: passed ? set : [...set, ['content-type', 'text/event-stream; charset=utf-8']], remove };
+}
+
+function isCoded(headers: HeaderView): boolean {
+  const coding = headers.get('content-encoding');
+  return coding !== undefined && coding !== 'identity';
 }
 
 function localReplyFault(exchange: Exchange, attempt: Attempt | undefined, status: number, flags: readonly string[]): Fault {
@@ -137,16 +136,4 @@ function providerFault(exchange: Exchange, error: ProviderError): Fault {
     return new Fault('provider_refused_request', error.message, { status: error.status < 500 ? error.status : 400, kind });
   }
   return chainExhausted(exchange, error.retryAfterSeconds);
-}
-
-/** The terminal step of every chain. Says nothing of why: the failed attempts are in a header, our account is nobody's matter. */
-function chainExhausted(exchange: Exchange, hintSeconds: number | undefined): Fault {
-  const retryAfterSeconds = Math.min(Math.max(hintSeconds ?? exchange.alias?.retryAfterSeconds ?? 1, 1), 300);
-  const tried = exchange.attempts.length;
-  const alias = exchange.alias?.name ?? 'unknown';
-  return new Fault(
-    'chain_exhausted',
-    `No target of ${JSON.stringify(alias)} could answer (${tried} tried). Retry after ${retryAfterSeconds} s.`,
-    { retryAfterSeconds },
-  );
 }

@@ -1,10 +1,11 @@
 /** Making one attempt ready, and learning what became of those that failed. */
+import type { OutgoingRequest } from '../credentials/credentials.ts';
 import { failureOfFlags, failureOfStatus, failureWithoutHeaders } from '../fallback/attempt.ts';
+import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
-import { replaceMembers } from '../transform/codecs/json-patch.ts';
-import { providerSchema } from '../transform/registry.ts';
-import type { HeaderPairs, ProviderSchema } from '../transform/schema.ts';
-import { type Exchange, sameSchema } from './exchange.ts';
+import { type Conversion, type ConvertedRequest, conversionBetween } from '../transform/conversion.ts';
+import type { HeaderPairs } from '../transform/schema.ts';
+import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
 
 /** A request as one target will see it. */
@@ -15,56 +16,122 @@ export interface PreparedAttempt {
   readonly body: Buffer;
 }
 
-export function prepareAttempt(exchange: Exchange, target: Target, number: number): PreparedAttempt {
-  const schema = providerSchema(target.schema);
-  const body = encodeFor(exchange, target, schema);
+/**
+ * Translates the original for `target` and records the attempt.
+ * @returns a promise only where the credential is a signature, which takes one to make
+ * @throws Fault `body_invalid`; `not_translatable` or `credential_unavailable`, which another target may not have
+ */
+export function prepareAttempt(
+  exchange: Exchange,
+  target: Target,
+  number: number,
+): PreparedAttempt | Promise<PreparedAttempt> {
+  const { original, head } = exchange;
+  if (original === undefined || head === undefined) throw new Error('the original request is no longer held');
+  const conversion = conversionFor(exchange, target);
+  const converted = convert(exchange, conversion, target);
+  const path = conversion.path(original, target, head.stream);
+  const request: OutgoingRequest = {
+    method: 'POST',
+    host: target.host,
+    path: target.query === '' ? path : `${path}${path.includes('?') ? '&' : '?'}${target.query}`,
+    headers: headersFor(target, conversion, converted, head.stream),
+    body: converted.body,
+  };
+  const credential =
+    target.credential === undefined
+      ? []
+      : exchange.gateway.credentials.authorize(target.credential, target.schema.authorize, request);
+  begin(exchange, target, number, converted);
+  return credential instanceof Promise
+    ? credential.then((pairs) => prepared(target, request, pairs))
+    : prepared(target, request, credential);
+}
+
+/** @throws Fault `not_translatable` when the target's schema has nothing to do with what was asked */
+export function conversionFor({ callerSchema }: Exchange, target: Target): Conversion {
+  if (callerSchema === undefined) throw new Error('a request without a schema');
+  const conversion = conversionBetween(callerSchema, target.schema);
+  if (conversion !== undefined) return conversion;
+  throw new Fault(
+    'not_translatable',
+    `The target ${target.id} speaks ${target.schema.name}, which has no ${callerSchema.operation.replaceAll('_', ' ')}.`,
+    { param: 'model' },
+  );
+}
+
+function convert(exchange: Exchange, conversion: Conversion, target: Target): ConvertedRequest {
+  const { original, head, alias } = exchange;
+  if (original === undefined || head === undefined) throw new Error('the original request is no longer held');
+  let converted: ConvertedRequest;
+  try {
+    converted = conversion.encode(original, target, head.stream);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'not_translatable') throw error;
+    throw new Fault('not_translatable', `${error.message} (Target ${target.id}.)`, {
+      ...(error.param === undefined ? {} : { param: error.param }),
+    });
+  }
+  if (alias?.strict === true && converted.dropped.length > 0) {
+    const [first = 'body'] = converted.dropped;
+    throw new Fault(
+      'not_translatable',
+      `The alias ${JSON.stringify(alias.name)} is strict, and the target ${target.id} cannot be told ${converted.dropped.join(', ')}.`,
+      { param: first },
+    );
+  }
+  return converted;
+}
+
+function begin(exchange: Exchange, target: Target, number: number, { dropped }: ConvertedRequest): void {
   const previous = exchange.attempts.at(-1);
   const now = performance.now();
   if (previous?.outcome === 'pending') {
     previous.endedAt = now;
     previous.outcome = failureWithoutHeaders(now - previous.startedAt, exchange.attemptDeadlineMs);
   }
+  exchange.dropped = dropped;
   exchange.attempts.push({ number, target, startedAt: now, endedAt: undefined, outcome: 'pending', status: undefined });
-  return { target, headers: headersFor(exchange, target, schema, body.length), body };
 }
 
-function encodeFor(exchange: Exchange, target: Target, schema: ProviderSchema): Buffer {
-  const { original, callerSchema } = exchange;
-  if (original === undefined || callerSchema === undefined) throw new Error('the original request is no longer held');
-  if (sameSchema(exchange, target)) return replaceMembers(original.bytes, schema.passThrough(original.json, target));
-  exchange.unified ??= callerSchema.parseRequest(original.json);
-  const encoded = schema.encodeRequest(exchange.unified, target);
-  for (const field of exchange.unified.unmapped) exchange.dropped.add(field);
-  for (const field of encoded.dropped) exchange.dropped.add(field);
-  return Buffer.from(encoded.body);
+function prepared(target: Target, { path, headers, body }: OutgoingRequest, credential: HeaderPairs): PreparedAttempt {
+  const pairs = [...headers, ...credential, [':path', path] as const, ['content-length', String(body.length)] as const];
+  return { target, headers: pairs, body };
 }
 
-function headersFor(exchange: Exchange, target: Target, schema: ProviderSchema, length: number): HeaderPairs {
-  const headers = new Map<string, string>(schema.requestHeaders);
-  if (sameSchema(exchange, target)) {
-    for (const name of schema.passedHeaders) {
-      const value = exchange.schemaHeaders(name);
-      if (value !== undefined) headers.set(name, value);
-    }
-  }
-  headers.set(':path', target.path);
-  headers.set('content-type', 'application/json');
-  headers.set('content-length', String(length));
-  headers.set('accept', exchange.head?.stream === true ? 'text/event-stream' : 'application/json');
+function headersFor(target: Target, conversion: Conversion, converted: ConvertedRequest, stream: boolean): HeaderPairs {
+  const headers = new Map<string, string>(target.schema.requestHeaders);
+  for (const [name, value] of converted.headers) headers.set(name, value);
+  headers.set('accept', stream ? conversion.framing.contentType || '*/*' : conversion.accepts);
   // The filter reads the answer; it must not come compressed.
   headers.set('accept-encoding', 'identity');
   headers.set('user-agent', 'model-gateway');
-  if (target.credential !== undefined) {
-    for (const [name, value] of schema.authorize(exchange.gateway.credentials.gatewayKey(target.credential)))
-      headers.set(name, value);
-  }
   return [...headers];
+}
+
+/** A target of the chain could not be asked at all. */
+export function skipAttempt(exchange: Exchange, target: Target, fault: Fault): void {
+  const now = performance.now();
+  const outcome = fault.code === 'credential_unavailable' ? 'credential_unavailable' : 'not_translatable';
+  exchange.skipped.push({ number: 0, target, startedAt: now, endedAt: now, outcome, status: undefined });
+}
+
+/** Could `target` be asked? Native callers' bytes always can. @throws Fault when it cannot */
+export function checkTarget(exchange: Exchange, target: Target): void {
+  const conversion = conversionFor(exchange, target);
+  if (!conversion.passes) convert(exchange, conversion, target);
+}
+
+/** Faults that another target of the chain may not have. */
+export function isTargetsOwn(error: unknown): error is Fault {
+  return error instanceof Fault && (error.code === 'not_translatable' || error.code === 'credential_unavailable');
 }
 
 /** A provider answered attempt `number` with a failure; Envoy may move on after this. */
 export function onFailedAttempt(exchange: Exchange, number: number, headers: HeaderView): void {
-  const attempt = exchange.attempts.find((made) => made.number === number);
-  if (attempt === undefined) return;
+  const attempt = exchange.attempts.findLast((made) => made.number === number);
+  // What could not be asked was answered by us, and not by its provider.
+  if (attempt?.outcome !== 'pending') return;
   const status = Number(headers.get(':status') ?? 0);
   attempt.outcome = failureOfStatus(status);
   attempt.status = status;

@@ -3,11 +3,9 @@ import { randomUUID } from 'node:crypto';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { Attempt } from '../fallback/attempt.ts';
 import type { Fault } from '../fault.ts';
-import type { JsonObject } from '../json.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
 import type { Alias, Caller, Policy, Target } from '../policy/policy.ts';
-import type { AnswerFacts, CallerSchema, RequestHead } from '../transform/schema.ts';
-import type { UnifiedRequest } from '../transform/unified.ts';
+import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
 import type { HeaderView } from './http.ts';
 
 /** What the exchange needs of the process that it lives in; `main.ts` builds it. */
@@ -34,17 +32,22 @@ export interface Exchange {
   onBehalfOf: string | undefined;
   /** What was received, by name: the headers that a provider must not see unless we set them. */
   receivedHeaders: readonly string[];
-  /** Caller headers that mean something to a provider of the caller's own schema. */
-  schemaHeaders: (name: string) => string | undefined;
+  line: RequestLine;
+  /** Of the caller's request, until its body has come. */
+  header: (name: string) => string | undefined;
   head: RequestHead | undefined;
   alias: Alias | undefined;
   /** The caller's original body; every attempt is translated from it. Released when an answer has begun. */
-  original: { readonly bytes: Buffer; readonly json: JsonObject } | undefined;
-  unified: UnifiedRequest | undefined;
+  original: OriginalRequest | undefined;
+  /** The alias's chain from the first target that could be asked. */
+  chain: readonly Target[];
   readonly attempts: Attempt[];
+  /** Targets of the chain that could not be asked, as attempts with the number 0. */
+  readonly skipped: Attempt[];
   /** Time that each attempt has until response headers. */
   attemptDeadlineMs: number;
-  readonly dropped: Set<string>;
+  /** What the translation for the latest attempt had to leave out. */
+  dropped: readonly string[];
   /** The answering provider's headers, from when they came. */
   answerHeaders: HeaderView | undefined;
   forwardedAt: number | undefined;
@@ -82,14 +85,16 @@ export function openExchange(gateway: Gateway): Exchange {
     caller: undefined,
     onBehalfOf: undefined,
     receivedHeaders: [],
-    schemaHeaders: () => undefined,
+    line: { path: '', query: '' },
+    header: () => undefined,
     head: undefined,
     alias: undefined,
     original: undefined,
-    unified: undefined,
+    chain: [],
     attempts: [],
+    skipped: [],
     attemptDeadlineMs: 0,
-    dropped: new Set(),
+    dropped: [],
     answerHeaders: undefined,
     forwardedAt: undefined,
     headersAt: undefined,
@@ -108,9 +113,4 @@ export function openExchange(gateway: Gateway): Exchange {
   };
   gateway.exchanges.set(exchange.id, exchange);
   return exchange;
-}
-
-/** Do caller and target speak the same schema? Then bytes pass, and nothing is translated. */
-export function sameSchema(exchange: Exchange, target: Target): boolean {
-  return exchange.callerSchema?.name === target.schema;
 }

@@ -2,28 +2,29 @@
  * The life of a request, in order. Read this file first.
  *
  *   1. onRequestHeaders    identify the caller, its schema and what it may claim; refuse what needs no body to be refused
- *   2. onRequestBody       parse ▸ route (alias -> chain of targets) ▸ transform for the first target
- *   3. onFallbackAttempt   only when Envoy moves on: transform the original again, for the next target
+ *   2. onRequestBody       parse ▸ route (alias -> chain of targets) ▸ transform for the first target (chain.ts)
+ *   3. continueChain       only when Envoy moves on: transform the original again, for the next target
  *   4. onResponseHeaders   an answer, or the end of the chain; choose how its body is read
  *   5. onResponseBody, or the AnswerStream   transform back, read usage
  *   6. settle              the audit record
  *
- * Every phase is synchronous. A `Fault` thrown anywhere becomes a refusal in the caller's schema (refuse.ts).
+ * Every phase is synchronous, but for a credential that has to be signed. A `Fault` thrown anywhere becomes a refusal in the caller's schema (refuse.ts).
  */
 import { Fault } from '../fault.ts';
 import { identify, onBehalfOf } from '../identity/caller-key.ts';
 import { isObject, type Json } from '../json.ts';
-import type { ClusterName } from '../policy/policy.ts';
 import { route } from '../routing/route.ts';
 import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
-import { type PreparedAttempt, prepareAttempt } from './attempts.ts';
+import type { RequestLine } from '../transform/schema.ts';
+import { type Forward, startChain } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
 
 /** @throws Fault when the request can be refused on its headers alone */
 export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfStream: boolean): void {
-  const path = (headers.get(':path') ?? '').split('?', 1)[0] ?? '';
+  exchange.line = requestLine(headers.get(':path') ?? '');
+  const { path } = exchange.line;
   const schema = callerForPath(path);
   exchange.callerSchema = schema ?? callerForUnknownPath((name) => headers.get(name));
   exchange.receivedHeaders = [...headers.names()];
@@ -45,13 +46,7 @@ export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfS
     );
   }
   refuseTooLarge(exchange, Number(headers.get('content-length') ?? 0));
-  exchange.schemaHeaders = (name) => headers.get(name);
-}
-
-export interface Forward {
-  /** Clusters in the order of attempts. */
-  readonly chain: readonly ClusterName[];
-  readonly first: PreparedAttempt;
+  exchange.header = (name) => headers.get(name);
 }
 
 /** @throws Fault for a body that cannot be read, an alias that cannot be used, or what the first target cannot be told */
@@ -60,10 +55,10 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward {
   if (callerSchema === undefined || caller === undefined) throw new Error('a body arrived before its headers');
   exchange.requestBytes = bytes.length;
   refuseTooLarge(exchange, bytes.length);
-  const json = parseBody(bytes);
+  const json = isMultipart(exchange) ? {} : parseBody(bytes);
   if (!isObject(json)) throw new Fault('body_invalid', 'The request body must be a JSON object.');
-  exchange.original = { bytes, json };
-  const head = callerSchema.readHead(json);
+  exchange.original = { line: exchange.line, bytes, json, header: exchange.header };
+  const head = callerSchema.readHead(exchange.original);
   exchange.head = head;
 
   const alias = route(exchange.policy, caller, head.alias);
@@ -71,28 +66,18 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward {
 
   exchange.attemptDeadlineMs = head.stream ? alias.attemptDeadlineMs.stream : alias.attemptDeadlineMs.plain;
 
-  const first = prepareAttempt(exchange, alias.chain[0], 1);
+  const forward = startChain(exchange, alias);
   exchange.forwardedAt = performance.now();
-  return {
-    chain: alias.clusters,
-    first,
-  };
+  return forward;
 }
 
-/**
- * Envoy is about to send attempt `number` to `cluster`. The target is the one that the chain names for this attempt; a
- * cluster that is not the chain's gets nothing, and so no credential either.
- * @throws Fault when the target cannot be told what the caller asked
- */
-export function onFallbackAttempt(exchange: Exchange, cluster: string, number: number): PreparedAttempt {
-  const chain = exchange.alias?.chain;
-  const target = chain?.[Math.min(number, chain.length) - 1];
-  if (target === undefined || target.cluster !== cluster) {
-    throw new Error(
-      `attempt ${number} was routed to cluster ${JSON.stringify(cluster)}, which the chain does not name there`,
-    );
-  }
-  return prepareAttempt(exchange, target, number);
+function requestLine(target: string): RequestLine {
+  const mark = target.indexOf('?');
+  return mark === -1 ? { path: target, query: '' } : { path: target.slice(0, mark), query: target.slice(mark + 1) };
+}
+
+function isMultipart({ callerSchema, header }: Exchange): boolean {
+  return callerSchema?.operation === 'pass_through' && (header('content-type') ?? '').startsWith('multipart/form-data');
 }
 
 function refuseTooLarge(exchange: Exchange, bytes: number): void {

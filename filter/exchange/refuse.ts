@@ -12,7 +12,10 @@ export function refuse(exchange: Exchange, fault: Fault): Refusal {
   const schema = exchange.callerSchema ?? callerForUnknownPath(() => undefined);
   const body = schema.encodeFault(fault, exchange.id);
   exchange.responseBytes = Buffer.byteLength(body);
-  const headers: [string, string][] = [['content-type', 'application/json']];
+  const headers: [string, string][] = [
+    ['content-type', 'application/json'],
+    ['x-gateway-error-source', fault.refusedBy],
+  ];
   if (fault.retryAfterSeconds !== undefined) headers.push(['retry-after', String(fault.retryAfterSeconds)]);
   return { status: fault.status, headers: [...headers, ...gatewayHeaders(exchange)], body };
 }
@@ -31,17 +34,16 @@ export function gatewayHeaders(exchange: Exchange): HeaderPairs {
   const headers: [string, string][] = [['x-gateway-request-id', exchange.id]];
   const schema = exchange.callerSchema ?? callerForUnknownPath(() => undefined);
   for (const [name, value] of schema.requestIdHeaders(exchange.id)) headers.push([name, value]);
-  for (const [name, value] of toldHeaders(exchange.attempts)) headers.push([name, value]);
-  if (exchange.dropped.size > 0) headers.push(['x-gateway-dropped-fields', fieldList(exchange.dropped)]);
+  for (const [name, value] of toldHeaders(exchange.attempts, exchange.skipped)) headers.push([name, value]);
+  if (exchange.dropped.length > 0) headers.push(['x-gateway-dropped-fields', fieldList(exchange.dropped)]);
   return headers;
 }
 
 const MAX_FIELDS_TOLD = 32;
 
 /** Names out of the caller's own body: what a header cannot hold is replaced, and a long list is cut. */
-function fieldList(fields: ReadonlySet<string>): string {
-  const names = [...fields]
-    .slice(0, MAX_FIELDS_TOLD)
-    .map((name) => name.slice(0, 64).replaceAll(/[^\x21-\x2b\x2d-\x7e]/g, '_'));
-  return names.join(', ') + (fields.size > MAX_FIELDS_TOLD ? ', ...' : '');
+function fieldList(fields: readonly string[]): string {
+  const unique = [...new Set(fields)];
+  const names = unique.slice(0, MAX_FIELDS_TOLD).map((name) => name.slice(0, 64).replaceAll(/[^\x21-\x2b\x2d-\x7e]/g, '_'));
+  return names.join(', ') + (unique.length > MAX_FIELDS_TOLD ? ', ...' : '');
 }

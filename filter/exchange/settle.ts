@@ -30,11 +30,11 @@ export function settle(exchange: Exchange, ending: Ending): void {
     caller_schema: exchange.callerSchema?.name ?? null,
     alias: exchange.alias?.name ?? exchange.head?.alias.slice(0, 128) ?? null,
     stream: exchange.head?.stream ?? false,
-    attempts: exchange.attempts.map((attempt) => ({
+    attempts: [...exchange.skipped, ...exchange.attempts].map((attempt) => ({
       number: attempt.number,
       target: attempt.target.id,
       cluster: attempt.target.cluster,
-      provider_schema: attempt.target.schema,
+      provider_schema: attempt.target.schema.name,
       model: attempt.target.model,
       outcome: attempt.outcome,
       status: attempt.status ?? null,

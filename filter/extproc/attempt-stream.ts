@@ -1,7 +1,8 @@
 /** The upstream ext_proc stream: only when Envoy moves on to another target. Rewrites the request for that target. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { PreparedAttempt } from '../exchange/attempts.ts';
+import { continueChain } from '../exchange/chain.ts';
 import type { Gateway } from '../exchange/exchange.ts';
-import { onFallbackAttempt } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import * as messages from './messages.ts';
@@ -26,11 +27,18 @@ export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, Process
       return;
     }
     const began = performance.now();
-    try {
-      const attempt = onFallbackAttempt(exchange, cluster, number);
+    const send = (attempt: PreparedAttempt): void => {
       call.write(messages.requestBodyAnswer(messages.replacing(received, attempt.headers), attempt.body));
-    } catch (error) {
+    };
+    const refuseWith = (error: unknown): void => {
       call.write(messages.immediateAnswer(refuse(exchange, faultOf(exchange, error))));
+    };
+    try {
+      const attempt = continueChain(exchange, cluster, number);
+      if (attempt instanceof Promise) attempt.then(send, refuseWith);
+      else send(attempt);
+    } catch (error) {
+      refuseWith(error);
     }
     exchange.spentMs += performance.now() - began;
   });

@@ -2,11 +2,13 @@
 import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js';
 import { onResponseBody, onResponseHeaders } from '../exchange/answer.ts';
 import { AnswerStream } from '../exchange/answer-stream.ts';
+import type { PreparedAttempt } from '../exchange/attempts.ts';
 import { type Exchange, type Gateway, openExchange } from '../exchange/exchange.ts';
 import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import { type Ending, settle } from '../exchange/settle.ts';
 import { Fault } from '../fault.ts';
+import type { ClusterName } from '../policy/policy.ts';
 import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import * as messages from './messages.ts';
 
@@ -60,7 +62,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     }
   };
 
-  const handle = (message: ProcessingRequest): ProcessingResponse | undefined => {
+  const handle = (message: ProcessingRequest): ProcessingResponse | Promise<ProcessingResponse> | undefined => {
     const { request } = message;
     switch (request?.$case) {
       case 'requestHeaders':
@@ -108,7 +110,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     // Envoy does not wait for us before it sends an answer's body: after our last word there may be more to come.
     if (exchange.settled) return;
     const began = performance.now();
-    let reply: ProcessingResponse | undefined;
+    let reply: ProcessingResponse | Promise<ProcessingResponse> | undefined;
     try {
       reply = handle(message);
     } catch (error) {
@@ -118,7 +120,16 @@ export function serveRequest(call: Call, gateway: Gateway): void {
       return;
     }
     exchange.spentMs += performance.now() - began;
-    if (reply !== undefined) call.write(reply);
+    if (reply instanceof Promise) {
+      reply.then(
+        (made) => {
+          if (!exchange.settled) call.write(made);
+        },
+        (error: unknown) => {
+          if (!exchange.settled) refuseWith(error);
+        },
+      );
+    } else if (reply !== undefined) call.write(reply);
   });
   call.on('end', () => {
     call.end();
@@ -154,8 +165,14 @@ const MAX_CHUNK_BYTES = 1024 * 1024;
 /** Nothing else bounds an answer that Envoy does not buffer itself. */
 const MAX_WHOLE_ANSWER_BYTES = 64 * 1024 * 1024;
 
-function forward(exchange: Exchange, body: Buffer): ProcessingResponse {
+function forward(exchange: Exchange, body: Buffer): ProcessingResponse | Promise<ProcessingResponse> {
   const { chain, first } = onRequestBody(exchange, body);
+  return first instanceof Promise
+    ? first.then((attempt) => forwarded(exchange, chain, attempt))
+    : forwarded(exchange, chain, first);
+}
+
+function forwarded(exchange: Exchange, chain: readonly ClusterName[], first: PreparedAttempt): ProcessingResponse {
   const change = messages.replacing(exchange.receivedHeaders, [
     ...first.headers,
     ['x-envoy-max-retries', String(chain.length - 1)],

@@ -14,6 +14,10 @@ export type AttemptFailure =
   | 'model_not_found'
   | 'conflict'
   | 'request_refused'
+  /** Not asked: its schema cannot say what the caller wants. */
+  | 'not_translatable'
+  /** Not asked: its credential could not be had. */
+  | 'credential_unavailable'
   | 'circuit_open'
   | 'no_healthy_host'
   /** Nothing told how it failed. */
@@ -84,20 +88,19 @@ export function failureWithoutHeaders(elapsedMs: number, deadlineMs: number): At
 }
 
 /** What every answer tells its caller about the attempts, the failed ones in RFC 9651 list form. */
-export function toldHeaders(attempts: readonly Attempt[]): HeaderPairs {
+export function toldHeaders(attempts: readonly Attempt[], skipped: readonly Attempt[]): HeaderPairs {
   const last = attempts.at(-1);
-  if (last === undefined) return [];
   const told: [string, string][] = [];
-  if (last.outcome === 'ok') {
+  if (last?.outcome === 'ok') {
     told.push(
       ['x-gateway-target', last.target.id],
       ['x-gateway-model', last.target.model],
       ['x-gateway-attempt', String(last.number)],
     );
   }
-  if (attempts.length > 1 || last.outcome !== 'ok') {
-    told.push(['x-gateway-failed-attempts', attempts.filter(failed).map(describe).join(', ')]);
-  }
+  const failures = attempts.filter(failed);
+  if (failures.length > 0) told.push(['x-gateway-failed-attempts', failures.map(describe).join(', ')]);
+  if (skipped.length > 0) told.push(['x-gateway-skipped-targets', skipped.map(describe).join(', ')]);
   return told;
 }
 

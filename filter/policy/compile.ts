@@ -1,6 +1,7 @@
 /** Resolves every name of a policy document and freezes the result. */
 import { resolve } from 'node:path';
-import { isSchemaName, providerSchema } from '../transform/registry.ts';
+import { UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
+import { providerSchema } from '../transform/registry.ts';
 import type { AliasDocument, CallerKeyDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
 import type {
   Alias,
@@ -78,13 +79,17 @@ function compileTarget(
       message: `no credential ${JSON.stringify(credential)}; ${suggest(credential, credentials.keys())}`,
     });
   }
-  if (!isSchemaName(target.schema)) return undefined;
+  const schema = providerSchema(target.schema);
+  if (schema === undefined) return undefined;
   return Object.freeze({
     id: id as TargetId,
     cluster: target.cluster as ClusterName,
-    schema: target.schema,
+    schema,
     model: target.model,
-    path: target.path ?? providerSchema(target.schema).defaultPath,
+    basePath: target.base_path?.replace(/\/$/, ''),
+    query: target.query ?? '',
+    host: target.host,
+    capabilities: UNKNOWN_MODEL,
     credential,
     maxOutputTokens: target.max_output_tokens,
   });
@@ -110,7 +115,8 @@ function compileAlias(
   return Object.freeze({
     name: name as AliasName,
     chain: Object.freeze([first, ...rest] as const),
-    clusters: Object.freeze(chain.map((target) => target.cluster)),
+    clusters: Object.freeze(chain.map((_, from) => Object.freeze(chain.slice(from).map((target) => target.cluster)))),
+    strict: alias.strict ?? false,
     attemptDeadlineMs: Object.freeze({
       plain: milliseconds(alias.attempt_deadline?.plain) ?? DEFAULT_PLAIN_DEADLINE_MS,
       stream: milliseconds(alias.attempt_deadline?.stream) ?? DEFAULT_STREAM_DEADLINE_MS,

@@ -13,13 +13,16 @@ export interface TargetDocument {
   readonly cluster: string;
   readonly schema: string;
   readonly model: string;
-  readonly path?: string;
+  readonly base_path?: string;
+  readonly query?: string;
+  readonly host?: string;
   readonly credential?: string;
   readonly max_output_tokens: number;
 }
 
 export interface AliasDocument {
   readonly chain: readonly string[];
+  readonly strict?: boolean;
   readonly attempt_deadline?: { readonly plain?: string; readonly stream?: string };
   readonly stream_idle?: string;
   readonly retry_after?: string;

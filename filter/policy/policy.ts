@@ -2,7 +2,7 @@
  * The compiled policy: complete, frozen, with every name resolved. The request path reads it and never checks for
  * something missing; a request keeps the policy that it started with.
  */
-import type { SchemaName } from '../transform/schema.ts';
+import type { EncodeTarget, ProviderSchema } from '../transform/schema.ts';
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
@@ -41,8 +41,10 @@ export interface Alias {
   readonly name: AliasName;
   /** At least one target, tried in order. The same target twice in a row is one retry on it. */
   readonly chain: readonly [Target, ...Target[]];
-  /** The clusters of `chain`, in order: one and the same list for every request. */
-  readonly clusters: readonly ClusterName[];
+  /** `clusters[n]`: the clusters of the chain from its target `n` on. One and the same lists for every request. */
+  readonly clusters: readonly (readonly ClusterName[])[];
+  /** Refuses what a translation would have to drop, the advisory too. */
+  readonly strict: boolean;
   /** Time that each attempt has to answer with response headers, by the kind of answer that was asked for. */
   readonly attemptDeadlineMs: { readonly plain: number; readonly stream: number };
   /** A stream that has begun and says nothing for this long is given up. */
@@ -52,17 +54,18 @@ export interface Alias {
 }
 
 /** One model version on one Envoy cluster. */
-export interface Target {
+export interface Target extends EncodeTarget {
   readonly id: TargetId;
   readonly cluster: ClusterName;
-  readonly schema: SchemaName;
+  readonly schema: ProviderSchema;
   /** The provider's model id. */
   readonly model: string;
-  /** Request path on the provider. */
-  readonly path: string;
+  /** The provider's host name, where a credential needs it to sign; Envoy connects to what the cluster says. */
+  readonly host: string | undefined;
+  /** Added to the request path, without `?`; empty for none. */
+  readonly query: string;
   /** Absent for a provider that wants no key. */
   readonly credential: CredentialName | undefined;
-  readonly maxOutputTokens: number;
 }
 
 /** Where a gateway key comes from; the policy never holds it. */

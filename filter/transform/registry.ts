@@ -3,34 +3,26 @@ import { anthropicMessagesCaller } from './callers/anthropic-messages/caller.ts'
 import { openAiChatCaller } from './callers/openai-chat/caller.ts';
 import { anthropicMessagesProvider } from './providers/anthropic-messages/provider.ts';
 import { openAiChatProvider } from './providers/openai-chat/provider.ts';
-import type { CallerSchema, ProviderSchema, SchemaName } from './schema.ts';
+import type { CallerSchema, ProviderSchema } from './schema.ts';
 
-const CALLERS: readonly CallerSchema[] = [openAiChatCaller, anthropicMessagesCaller];
+export const callerSchemas: readonly CallerSchema[] = [openAiChatCaller, anthropicMessagesCaller];
 
-const PROVIDERS: Readonly<Record<SchemaName, ProviderSchema>> = {
-  'openai-chat': openAiChatProvider,
-  'anthropic-messages': anthropicMessagesProvider,
-};
+const PROVIDERS: readonly ProviderSchema[] = [openAiChatProvider, anthropicMessagesProvider];
 
-const CALLERS_BY_PATH: ReadonlyMap<string, CallerSchema> = new Map(
-  CALLERS.flatMap((caller) => caller.paths.map((path) => [path, caller] as const)),
-);
+const PROVIDERS_BY_NAME: ReadonlyMap<string, ProviderSchema> = new Map(PROVIDERS.map((schema) => [schema.name, schema]));
 
+/** @param path without query */
 export function callerForPath(path: string): CallerSchema | undefined {
-  return CALLERS_BY_PATH.get(path);
+  return callerSchemas.find((caller) => caller.serves(path));
 }
 
-/** In whose words to refuse a path that nobody serves: Anthropic's SDKs always send their version header. */
+/** In whose words to refuse a path that nobody serves: SDKs say who they are. */
 export function callerForUnknownPath(header: (name: string) => string | undefined): CallerSchema {
   return header('anthropic-version') === undefined ? openAiChatCaller : anthropicMessagesCaller;
 }
 
-export function providerSchema(name: SchemaName): ProviderSchema {
-  return PROVIDERS[name];
+export function providerSchema(name: string): ProviderSchema | undefined {
+  return PROVIDERS_BY_NAME.get(name);
 }
 
-export function isSchemaName(name: string): name is SchemaName {
-  return Object.hasOwn(PROVIDERS, name);
-}
-
-export const providerSchemaNames: readonly string[] = Object.keys(PROVIDERS);
+export const providerSchemaNames: readonly string[] = PROVIDERS.map(({ name }) => name);

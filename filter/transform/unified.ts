@@ -3,8 +3,9 @@
  *
  * A caller schema translates into it and back out of it; so does a provider schema. Nobody translates from one wire
  * schema to another directly, so n caller and m provider schemas need n + m translators. When caller and target speak
- * the same schema, none of this is built at all: the bytes pass (see `ProviderSchema.passThrough`).
+ * the same schema, none of this is built at all: the bytes pass (see `NativeChat`).
  */
+import type { Sealed } from './codecs/sealed-reasoning.ts';
 
 export interface UnifiedRequest {
   /** System or developer text that stands before the first turn. */
@@ -31,6 +32,12 @@ export interface UnifiedRequest {
   /** Absent: no log probabilities; `top` is the number of alternatives per token (0..20). */
   logprobs?: { top: number };
   reasoning?: Reasoning;
+  /** How much the model should say. */
+  verbosity?: 'low' | 'medium' | 'high';
+  /** What kind of capacity should serve it. `auto`: the provider's own choice. */
+  serviceTier?: 'auto' | 'default' | 'flex' | 'priority';
+  /** Requests with the same key should meet the same prompt cache. Advisory. */
+  promptCacheKey?: string;
   /** Stable, opaque id of the end user, for the provider's abuse tracking. */
   endUser?: string;
   metadata?: Record<string, string>;
@@ -93,13 +100,17 @@ export interface RefusalPart {
   text: string;
 }
 
-/** Reasoning that a model showed. `signature` and `redacted` only mean something to the model that made them. */
+/**
+ * Reasoning that a model showed, in the order in which it came. `signature` and `redacted` mean something only to the family of
+ * models that made them. Where a provider signs a tool call (Gemini), the signature stands here as a part with empty text
+ * directly before the call.
+ */
 export interface ReasoningPart {
   type: 'reasoning';
   text: string;
-  signature?: string;
+  signature?: Sealed;
   /** Opaque encrypted reasoning; `text` is empty then. */
-  redacted?: string;
+  redacted?: Sealed;
 }
 
 export interface ToolCallPart {
@@ -146,6 +157,15 @@ export interface Choice {
   finish: FinishReason;
   /** The matched string, where the provider tells. */
   stopSequence?: string;
+  /** Of the text's tokens, in order, when they were asked for. */
+  logprobs?: TokenLogprob[];
+}
+
+export interface TokenLogprob {
+  token: string;
+  /** Natural logarithm. */
+  logprob: number;
+  top: { token: string; logprob: number }[];
 }
 
 /**
@@ -197,10 +217,12 @@ export type UnifiedEvent =
   | { type: 'start'; id: string; model: string }
   | { type: 'text'; choice: number; text: string }
   | { type: 'refusal'; choice: number; text: string }
+  /** Of the text that came just before. */
+  | { type: 'logprobs'; choice: number; tokens: TokenLogprob[] }
   | { type: 'reasoning'; choice: number; text: string }
   /** Closes the reasoning part in progress (or, when nothing is in progress, is a part with empty text). */
-  | { type: 'reasoning_signature'; choice: number; signature: string }
-  | { type: 'reasoning_redacted'; choice: number; data: string }
+  | { type: 'reasoning_signature'; choice: number; signature: Sealed }
+  | { type: 'reasoning_redacted'; choice: number; data: Sealed }
   /** `call` counts the calls of a choice in order of first appearance: 0, 1, 2 … */
   | { type: 'tool_call'; choice: number; call: number; id: string; name: string }
   | { type: 'tool_call_arguments'; choice: number; call: number; fragment: string }

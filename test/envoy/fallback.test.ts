@@ -67,6 +67,9 @@ describe('fallback, through Envoy', () => {
       };
       policy.aliases['refused'] = { chain: ['nobody', 'claude-haiku'] };
       policy.aliases['refused-alone'] = { chain: ['nobody'] };
+      policy.aliases['three-steps'] = { chain: ['claude-overloaded', 'gpt-luna', 'claude-haiku'] };
+      policy.aliases['only-gpt'] = { chain: ['gpt-luna'] };
+      policy.aliases['strict-gpt'] = { chain: ['gpt-luna'], strict: true };
     });
     stack = await startStack({ policyPath, overlay: { local: await deadPort() } });
   });
@@ -136,15 +139,40 @@ describe('fallback, through Envoy', () => {
     expect(answer.status).to.equal(400);
     expect(JSON.parse(answer.text).error.message).to.equal('Unrecognized request argument supplied: frobnicate');
     expect(stack.anthropic.requests).to.have.length(0);
-    const translated = await post(stack, '/v1/messages', {
-      model: 'fast-summariser',
-      max_tokens: 5,
-      messages: [{ role: 'user', content: 'x' }],
-      tool_choice: { type: 'auto' },
-      tools: [{ name: 'x'.repeat(100), input_schema: { type: 'object' } }],
-    });
-    expect(translated.status).to.equal(400);
-    expect(JSON.parse(translated.text)).to.nested.include({ type: 'error', 'error.type': 'invalid_request_error' });
+    expect(answer.headers.get('x-gateway-error-source')).to.equal('provider');
+  });
+
+  it('asks the next target when the first cannot be told what the caller wants', async () => {
+    const body = { max_tokens: 5, messages: [{ role: 'user', content: 'x' }], container: 'c' };
+    const moved = await post(stack, '/v1/messages', { model: 'fast-summariser', ...body });
+    expect(moved.status).to.equal(200);
+    expect(moved.headers.get('x-gateway-target')).to.equal('claude-haiku');
+    expect(moved.headers.get('x-gateway-skipped-targets')).to.equal('gpt-luna;reason=not_translatable');
+    const record = await stack.auditOf(moved.headers.get('x-gateway-request-id'));
+    expect(record.attempts.map(({ outcome }) => outcome)).to.deep.equal(['not_translatable', 'ok']);
+  });
+
+  it('goes on over a target in the middle of the chain that cannot be told', async () => {
+    const body = { max_tokens: 5, messages: [{ role: 'user', content: 'x' }], container: 'c' };
+    const answer = await post(stack, '/v1/messages', { model: 'three-steps', ...body });
+    expect(answer.status).to.equal(200);
+    expect(answer.headers.get('x-gateway-attempt')).to.equal('2');
+    expect(answer.headers.get('x-gateway-failed-attempts')).to.equal('claude-overloaded;reason=overloaded;status=529');
+    expect(answer.headers.get('x-gateway-skipped-targets')).to.equal('gpt-luna;reason=not_translatable');
+  });
+
+  it('refuses with field and target when none can be told; a strict alias for advisory fields too', async () => {
+    const body = { max_tokens: 5, messages: [{ role: 'user', content: 'x' }] };
+    const refused = await post(stack, '/v1/messages', { model: 'only-gpt', ...body, container: 'c' });
+    expect(refused.status).to.equal(400);
+    expect(JSON.parse(refused.text).error.message).to.match(/^container: .*gpt-luna/);
+    expect(refused.headers.get('x-gateway-error-source')).to.equal('gateway');
+    const lenient = await post(stack, '/v1/messages', { model: 'only-gpt', ...body, top_k: 5 });
+    expect(lenient.status).to.equal(200);
+    expect(lenient.headers.get('x-gateway-dropped-fields')).to.equal('top_k');
+    const strict = await post(stack, '/v1/messages', { model: 'strict-gpt', ...body, top_k: 5 });
+    expect(strict.status).to.equal(400);
+    expect(JSON.parse(strict.text).error.message).to.contain('top_k').and.contain('strict');
   });
 
   describe('when every target fails', () => {

@@ -183,7 +183,9 @@ function message(body: JsonObject, content: Json[], rest: JsonObject): JsonObjec
 }
 
 export const anthropicMessagesDialect: Dialect = {
-  path: '/v1/messages',
+  serves: (url) => url === '/v1/messages',
+  streams: (_url, body) => body['stream'] === true,
+  modelOf: (_url, body) => String(body['model']),
   headers: {
     ...{ 'anthropic-organization-id': 'org-mock', 'anthropic-ratelimit-requests-limit': '4000' },
     ...{ 'anthropic-ratelimit-requests-remaining': '3999', 'anthropic-ratelimit-requests-reset': '2026-11-24T00:00:00Z' },

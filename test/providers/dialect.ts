@@ -11,18 +11,31 @@ export interface ApiError {
 }
 
 export interface Dialect {
-  readonly path: string;
+  /** @param url path and query */
+  serves(url: string): boolean;
+  /** Does this request ask for a stream? */
+  streams(url: string, body: JsonObject): boolean;
+  /** The body says which model, or the path does. */
+  modelOf(url: string, body: JsonObject): string;
+  /** Content type of a stream; absent: server-sent events. */
+  readonly streamType?: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** The header that carries the key, and the one that must not be there. */
-  checkKey(headers: IncomingHttpHeaders, key: string): ApiError | undefined;
-  check(headers: IncomingHttpHeaders, body: JsonObject): ApiError | undefined;
+  /** Reads a body that is not JSON; absent: it is JSON. */
+  parse?(bytes: Buffer, headers: IncomingHttpHeaders): JsonObject | undefined;
+  /** The header that carries the key, and those that must not be there. A signature covers the whole request. */
+  checkKey(
+    headers: IncomingHttpHeaders,
+    key: string,
+    request: { url: string; bytes: Buffer },
+  ): ApiError | undefined | Promise<ApiError | undefined>;
+  check(headers: IncomingHttpHeaders, body: JsonObject, url: string): ApiError | undefined;
   /** The text of the answer is computed from the request, so that tests can expect it; `text` overrides it. */
-  answer(body: JsonObject, text?: string): JsonObject;
-  /** Each string is one whole SSE event. */
-  stream(body: JsonObject, text?: string): string[];
+  answer(body: JsonObject, text: string | undefined, url: string): JsonObject;
+  /** Each item is one whole event. */
+  stream(body: JsonObject, text: string | undefined, url: string): (string | Buffer)[];
   errorBody(error: ApiError): JsonObject;
   errorHeaders(error: ApiError): Readonly<Record<string, string>>;
-  streamError(error: ApiError): string;
+  streamError(error: ApiError): string | Buffer;
   overloaded: ApiError;
   typeOf(status: number): string;
 }

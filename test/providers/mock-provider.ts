@@ -3,16 +3,18 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JsonObject, parseObject } from '../../filter/json.ts';
-import type { SchemaName } from '../../filter/transform/schema.ts';
 import { anthropicMessagesDialect } from './anthropic-messages.ts';
 import type { ApiError, Dialect } from './dialect.ts';
 import { openAiChatDialect } from './openai-chat.ts';
 import type { Behaviour, Scripted } from './script.ts';
 
-const DIALECTS: Readonly<Record<SchemaName, Dialect>> = {
-  'openai-chat': openAiChatDialect,
-  'anthropic-messages': anthropicMessagesDialect,
-};
+/** A mock may speak several: a provider's hosts do. The first that serves a path answers. */
+export const DIALECTS = {
+  openai: [openAiChatDialect],
+  anthropic: [anthropicMessagesDialect],
+} as const satisfies Record<string, readonly Dialect[]>;
+
+export type MockName = keyof typeof DIALECTS;
 
 /** What no provider may ever see of a gateway or of its callers. */
 const FOREIGN_HEADER = /^(x-gateway-|x-envoy-|x-forwarded-|x-request-id$|cookie$|te$)/;
@@ -40,48 +42,18 @@ export interface MockProvider {
 }
 
 export interface MockOptions {
-  readonly schema: SchemaName;
+  readonly name: MockName;
   /** 0: a free one. */
   readonly port: number;
   /** The one gateway key that it accepts. */
   readonly key: string;
 }
 
-export async function startMockProvider({ schema, port, key }: MockOptions): Promise<MockProvider> {
-  const dialect = DIALECTS[schema];
+export async function startMockProvider({ name, port, key }: MockOptions): Promise<MockProvider> {
+  const dialects: readonly [Dialect, ...Dialect[]] = DIALECTS[name];
   const requests: ReceivedRequest[] = [];
   const violations: string[] = [];
   let scripted: Scripted[] = [];
-
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const bytes = Buffer.concat(chunks);
-    const body = parseObject(bytes);
-    requests.push({ headers: request.headers, path: request.url ?? '', bytes, body });
-    if (requests.length > KEPT_REQUESTS) requests.shift();
-
-    const foreign = foreignHeaders(request.headers);
-    violations.push(...foreign);
-    const behaviour = takeScripted();
-    const refusal =
-      foreign.length > 0
-        ? { status: 400, type: 'invalid_request_error', message: foreign.join('; ') }
-        : refusalOf(request, body);
-    if (refusal !== undefined || body === undefined) {
-      refuse(
-        response,
-        refusal ?? {
-          status: 400,
-          type: 'invalid_request_error',
-          message: 'We could not parse the JSON body of your request.',
-        },
-      );
-    } else if (behaviour === undefined) {
-      if (body['model'] === 'mock-overloaded') refuse(response, dialect.overloaded);
-      else answer(response, body, undefined);
-    } else await perform(behaviour, request, response, body);
-  };
 
   const takeScripted = (): Behaviour | undefined => {
     const [next] = scripted;
@@ -91,107 +63,18 @@ export async function startMockProvider({ schema, port, key }: MockOptions): Pro
     return next.behaviour;
   };
 
-  const refusalOf = (request: IncomingMessage, body: JsonObject | undefined): ApiError | undefined => {
-    if (request.url !== dialect.path)
-      return { status: 404, type: dialect.typeOf(404), message: `Unknown request URL: ${request.url}` };
-    if (request.method !== 'POST') return { status: 405, type: 'invalid_request_error', message: 'Method not allowed' };
-    const wrongKey = dialect.checkKey(request.headers, key);
-    if (wrongKey !== undefined) return wrongKey;
-    if (request.headers['content-type'] !== 'application/json')
-      return { status: 400, type: 'invalid_request_error', message: 'content-type must be application/json' };
-    return body === undefined ? undefined : dialect.check(request.headers, body);
-  };
-
-  const refuse = (response: ServerResponse, error: ApiError, headers: Readonly<Record<string, string>> = {}): void => {
-    sendJson(response, error.status, dialect.errorBody(error), {
-      ...dialect.headers,
-      ...dialect.errorHeaders(error),
-      ...headers,
-    });
-  };
-
-  const answer = (response: ServerResponse, body: JsonObject, text: string | undefined): void => {
-    if (body['stream'] !== true) {
-      sendJson(response, 200, dialect.answer(body, text), dialect.headers);
-      return;
-    }
-    beginStream(response, dialect);
-    for (const event of dialect.stream(body, text)) response.write(event);
-    response.end();
-  };
-
-  const perform = async (
-    behaviour: Behaviour,
-    request: IncomingMessage,
-    response: ServerResponse,
-    body: JsonObject,
-  ): Promise<void> => {
-    switch (behaviour.kind) {
-      case 'status': {
-        const type = dialect.typeOf(behaviour.status);
-        refuse(
-          response,
-          { status: behaviour.status, type, message: `mock: scripted ${behaviour.status}` },
-          behaviour.headers,
-        );
-        return;
-      }
-      case 'stall':
-        return;
-      case 'reset':
-        request.socket.destroy();
-        return;
-      case 'raw':
-        response.writeHead(behaviour.status, { ...behaviour.headers, 'content-length': Buffer.byteLength(behaviour.body) });
-        response.end(behaviour.body);
-        return;
-      case 'large':
-        answer(response, body, 'x'.repeat(behaviour.bytes));
-        return;
-      case 'error_in_stream':
-        beginStream(response, dialect);
-        response.write(dialect.stream(body).slice(0, behaviour.events).join(''));
-        response.end(dialect.streamError(dialect.overloaded));
-        return;
-      case 'stall_after':
-        writeStart(response, body, behaviour.bytes);
-        return;
-      case 'cut_after':
-        // The bytes must have left before the connection breaks.
-        await new Promise<void>((resolve) => writeStart(response, body, behaviour.bytes, resolve));
-        await behaviour.until;
-        if (behaviour.how === 'end') response.end();
-        else request.socket.resetAndDestroy();
-        return;
-      case 'chunks':
-        await writeChunks(response, body, behaviour);
-        return;
-    }
-  };
-
-  const wholeBody = (response: ServerResponse, body: JsonObject): Buffer => {
-    if (body['stream'] === true) {
-      beginStream(response, dialect);
-      return Buffer.from(dialect.stream(body).join(''));
-    }
-    response.writeHead(200, { ...dialect.headers, 'content-type': 'application/json', ...requestIds() });
-    return Buffer.from(JSON.stringify(dialect.answer(body)));
-  };
-  const writeStart = (response: ServerResponse, body: JsonObject, bytes: number, then?: () => void): void => {
-    response.write(wholeBody(response, body).subarray(0, bytes), then);
-  };
-  const writeChunks = async (
-    response: ServerResponse,
-    body: JsonObject,
-    { size, delayMs }: { size: number; delayMs: number },
-  ): Promise<void> => {
-    response.socket?.setNoDelay(true);
-    const bytes = wholeBody(response, body);
-    for (let at = 0; at < bytes.length && !response.destroyed; at += size) {
-      response.write(bytes.subarray(at, at + size));
-      await sleep(delayMs);
-    }
-    response.end();
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const bytes = Buffer.concat(chunks);
+    const url = request.url ?? '';
+    const dialect = dialects.find((candidate) => candidate.serves(url)) ?? dialects[0];
+    const body = dialect.parse === undefined ? parseObject(bytes) : dialect.parse(bytes, request.headers);
+    requests.push({ headers: request.headers, path: url, bytes, body });
+    if (requests.length > KEPT_REQUESTS) requests.shift();
+    const foreign = foreignHeaders(request.headers);
+    violations.push(...foreign);
+    await respond({ dialect, url, request, response, body, bytes, key, foreign, behaviour: takeScripted() });
   };
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
@@ -224,6 +107,140 @@ export async function startMockProvider({ schema, port, key }: MockOptions): Pro
   };
 }
 
+interface Asked {
+  readonly dialect: Dialect;
+  readonly url: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly body: JsonObject | undefined;
+  readonly bytes: Buffer;
+  readonly key: string;
+  readonly foreign: readonly string[];
+  readonly behaviour: Behaviour | undefined;
+}
+
+type Answering = Asked & { readonly body: JsonObject };
+
+async function respond(asked: Asked): Promise<void> {
+  const { dialect, url, body, foreign, behaviour } = asked;
+  const refusal =
+    foreign.length > 0
+      ? { status: 400, type: 'invalid_request_error', message: foreign.join('; ') }
+      : await refusalOf(asked);
+  if (refusal !== undefined || body === undefined) {
+    refuse(
+      asked,
+      refusal ?? {
+        status: 400,
+        type: 'invalid_request_error',
+        message: 'We could not parse the JSON body of your request.',
+      },
+    );
+    return;
+  }
+  const answering = { ...asked, body };
+  if (behaviour !== undefined) await perform(behaviour, answering);
+  else if (dialect.modelOf(url, body) === 'mock-overloaded') refuse(asked, dialect.overloaded);
+  else answer(answering, undefined);
+}
+
+async function refusalOf({ dialect, url, request, body, bytes, key }: Asked): Promise<ApiError | undefined> {
+  if (!dialect.serves(url)) return { status: 404, type: dialect.typeOf(404), message: `Unknown request URL: ${url}` };
+  if (request.method !== 'POST') return { status: 405, type: 'invalid_request_error', message: 'Method not allowed' };
+  const wrongKey = await dialect.checkKey(request.headers, key, { url, bytes });
+  if (wrongKey !== undefined) return wrongKey;
+  if (dialect.parse === undefined && request.headers['content-type'] !== 'application/json')
+    return { status: 400, type: 'invalid_request_error', message: 'content-type must be application/json' };
+  return body === undefined ? undefined : dialect.check(request.headers, body, url);
+}
+
+function refuse({ dialect, response }: Asked, error: ApiError, headers: Readonly<Record<string, string>> = {}): void {
+  sendJson(response, error.status, dialect.errorBody(error), {
+    ...dialect.headers,
+    ...dialect.errorHeaders(error),
+    ...headers,
+  });
+}
+
+function answer({ dialect, url, response, body }: Answering, text: string | undefined): void {
+  if (!dialect.streams(url, body)) {
+    sendJson(response, 200, dialect.answer(body, text, url), dialect.headers);
+    return;
+  }
+  beginStream(response, dialect);
+  for (const event of dialect.stream(body, text, url)) response.write(event);
+  response.end();
+}
+
+async function perform(behaviour: Behaviour, asked: Answering): Promise<void> {
+  const { dialect, url, request, response, body } = asked;
+  switch (behaviour.kind) {
+    case 'status': {
+      const type = dialect.typeOf(behaviour.status);
+      refuse(asked, { status: behaviour.status, type, message: `mock: scripted ${behaviour.status}` }, behaviour.headers);
+      return;
+    }
+    case 'stall':
+      return;
+    case 'reset':
+      request.socket.destroy();
+      return;
+    case 'raw':
+      response.writeHead(behaviour.status, { ...behaviour.headers, 'content-length': Buffer.byteLength(behaviour.body) });
+      response.end(behaviour.body);
+      return;
+    case 'large':
+      answer(asked, 'x'.repeat(behaviour.bytes));
+      return;
+    case 'error_in_stream':
+      beginStream(response, dialect);
+      response.write(joined(dialect.stream(body, undefined, url).slice(0, behaviour.events)));
+      response.end(dialect.streamError(dialect.overloaded));
+      return;
+    case 'stall_after':
+      writeStart(asked, behaviour.bytes);
+      return;
+    case 'cut_after':
+      // The bytes must have left before the connection breaks.
+      await new Promise<void>((resolve) => writeStart(asked, behaviour.bytes, resolve));
+      await behaviour.until;
+      if (behaviour.how === 'end') response.end();
+      else request.socket.resetAndDestroy();
+      return;
+    case 'chunks':
+      await writeChunks(asked, behaviour);
+      return;
+  }
+}
+
+function wholeBody({ dialect, url, response, body }: Answering): Buffer {
+  if (dialect.streams(url, body)) {
+    beginStream(response, dialect);
+    return joined(dialect.stream(body, undefined, url));
+  }
+  response.writeHead(200, { ...dialect.headers, 'content-type': 'application/json', ...requestIds() });
+  return Buffer.from(JSON.stringify(dialect.answer(body, undefined, url)));
+}
+
+function joined(events: readonly (string | Buffer)[]): Buffer {
+  return Buffer.concat(events.map((event) => Buffer.from(event as string)));
+}
+
+function writeStart(asked: Answering, bytes: number, then?: () => void): void {
+  asked.response.write(wholeBody(asked).subarray(0, bytes), then);
+}
+
+async function writeChunks(asked: Answering, { size, delayMs }: { size: number; delayMs: number }): Promise<void> {
+  const { response } = asked;
+  response.socket?.setNoDelay(true);
+  const bytes = wholeBody(asked);
+  for (let at = 0; at < bytes.length && !response.destroyed; at += size) {
+    response.write(bytes.subarray(at, at + size));
+    await sleep(delayMs);
+  }
+  response.end();
+}
+
 function foreignHeaders(headers: IncomingHttpHeaders): string[] {
   const found: string[] = [];
   for (const [name, value] of Object.entries(headers)) {
@@ -243,7 +260,7 @@ function requestIds(): Record<string, string> {
 function beginStream(response: ServerResponse, dialect: Dialect): void {
   response.writeHead(200, {
     ...dialect.headers,
-    'content-type': 'text/event-stream; charset=utf-8',
+    'content-type': dialect.streamType ?? 'text/event-stream; charset=utf-8',
     'cache-control': 'no-cache',
     ...requestIds(),
   });

@@ -183,7 +183,9 @@ function outcome(body: JsonObject, given: string | undefined): Outcome {
 }
 
 export const openAiChatDialect: Dialect = {
-  path: '/v1/chat/completions',
+  serves: (url) => url === '/v1/chat/completions',
+  streams: (_url, body) => body['stream'] === true,
+  modelOf: (_url, body) => String(body['model']),
   headers: {
     ...{ 'openai-organization': 'org-mock', 'openai-processing-ms': '7', 'openai-version': '2020-10-01' },
     ...{

@@ -53,10 +53,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
   };
   try {
-    const openai = await startMockProvider({ schema: 'openai-chat', port: ports.openai, key: GATEWAY_KEYS.openai });
+    const openai = await startMockProvider({ name: 'openai', port: ports.openai, key: GATEWAY_KEYS.openai });
     stops.push(openai.close);
     const anthropic = await startMockProvider({
-      schema: 'anthropic-messages',
+      name: 'anthropic',
       port: ports.anthropic,
       key: GATEWAY_KEYS.anthropic,
     });

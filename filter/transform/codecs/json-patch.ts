@@ -14,26 +14,35 @@ const COMMA = 0x2c;
 
 /**
  * @param body one valid JSON object; the caller has parsed it
- * @param members name -> new JSON text. Every occurrence is replaced, since readers of duplicate names disagree on which
- *   one counts; a member that is absent is put first.
+ * @param members name -> new JSON text, or undefined for a member that must go. Every occurrence is changed, since readers of
+ *   duplicate names disagree on which one counts; a member that is absent is put first.
  */
-export function replaceMembers(body: Buffer, members: ReadonlyMap<string, string>): Buffer {
+export function replaceMembers(body: Buffer, members: ReadonlyMap<string, string | undefined>): Buffer {
   const pieces: Buffer[] = [];
-  const missing = new Set(members.keys());
-  let copied = 0;
+  const missing = new Set([...members].filter(([, text]) => text !== undefined).map(([name]) => name));
   const open = body.indexOf(OPEN_BRACE);
+  let copied = open + 1;
   let at = open + 1;
-  let empty = true;
+  let kept = 0;
   for (;;) {
     at = skipTo(body, at, QUOTE, CLOSE_BRACE);
     if (body[at] !== QUOTE) break;
-    empty = false;
     const keyEnd = endOfString(body, at);
     const name = memberName(body.subarray(at, keyEnd));
     const valueStart = startOfValue(body, body.indexOf(COLON, keyEnd) + 1);
     const valueEnd = endOfValue(body, valueStart);
-    const replacement = members.get(name);
-    if (replacement !== undefined) {
+    if (!members.has(name)) kept += 1;
+    else {
+      const replacement = members.get(name);
+      if (replacement === undefined) {
+        // Its comma goes with it: the one before it, or for a first member the one after.
+        const comma = lastComma(body, copied, at);
+        pieces.push(body.subarray(copied, kept === 0 ? at : comma));
+        copied = kept === 0 ? afterComma(body, valueEnd) : valueEnd;
+        at = copied;
+        continue;
+      }
+      kept += 1;
       missing.delete(name);
       pieces.push(body.subarray(copied, valueStart), Buffer.from(replacement));
       copied = valueEnd;
@@ -41,11 +50,24 @@ export function replaceMembers(body: Buffer, members: ReadonlyMap<string, string
     at = valueEnd;
   }
   pieces.push(body.subarray(copied));
-  if (missing.size === 0) return Buffer.concat(pieces);
   const added = [...missing].map((name) => `${JSON.stringify(name)}:${members.get(name)}`).join(',');
-  const [first = body] = pieces;
-  const head = Buffer.concat([first.subarray(0, open + 1), Buffer.from(empty ? added : `${added},`)]);
-  return Buffer.concat([head, first.subarray(open + 1), ...pieces.slice(1)]);
+  return Buffer.concat([
+    body.subarray(0, open + 1),
+    Buffer.from(added === '' || kept === 0 ? added : `${added},`),
+    ...pieces,
+  ]);
+}
+
+/** @returns position of the comma that stands between `from` and the key at `key` */
+function lastComma(body: Buffer, from: number, key: number): number {
+  const comma = body.lastIndexOf(COMMA, key);
+  return comma < from ? key : comma;
+}
+
+/** @returns position after the comma that follows a member's value, or of the closing brace */
+function afterComma(body: Buffer, valueEnd: number): number {
+  const next = skipTo(body, valueEnd, COMMA, CLOSE_BRACE);
+  return body[next] === COMMA ? next + 1 : next;
 }
 
 /** Names may be spelt with escapes: `mod\u0065l` is `model` to every reader. */

@@ -3,6 +3,8 @@
  * holds the original. No two names are encoded alike, so what needs no encoding but looks encoded is encoded too.
  */
 
+import { hash } from 'node:crypto';
+
 const SAFE = /^[a-zA-Z0-9_-]+$/;
 const MARK = 'gw_';
 
@@ -28,4 +30,24 @@ export function originalName(name: string): string {
   } catch {
     return name;
   }
+}
+
+/** Hex digits of a shortened name's hash: 48 bits, so that the tools of one request do not meet. */
+const HASH_LENGTH = 12;
+
+/**
+ * A tool's name in at most `max` safe letters: the same in tools, history and tool_choice. A long one keeps its beginning, and a
+ * hash of all of it; who has the request finds the original by trying its tools (`toolNamed`).
+ */
+export function safeToolName(name: string, max: number): string {
+  const safe = safeName(name);
+  if (safe.length <= max) return safe;
+  const beginning = safe.startsWith(MARK) ? safe : MARK + safe;
+  return `${beginning.slice(0, max - HASH_LENGTH - 1)}_${hash('sha256', name, 'hex').slice(0, HASH_LENGTH)}`;
+}
+
+/** @returns the name among `names` that was shortened to `name`; else `name` itself */
+export function toolNamed(name: string, names: readonly string[]): string {
+  if (!name.startsWith(MARK)) return name;
+  return names.find((candidate) => safeToolName(candidate, name.length) === name) ?? name;
 }

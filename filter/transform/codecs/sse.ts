@@ -5,14 +5,7 @@
  * it came in, which no published parser hands out.
  */
 
-export interface SseEvent {
-  /** Value of the `event:` field; empty when there was none. */
-  readonly event: string;
-  /** The `data:` lines, joined with a line feed; empty for a comment or a bare `event:`. */
-  readonly data: string;
-  /** Every byte of the event, its closing blank line included. */
-  readonly raw: Buffer;
-}
+import type { FrameSplitter, Framing, StreamEvent } from './framing.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -21,7 +14,9 @@ const EMPTY = Buffer.alloc(0);
 /** An event that grows past this is no event: the stream is broken or hostile. Images come in events of some MiB. */
 const MAX_EVENT_BYTES = 64 * 1024 * 1024;
 
-export class SseSplitter {
+export const SSE: Framing = { contentType: 'text/event-stream', open: () => new SseSplitter() };
+
+export class SseSplitter implements FrameSplitter {
   /** Chunks of the event in progress; joined only when an event spans several. */
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -38,8 +33,8 @@ export class SseSplitter {
   }
 
   /** @returns the events that `chunk` completes, in order @throws Error when one event exceeds 64 MiB */
-  push(chunk: Buffer): SseEvent[] {
-    const events: SseEvent[] = [];
+  push(chunk: Buffer): StreamEvent[] {
+    const events: StreamEvent[] = [];
     let from = 0;
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at];
@@ -83,7 +78,7 @@ export class SseSplitter {
   }
 
   /** The stream ended: what stands without its blank line. Absent when nothing but line ends is left. */
-  end(): SseEvent | undefined {
+  end(): StreamEvent | undefined {
     const raw = this.#take(EMPTY);
     const event = parseEvent(raw);
     return event.data === '' && event.event === '' ? undefined : event;
@@ -105,7 +100,7 @@ export class SseSplitter {
   }
 }
 
-function parseEvent(raw: Buffer): SseEvent {
+function parseEvent(raw: Buffer): StreamEvent {
   let event = '';
   let data: string | undefined;
   for (const line of raw.toString('utf8').split(/\r\n|\n|\r/)) {

@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type SseEvent, SseSplitter } from '../../../filter/transform/codecs/sse.ts';
+import type { StreamEvent } from '../../../filter/transform/codecs/framing.ts';
+import { SseSplitter } from '../../../filter/transform/codecs/sse.ts';
 
-function split(bytes: Buffer, cuts: readonly number[]): SseEvent[] {
+function split(bytes: Buffer, cuts: readonly number[]): StreamEvent[] {
   const splitter = new SseSplitter();
-  const events: SseEvent[] = [];
+  const events: StreamEvent[] = [];
   let from = 0;
   for (const cut of [...cuts, bytes.length]) {
     events.push(...splitter.push(bytes.subarray(from, cut)));
@@ -14,7 +15,7 @@ function split(bytes: Buffer, cuts: readonly number[]): SseEvent[] {
   return last === undefined ? events : [...events, last];
 }
 
-const told = (events: SseEvent[]): [string, string][] =>
+const told = (events: StreamEvent[]): [string, string][] =>
   events.filter(({ event, data }) => event !== '' || data !== '').map(({ event, data }) => [event, data]);
 
 describe('SSE splitter', () => {

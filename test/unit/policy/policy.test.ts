@@ -18,7 +18,7 @@ credentials:
   anthropic: {file: secret}
 targets:
   gpt: {cluster: openai, schema: openai-chat, model: m, credential: openai, max_output_tokens: 10}
-  claude: {cluster: anthropic, schema: anthropic-messages, model: c, credential: anthropic, path: /x/y, max_output_tokens: 20}
+  claude: {cluster: anthropic, schema: anthropic-messages, model: c, credential: anthropic, base_path: /x/y, max_output_tokens: 20}
 aliases:
   fast: {chain: [gpt, gpt, claude], attempt_deadline: {stream: 700ms}, retry_after: 1500ms}
   slow: {chain: [claude]}
@@ -56,9 +56,9 @@ describe('policy', () => {
       streamIdleMs: 60_000,
       retryAfterSeconds: 2,
     });
-    expect(fast?.chain.map(({ id, path }) => [id, path])).to.deep.equal([
-      ['gpt', '/v1/chat/completions'],
-      ['gpt', '/v1/chat/completions'],
+    expect(fast?.chain.map(({ id, basePath }) => [id, basePath])).to.deep.equal([
+      ['gpt', undefined],
+      ['gpt', undefined],
       ['claude', '/x/y'],
     ]);
     expect(Object.isFrozen(policy)).to.equal(true);
@@ -134,8 +134,10 @@ describe('policy', () => {
     it('come from the environment and from files, and show themselves nowhere', () => {
       writeFileSync(join(directory, 'secret'), 'k-anthropic\n');
       const credentials = loadCredentials(load(GOOD), { KEY: 'k-openai' });
-      expect(credentials.gatewayKey('openai' as CredentialName)).to.equal('k-openai');
-      expect(credentials.gatewayKey('anthropic' as CredentialName)).to.equal('k-anthropic');
+      const request = { method: 'POST', host: undefined, path: '/', headers: [], body: Buffer.alloc(0) } as const;
+      const keyOf = (name: string) => credentials.authorize(name as CredentialName, (key) => [['x-key', key]], request);
+      expect(keyOf('openai')).to.deep.equal([['x-key', 'k-openai']]);
+      expect(keyOf('anthropic')).to.deep.equal([['x-key', 'k-anthropic']]);
       for (const shown of [
         JSON.stringify(credentials),
         inspect(credentials, { depth: 9, showHidden: true }),

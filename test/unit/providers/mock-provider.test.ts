@@ -10,8 +10,8 @@ describe('mock providers, without a gateway', () => {
   let openai: MockProvider;
   let anthropic: MockProvider;
   before(async () => {
-    openai = await startMockProvider({ schema: 'openai-chat', port: 0, key: 'k' });
-    anthropic = await startMockProvider({ schema: 'anthropic-messages', port: 0, key: 'k' });
+    openai = await startMockProvider({ name: 'openai', port: 0, key: 'k' });
+    anthropic = await startMockProvider({ name: 'anthropic', port: 0, key: 'k' });
   });
   after(async () => {
     await openai.close();

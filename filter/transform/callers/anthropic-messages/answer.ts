@@ -1,7 +1,7 @@
 /** Unified answer -> Anthropic message; and the words that whole and streamed answers share. */
 import { isObject, type JsonObject } from '../../../json.ts';
-import { FOREIGN_SIGNATURE } from '../../codecs/foreign-reasoning.ts';
 import { safeName } from '../../codecs/safe-names.ts';
+import { showSealed } from '../../codecs/sealed-reasoning.ts';
 import type { AssistantPart, Choice, FinishReason, ToolCallPart, UnifiedAnswer, Usage } from '../../unified.ts';
 import { NO_USAGE } from '../../unified.ts';
 
@@ -62,8 +62,8 @@ function encodePart(part: AssistantPart, choice: Choice): JsonObject[] {
       return part.text === '' ? [] : [{ type: 'text', text: part.text }];
     case 'reasoning':
       return part.redacted === undefined
-        ? [{ type: 'thinking', thinking: part.text, signature: part.signature ?? FOREIGN_SIGNATURE }]
-        : [{ type: 'redacted_thinking', data: part.redacted }];
+        ? [{ type: 'thinking', thinking: part.text, signature: showSealed(part.signature, 'anthropic') }]
+        : [{ type: 'redacted_thinking', data: showSealed(part.redacted, 'anthropic') }];
     case 'tool_call': {
       const input = inputOf(part);
       if (input !== undefined) return [{ type: 'tool_use', id: safeName(part.id), name: part.name, input }];

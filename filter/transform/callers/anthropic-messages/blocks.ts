@@ -1,8 +1,8 @@
 /** Content blocks of a Messages request -> unified parts. */
 import type { Json, JsonObject } from '../../../json.ts';
 import { array, object, oneOf, optional, string, untranslatable } from '../../codecs/fields.ts';
-import { FOREIGN_SIGNATURE } from '../../codecs/foreign-reasoning.ts';
 import { originalName } from '../../codecs/safe-names.ts';
+import { readSealed } from '../../codecs/sealed-reasoning.ts';
 import type {
   AssistantPart,
   CacheMarker,
@@ -67,12 +67,14 @@ function assistantPart(block: JsonObject, path: string): AssistantPart[] {
     case 'text':
       return text(block, path);
     case 'thinking': {
-      const signature = optional.string(block['signature'], `${path}.signature`);
-      const signed = signature !== undefined && signature !== '' && signature !== FOREIGN_SIGNATURE;
-      return [{ type: 'reasoning', text: string(block['thinking'], `${path}.thinking`), ...(signed ? { signature } : {}) }];
+      const signature = readSealed(optional.string(block['signature'], `${path}.signature`), 'anthropic');
+      const text = string(block['thinking'], `${path}.thinking`);
+      return [{ type: 'reasoning', text, ...(signature === undefined ? {} : { signature }) }];
     }
-    case 'redacted_thinking':
-      return [{ type: 'reasoning', text: '', redacted: string(block['data'], `${path}.data`) }];
+    case 'redacted_thinking': {
+      const redacted = readSealed(string(block['data'], `${path}.data`), 'anthropic');
+      return redacted === undefined ? [] : [{ type: 'reasoning', text: '', redacted }];
+    }
     case 'tool_use':
       return [
         {

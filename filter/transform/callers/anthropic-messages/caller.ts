@@ -1,16 +1,17 @@
 /** Callers that speak Anthropic's Messages. */
-import type { CallerSchema } from '../../schema.ts';
+import type { ChatCaller } from '../../schema.ts';
 import { readModelAndStream } from '../head.ts';
 import { encodeAnswer } from './answer.ts';
 import { encodeFault, encodeStreamFault } from './fault.ts';
 import { parseRequest } from './request.ts';
 import { openStream } from './stream.ts';
 
-export const anthropicMessagesCaller: CallerSchema = {
+export const anthropicMessagesCaller: ChatCaller = {
   name: 'anthropic-messages',
-  paths: ['/v1/messages'],
+  operation: 'chat',
+  serves: (path) => path === '/v1/messages',
   readHead: readModelAndStream,
-  parseRequest,
+  parseRequest: ({ json }) => parseRequest(json),
   encodeAnswer,
   openStream,
   encodeFault,

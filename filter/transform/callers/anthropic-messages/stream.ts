@@ -5,8 +5,8 @@
  * the fragments of later ones wait until it is closed.
  */
 import type { JsonObject } from '../../../json.ts';
-import { FOREIGN_SIGNATURE } from '../../codecs/foreign-reasoning.ts';
 import { safeName } from '../../codecs/safe-names.ts';
+import { showSealed, UNSIGNED } from '../../codecs/sealed-reasoning.ts';
 import type { CallerStream } from '../../schema.ts';
 import { NO_USAGE, type UnifiedEvent, type Usage } from '../../unified.ts';
 import { messageId, stopMembers, usageObject } from './answer.ts';
@@ -48,9 +48,13 @@ class MessageWriter implements CallerStream {
       case 'reasoning':
         return this.#within('thinking') + this.#delta({ type: 'thinking_delta', thinking: event.text });
       case 'reasoning_signature':
-        return this.#within('thinking') + this.#sign(event.signature) + this.#close();
+        return this.#within('thinking') + this.#sign(showSealed(event.signature, 'anthropic')) + this.#close();
       case 'reasoning_redacted':
-        return this.#settle() + this.#begin({ type: 'redacted_thinking', data: event.data }) + this.#end();
+        return (
+          this.#settle() +
+          this.#begin({ type: 'redacted_thinking', data: showSealed(event.data, 'anthropic') }) +
+          this.#end()
+        );
       case 'tool_call':
         return this.#call({ call: event.call, id: event.id, name: event.name, json: '' });
       case 'tool_call_arguments':
@@ -66,6 +70,7 @@ class MessageWriter implements CallerStream {
         return '';
       case 'end':
         return this.#settle() + this.#messageDelta() + line('message_stop', {});
+      case 'logprobs':
       case 'error':
         return '';
     }
@@ -148,8 +153,7 @@ class MessageWriter implements CallerStream {
     if (open === undefined) return '';
     this.#open = undefined;
     let last = '';
-    if (open.kind === 'thinking' && !open.signed)
-      last = this.#delta({ type: 'signature_delta', signature: FOREIGN_SIGNATURE });
+    if (open.kind === 'thinking' && !open.signed) last = this.#delta({ type: 'signature_delta', signature: UNSIGNED });
     // Clients parse what they gathered: nothing at all is no JSON.
     if (open.kind === 'tool_use' && open.call.json.trim() === '')
       last = this.#delta({ type: 'input_json_delta', partial_json: '{}' });

@@ -1,16 +1,17 @@
 /** Callers that speak OpenAI's Chat Completions. */
-import type { CallerSchema } from '../../schema.ts';
+import type { ChatCaller } from '../../schema.ts';
 import { readModelAndStream } from '../head.ts';
 import { encodeAnswer } from './answer.ts';
 import { encodeFault, encodeStreamFault } from './fault.ts';
 import { parseRequest } from './request.ts';
 import { openStream } from './stream.ts';
 
-export const openAiChatCaller: CallerSchema = {
+export const openAiChatCaller: ChatCaller = {
   name: 'openai-chat',
-  paths: ['/v1/chat/completions'],
+  operation: 'chat',
+  serves: (path) => path === '/v1/chat/completions',
   readHead: readModelAndStream,
-  parseRequest,
+  parseRequest: ({ json }) => parseRequest(json),
   encodeAnswer,
   openStream,
   encodeFault,

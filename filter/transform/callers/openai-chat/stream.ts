@@ -1,10 +1,10 @@
 /** Unified events -> `chat.completion.chunk` events, one writer per answer. */
 import { isObject, type JsonObject } from '../../../json.ts';
-import type { CallerStream, CallerStreamOptions } from '../../schema.ts';
+import type { CallerStream, OriginalRequest } from '../../schema.ts';
 import type { UnifiedEvent, Usage } from '../../unified.ts';
 import { completionId, FINISH_REASONS, usageObject } from './answer.ts';
 
-export function openStream({ body }: CallerStreamOptions): CallerStream {
+export function openStream({ json: body }: OriginalRequest): CallerStream {
   const options = body['stream_options'];
   const usageWanted = isObject(options) && options['include_usage'] === true;
   const created = Math.floor(Date.now() / 1000);
@@ -77,6 +77,7 @@ export function openStream({ body }: CallerStreamOptions): CallerStream {
         case 'reasoning_signature':
         case 'reasoning_redacted':
         case 'part_end':
+        case 'logprobs':
         case 'error':
           return '';
       }

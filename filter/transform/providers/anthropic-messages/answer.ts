@@ -1,6 +1,7 @@
 /** Anthropic message -> unified answer. Blocks of types that callers' schemas cannot show are left out. */
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
 import { originalName } from '../../codecs/safe-names.ts';
+import { seal } from '../../codecs/sealed-reasoning.ts';
 import type { AnswerFacts } from '../../schema.ts';
 import type { AssistantPart, FinishReason, UnifiedAnswer } from '../../unified.ts';
 import { readUsage } from './usage.ts';
@@ -63,12 +64,12 @@ function decodeBlock(block: JsonObject): AssistantPart[] {
         {
           type: 'reasoning',
           text: String(block['thinking'] ?? ''),
-          ...(typeof signature === 'string' && signature !== '' ? { signature } : {}),
+          ...(typeof signature === 'string' && signature !== '' ? { signature: seal('anthropic', signature) } : {}),
         },
       ];
     }
     case 'redacted_thinking':
-      return [{ type: 'reasoning', text: '', redacted: String(block['data'] ?? '') }];
+      return [{ type: 'reasoning', text: '', redacted: seal('anthropic', String(block['data'] ?? '')) }];
     case 'tool_use':
       return [
         {

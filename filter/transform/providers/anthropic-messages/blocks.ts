@@ -1,12 +1,14 @@
 /** Unified parts -> content blocks of one Messages request. Counts cache markers and notes what it had to leave out. */
 import { isObject, type JsonObject } from '../../../json.ts';
 import { invalid, untranslatable } from '../../codecs/fields.ts';
-import { safeName } from '../../codecs/safe-names.ts';
+import { safeName, safeToolName } from '../../codecs/safe-names.ts';
+import { unseal } from '../../codecs/sealed-reasoning.ts';
 import type {
   AssistantPart,
   CacheMarker,
   DocumentPart,
   ImagePart,
+  ReasoningPart,
   TextPart,
   Tool,
   ToolCallPart,
@@ -55,16 +57,22 @@ export class BlockEncoder {
       case 'refusal':
         return this.text({ type: 'text', text: part.text });
       case 'reasoning':
-        if (part.redacted !== undefined) return [{ type: 'redacted_thinking', data: part.redacted }];
-        if (part.signature !== undefined) return [{ type: 'thinking', thinking: part.text, signature: part.signature }];
-        // Unsigned, it is another model's: the provider would refuse it.
-        this.dropped.add('messages[].reasoning');
-        return [];
+        return this.#reasoning(part);
       case 'tool_call': {
         const name = toolName(part.name, 'messages');
         return [{ type: 'tool_use', id: safeName(part.id), name, input: toolInput(part), ...this.#cache(part.cache) }];
       }
     }
+  }
+
+  #reasoning(part: ReasoningPart): JsonObject[] {
+    const redacted = unseal(part.redacted, 'anthropic');
+    if (redacted !== undefined) return [{ type: 'redacted_thinking', data: redacted }];
+    const signature = unseal(part.signature, 'anthropic');
+    if (signature !== undefined) return [{ type: 'thinking', thinking: part.text, signature }];
+    // Unsigned, or another family's: the provider would refuse it.
+    this.dropped.add('messages[].reasoning');
+    return [];
   }
 
   #shown(part: TextPart | ImagePart | DocumentPart): JsonObject[] {
@@ -107,10 +115,8 @@ export class BlockEncoder {
 
 /** The same in tools, history and tool_choice; answers give the caller's own name back (`originalName`). */
 export function toolName(name: string, path: string): string {
-  const safe = safeName(name);
-  if (name !== '' && safe.length <= MAX_TOOL_NAME) return safe;
-  const shown = JSON.stringify(name.slice(0, MAX_TOOL_NAME));
-  throw untranslatable(path, `this target takes no tool named ${shown}; use at most ${MAX_TOOL_NAME} of [a-zA-Z0-9_-]`);
+  if (name === '') throw invalid(path, 'expected the name of a tool, found an empty string');
+  return safeToolName(name, MAX_TOOL_NAME);
 }
 
 function toolInput(call: ToolCallPart): JsonObject {

@@ -1,9 +1,9 @@
 /** What changes in a request whose caller speaks this schema too: the model, and nothing else but our own marks. */
-import { isObject, type Json, type JsonObject } from '../../../json.ts';
-import { FOREIGN_SIGNATURE } from '../../codecs/foreign-reasoning.ts';
-import type { EncodeTarget } from '../../schema.ts';
+import { isObject, type Json } from '../../../json.ts';
+import { isMarked } from '../../codecs/sealed-reasoning.ts';
+import type { EncodeTarget, OriginalRequest } from '../../schema.ts';
 
-export function passThrough(body: JsonObject, target: EncodeTarget): ReadonlyMap<string, string> {
+export function edit({ json: body }: OriginalRequest, target: EncodeTarget): ReadonlyMap<string, string> {
   const members = new Map([['model', JSON.stringify(target.model)]]);
   const { messages } = body;
   // An earlier turn may have been answered by a target of another schema, after a fallback: without this, a conversation
@@ -18,7 +18,10 @@ function hasForeign(message: Json): boolean {
 }
 
 function isForeign(block: Json): boolean {
-  return isObject(block) && block['type'] === 'thinking' && block['signature'] === FOREIGN_SIGNATURE;
+  if (!isObject(block)) return false;
+  return block['type'] === 'thinking'
+    ? isMarked(block['signature'])
+    : block['type'] === 'redacted_thinking' && isMarked(block['data']);
 }
 
 /** A message that had nothing else goes too; the provider merges the turns around it. */

@@ -1,7 +1,8 @@
 /** Anthropic stream events -> unified events. */
 import { isObject, type JsonObject } from '../../../json.ts';
+import type { StreamEvent } from '../../codecs/framing.ts';
 import { originalName } from '../../codecs/safe-names.ts';
-import type { SseEvent } from '../../codecs/sse.ts';
+import { seal } from '../../codecs/sealed-reasoning.ts';
 import type { ProviderStream } from '../../schema.ts';
 import type { UnifiedEvent } from '../../unified.ts';
 import { finishReason } from './answer.ts';
@@ -30,7 +31,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
         emit({ type: 'tool_call_arguments', choice: 0, call, fragment: JSON.stringify(input) });
       }
     } else if (block['type'] === 'redacted_thinking') {
-      emit({ type: 'reasoning_redacted', choice: 0, data: String(block['data'] ?? '') });
+      emit({ type: 'reasoning_redacted', choice: 0, data: seal('anthropic', String(block['data'] ?? '')) });
     } else if (typeof block['thinking'] === 'string' && block['thinking'] !== '') {
       emit({ type: 'reasoning', choice: 0, text: block['thinking'] });
     } else if (block['type'] === 'text' && typeof block['text'] === 'string' && block['text'] !== '') {
@@ -58,7 +59,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
         return;
       case 'signature_delta':
         if (typeof delta['signature'] === 'string' && delta['signature'] !== '')
-          emit({ type: 'reasoning_signature', choice: 0, signature: delta['signature'] });
+          emit({ type: 'reasoning_signature', choice: 0, signature: seal('anthropic', delta['signature']) });
         return;
       default:
         return;
@@ -66,7 +67,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
   };
 
   return {
-    push({ data }: SseEvent): void {
+    push({ data }: StreamEvent): void {
       if (data === '') return;
       const event: unknown = JSON.parse(data);
       if (!isObject(event)) throw new Error('an event of the stream is not a JSON object');

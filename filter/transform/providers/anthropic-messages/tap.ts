@@ -1,6 +1,6 @@
 /** Reads model, usage and end of a stream whose bytes pass untouched. */
 import { isObject, type JsonObject } from '../../../json.ts';
-import type { SseEvent } from '../../codecs/sse.ts';
+import type { StreamEvent } from '../../codecs/framing.ts';
 import type { AnswerFacts, StreamTap } from '../../schema.ts';
 import type { ProviderError } from '../../unified.ts';
 import { streamError } from './error.ts';
@@ -18,31 +18,31 @@ export function openTap(): StreamTap {
     usage = mergeUsage(usage, value);
     facts.usage = readUsage(usage);
   };
-  const see = ({ data }: SseEvent): 'pass' | 'error' => {
-    if (data === '') return 'pass';
+  const see = ({ data, raw }: StreamEvent): Buffer | undefined => {
+    if (data === '') return raw;
     const event: unknown = JSON.parse(data);
     if (!isObject(event)) throw new Error('an event of the stream is not a JSON object');
     switch (event['type']) {
       case 'content_block_delta':
         outputCharacters += deltaCharacters(event['delta']);
-        return 'pass';
+        return raw;
       case 'message_start': {
         const message = isObject(event['message']) ? event['message'] : {};
         if (typeof message['model'] === 'string') facts.model = message['model'];
         noteUsage(message['usage']);
-        return 'pass';
+        return raw;
       }
       case 'message_delta':
         noteUsage(event['usage']);
-        return 'pass';
+        return raw;
       case 'message_stop':
         ended = true;
-        return 'pass';
+        return raw;
       case 'error':
         error = streamError(event);
-        return 'error';
+        return undefined;
       default:
-        return 'pass';
+        return raw;
     }
   };
   return {

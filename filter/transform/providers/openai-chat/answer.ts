@@ -1,5 +1,6 @@
 /** `chat.completion` -> unified answer. Tolerant of all that compatible servers leave out or add. */
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import { originalName } from '../../codecs/safe-names.ts';
 import type { AnswerFacts } from '../../schema.ts';
 import type { AssistantPart, Choice, FinishReason, UnifiedAnswer } from '../../unified.ts';
 import { readUsage } from './usage.ts';
@@ -52,7 +53,7 @@ function decodeChoice(choice: JsonObject, index: number): Choice {
     parts.push({
       type: 'tool_call',
       id: typeof call['id'] === 'string' && call['id'] !== '' ? call['id'] : `call_${at}`,
-      name: String(fn['name'] ?? ''),
+      name: originalName(String(fn['name'] ?? '')),
       arguments: typeof fn['arguments'] === 'string' ? fn['arguments'] : JSON.stringify(fn['arguments'] ?? {}),
     });
   }

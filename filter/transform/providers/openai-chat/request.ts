@@ -1,6 +1,7 @@
 /** Unified request -> Chat Completions request. */
 import type { JsonObject } from '../../../json.ts';
-import { untranslatable } from '../../codecs/fields.ts';
+import { invalid, untranslatable } from '../../codecs/fields.ts';
+import { safeToolName } from '../../codecs/safe-names.ts';
 import type { EncodedRequest, EncodeTarget } from '../../schema.ts';
 import type {
   AssistantPart,
@@ -34,7 +35,7 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
       request.tools.map((tool, index) => ({
         type: 'function',
         function: {
-          name: toolName(tool.name, index),
+          name: toolName(tool.name, `tools[${index}].name`),
           ...(tool.description === undefined ? {} : { description: tool.description }),
           ...(tool.parameters === undefined ? {} : { parameters: tool.parameters as JsonObject }),
           ...(tool.strict === undefined ? {} : { strict: tool.strict }),
@@ -68,13 +69,12 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
   return { body: JSON.stringify(body), dropped: [...dropped] };
 }
 
-/** OpenAI's rule for function names (npm `openai` 7.57). */
-function toolName(name: string, index: number): string {
-  if (/^[a-zA-Z0-9_-]{1,64}$/.test(name)) return name;
-  throw untranslatable(
-    `tools[${index}]`,
-    `the name ${JSON.stringify(name.slice(0, 140))} has characters or a length that this target refuses`,
-  );
+/** OpenAI's limit for function names (npm `openai` 7.57). */
+const MAX_TOOL_NAME = 64;
+
+function toolName(name: string, path: string): string {
+  if (name === '') throw invalid(path, 'expected the name of a tool, found an empty string');
+  return safeToolName(name, MAX_TOOL_NAME);
 }
 
 function encodeMessages(request: UnifiedRequest, dropped: Set<string>): JsonObject[] {
@@ -186,13 +186,15 @@ function encodeCall(call: ToolCallPart): JsonObject {
   return {
     id: call.id,
     type: 'function',
-    function: { name: call.name, arguments: call.arguments.trim() === '' ? '{}' : call.arguments },
+    function: { name: toolName(call.name, 'messages'), arguments: call.arguments.trim() === '' ? '{}' : call.arguments },
   };
 }
 
 function encodeToolChoice(choice: ToolChoice | undefined): JsonObject[string] {
   if (choice === undefined) return undefined;
-  return choice.mode === 'tool' ? { type: 'function', function: { name: choice.name } } : choice.mode;
+  return choice.mode === 'tool'
+    ? { type: 'function', function: { name: toolName(choice.name, 'tool_choice') } }
+    : choice.mode;
 }
 
 function encodeFormat(format: OutputFormat | undefined): JsonObject | undefined {

@@ -1,6 +1,7 @@
 /** `chat.completion.chunk` events -> unified events. */
 import { isObject, type JsonObject } from '../../../json.ts';
-import type { SseEvent } from '../../codecs/sse.ts';
+import type { StreamEvent } from '../../codecs/framing.ts';
+import { originalName } from '../../codecs/safe-names.ts';
 import type { ProviderStream } from '../../schema.ts';
 import type { UnifiedEvent } from '../../unified.ts';
 import { finishReason, reasoningText } from './answer.ts';
@@ -38,14 +39,14 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
       call = seen.size;
       seen.set(index, call);
       const id = typeof fragment['id'] === 'string' && fragment['id'] !== '' ? fragment['id'] : `call_${call}`;
-      emit({ type: 'tool_call', choice, call, id, name: String(fn['name'] ?? '') });
+      emit({ type: 'tool_call', choice, call, id, name: originalName(String(fn['name'] ?? '')) });
     }
     const part = fn['arguments'];
     if (typeof part === 'string' && part !== '') emit({ type: 'tool_call_arguments', choice, call, fragment: part });
   };
 
   return {
-    push({ event, data }: SseEvent): void {
+    push({ event, data }: StreamEvent): void {
       if (data === '') return;
       if (data === '[DONE]') {
         emit({ type: 'end' });

@@ -1,39 +1,41 @@
 /** Reads model, usage and end of a stream whose bytes pass untouched. */
-import { isObject, type JsonObject } from '../../../json.ts';
-import type { SseEvent } from '../../codecs/sse.ts';
-import type { AnswerFacts, StreamTap } from '../../schema.ts';
+import { isObject } from '../../../json.ts';
+import type { StreamEvent } from '../../codecs/framing.ts';
+import type { AnswerFacts, OriginalRequest, StreamTap } from '../../schema.ts';
 import type { ProviderError } from '../../unified.ts';
 import { streamError } from './error.ts';
 import { readUsage } from './usage.ts';
 
-export function openTap(callerBody: JsonObject): StreamTap {
-  const options = callerBody['stream_options'];
+const NOTHING = Buffer.alloc(0);
+
+export function openTap({ json }: OriginalRequest): StreamTap {
+  const options = json['stream_options'];
   const usageWanted = isObject(options) && options['include_usage'] === true;
   const facts: AnswerFacts = {};
   let error: ProviderError | undefined;
   let ended = false;
   let outputCharacters = 0;
 
-  const see = ({ event, data }: SseEvent): 'pass' | 'drop' | 'error' => {
-    if (data === '') return 'pass';
+  const see = ({ event, data, raw }: StreamEvent): Buffer | undefined => {
+    if (data === '') return raw;
     if (data === '[DONE]') {
       ended = true;
-      return 'pass';
+      return raw;
     }
     const chunk: unknown = JSON.parse(data);
     if (!isObject(chunk)) throw new Error('a chunk of the stream is not a JSON object');
     if (event === 'error' || (chunk['error'] !== undefined && chunk['error'] !== null)) {
       error = streamError(chunk);
-      return 'error';
+      return undefined;
     }
     if (facts.model === undefined && typeof chunk['model'] === 'string') facts.model = chunk['model'];
     const usage = readUsage(chunk['usage']);
     if (usage !== undefined) facts.usage = usage;
     const { choices } = chunk;
-    if (!Array.isArray(choices)) return 'pass';
+    if (!Array.isArray(choices)) return raw;
     outputCharacters += deltaCharacters(choices);
     // The usage chunk is there because the gateway asked for it; who did not ask must not see it.
-    return choices.length === 0 && usage !== undefined && !usageWanted ? 'drop' : 'pass';
+    return choices.length === 0 && usage !== undefined && !usageWanted ? NOTHING : raw;
   };
   return {
     see,

@@ -2,7 +2,8 @@
 import { expect } from 'chai';
 import { Fault, type FaultCode } from '../../../../filter/fault.ts';
 import type { JsonObject } from '../../../../filter/json.ts';
-import { type SseEvent, SseSplitter } from '../../../../filter/transform/codecs/sse.ts';
+import type { StreamEvent } from '../../../../filter/transform/codecs/framing.ts';
+import { SseSplitter } from '../../../../filter/transform/codecs/sse.ts';
 import type { UnifiedRequest } from '../../../../filter/transform/unified.ts';
 
 export const WEATHER_TOOL = {
@@ -71,7 +72,7 @@ export function sse(...events: JsonObject[]): string {
   return events.map((data) => `event: ${String(data['type'])}\ndata: ${JSON.stringify(data)}\n\n`).join('');
 }
 
-export function splitAll(text: string): SseEvent[] {
+export function splitAll(text: string): StreamEvent[] {
   const splitter = new SseSplitter();
   const events = splitter.push(Buffer.from(text));
   const last = splitter.end();

@@ -1,12 +1,16 @@
 import { expect } from 'chai';
 import { Fault, type FaultCode, type FaultDetails } from '../../../../filter/fault.ts';
 import { anthropicMessagesCaller } from '../../../../filter/transform/callers/anthropic-messages/caller.ts';
+import { seal } from '../../../../filter/transform/codecs/sealed-reasoning.ts';
 import type { AssistantPart, Choice, FinishReason } from '../../../../filter/transform/unified.ts';
+import { originalOf } from '../original.ts';
 
 const { encodeAnswer, encodeFault, encodeStreamFault, requestIdHeaders } = anthropicMessagesCaller;
 
 function answerOf(parts: AssistantPart[], finish: FinishReason = 'stop', rest: Partial<Choice> = {}) {
-  return JSON.parse(encodeAnswer({ id: 'chatcmpl-abc', model: 'gpt-x', choices: [{ index: 0, parts, finish, ...rest }] }));
+  return JSON.parse(
+    encodeAnswer({ id: 'chatcmpl-abc', model: 'gpt-x', choices: [{ index: 0, parts, finish, ...rest }] }, originalOf({})),
+  );
 }
 
 describe('Anthropic Messages caller: whole answer', () => {
@@ -16,7 +20,7 @@ describe('Anthropic Messages caller: whole answer', () => {
       ...{ outputVisible: 5, outputReasoning: 3 },
     };
     const choices: Choice[] = [{ index: 0, parts: [{ type: 'text', text: 'Hi.' }], finish: 'stop' }];
-    expect(JSON.parse(encodeAnswer({ id: 'chatcmpl-abc', model: 'gpt-x', choices, usage }))).to.deep.equal({
+    expect(JSON.parse(encodeAnswer({ id: 'chatcmpl-abc', model: 'gpt-x', choices, usage }, originalOf({})))).to.deep.equal({
       id: 'msg_abc',
       type: 'message',
       role: 'assistant',
@@ -91,8 +95,10 @@ describe('Anthropic Messages caller: whole answer', () => {
     expect(answerOf([{ type: 'reasoning', text: 'Hm.' }]).content).to.deep.equal([
       { type: 'thinking', thinking: 'Hm.', signature: 'gateway:unsigned' },
     ]);
-    expect(answerOf([{ type: 'reasoning', text: 'Hm.', signature: 's' }]).content[0].signature).to.equal('s');
-    expect(answerOf([{ type: 'reasoning', text: '', redacted: 'r' }]).content).to.deep.equal([
+    expect(answerOf([{ type: 'reasoning', text: 'Hm.', signature: seal('anthropic', 's') }]).content[0].signature).to.equal(
+      's',
+    );
+    expect(answerOf([{ type: 'reasoning', text: '', redacted: seal('anthropic', 'r') }]).content).to.deep.equal([
       { type: 'redacted_thinking', data: 'r' },
     ]);
   });
@@ -139,7 +145,7 @@ describe('Anthropic Messages caller: faults', () => {
   });
 
   it('end a stream as one event (pitfall 33)', () => {
-    const text = encodeStreamFault(new Fault('stream_cut', 'The provider\nended.'), 'req_1');
+    const text = encodeStreamFault(new Fault('stream_cut', 'The provider\nended.'), 'req_1', 0);
     expect(text).to.match(/^event: error\ndata: \{"type":"error",[^\n]*\}\n\n$/);
     expect(text).not.to.contain('message_stop');
   });

@@ -1,9 +1,12 @@
 import { expect } from 'chai';
 import type { JsonObject } from '../../../../filter/json.ts';
 import { anthropicMessagesCaller } from '../../../../filter/transform/callers/anthropic-messages/caller.ts';
+import { seal } from '../../../../filter/transform/codecs/sealed-reasoning.ts';
+import { originalOf } from '../original.ts';
 import { expectFault, messagesBody, result, toolConversation, WEATHER_TOOL } from './bodies.ts';
 
-const { parseRequest, readHead } = anthropicMessagesCaller;
+const parseRequest = (body: JsonObject) => anthropicMessagesCaller.parseRequest(originalOf(body));
+const readHead = (body: JsonObject) => anthropicMessagesCaller.readHead(originalOf(body));
 
 function parseUser(content: JsonObject[]) {
   const [message] = parseRequest(messagesBody({ messages: [{ role: 'user', content }] })).messages;
@@ -81,9 +84,9 @@ describe('Anthropic Messages caller: request', () => {
         }),
       ).messages;
       expect(answer?.parts).to.deep.equal([
-        { type: 'reasoning', text: '', signature: 'sig1' },
-        { type: 'reasoning', text: '', redacted: 'sealed' },
-        { type: 'reasoning', text: 'Hm.', signature: 'sig2' },
+        { type: 'reasoning', text: '', signature: seal('anthropic', 'sig1') },
+        { type: 'reasoning', text: '', redacted: seal('anthropic', 'sealed') },
+        { type: 'reasoning', text: 'Hm.', signature: seal('anthropic', 'sig2') },
         { type: 'text', text: 'Yes.' },
       ]);
     });

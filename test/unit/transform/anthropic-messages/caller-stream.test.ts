@@ -2,7 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../../filter/json.ts';
 import { anthropicMessagesCaller } from '../../../../filter/transform/callers/anthropic-messages/caller.ts';
+import { seal } from '../../../../filter/transform/codecs/sealed-reasoning.ts';
 import { NO_USAGE, type UnifiedEvent, type Usage } from '../../../../filter/transform/unified.ts';
+import { originalOf } from '../original.ts';
 import { dataOf } from './bodies.ts';
 
 const START: UnifiedEvent = { type: 'start', id: 'chatcmpl-1', model: 'gpt-x' };
@@ -23,7 +25,7 @@ function args(index: number, fragment: string): UnifiedEvent {
 }
 
 function written(...events: UnifiedEvent[]): JsonObject[] {
-  const stream = anthropicMessagesCaller.openStream({ body: {} });
+  const stream = anthropicMessagesCaller.openStream(originalOf({}));
   return dataOf(events.map((event) => stream.write(event)).join(''));
 }
 
@@ -65,7 +67,7 @@ function readBlocks(events: JsonObject[]): Block[] {
 
 describe('Anthropic Messages caller: stream', () => {
   it('has every event of the schema, in order, each under its name', () => {
-    const stream = anthropicMessagesCaller.openStream({ body: {} });
+    const stream = anthropicMessagesCaller.openStream(originalOf({}));
     const out = [START, text('Hel'), text('lo'), finish(), { type: 'usage', usage: USAGE } as const, END].map((event) =>
       stream.write(event),
     );
@@ -98,7 +100,7 @@ describe('Anthropic Messages caller: stream', () => {
   });
 
   it('holds message_delta for usage that trails the finish (pitfall 15)', () => {
-    const stream = anthropicMessagesCaller.openStream({ body: {} });
+    const stream = anthropicMessagesCaller.openStream(originalOf({}));
     stream.write(START);
     expect(stream.write(finish())).to.equal('');
     expect(stream.write({ type: 'usage', usage: USAGE })).to.equal('');
@@ -130,10 +132,10 @@ describe('Anthropic Messages caller: stream', () => {
         START,
         { type: 'reasoning', choice: 0, text: 'Hm' },
         { type: 'reasoning', choice: 0, text: '.' },
-        { type: 'reasoning_signature', choice: 0, signature: 'sig' },
+        { type: 'reasoning_signature', choice: 0, signature: seal('anthropic', 'sig') },
         { type: 'part_end', choice: 0 },
-        { type: 'reasoning_signature', choice: 0, signature: 'alone' },
-        { type: 'reasoning_redacted', choice: 0, data: 'sealed' },
+        { type: 'reasoning_signature', choice: 0, signature: seal('anthropic', 'alone') },
+        { type: 'reasoning_redacted', choice: 0, data: seal('anthropic', 'sealed') },
         text('Yes.'),
         { type: 'part_end', choice: 0 },
         text('No.'),
@@ -169,7 +171,7 @@ describe('Anthropic Messages caller: stream', () => {
   });
 
   it('writes a call as it grows, and the next one as soon as it is whole', () => {
-    const stream = anthropicMessagesCaller.openStream({ body: {} });
+    const stream = anthropicMessagesCaller.openStream(originalOf({}));
     stream.write(START);
     stream.write(call(0));
     expect(stream.write(args(0, '{"a":'))).to.contain('partial_json');
@@ -177,7 +179,7 @@ describe('Anthropic Messages caller: stream', () => {
     expect(stream.write(args(0, '1}'))).to.contain('partial_json');
     expect(stream.write(args(1, '{}'))).to.equal('');
     expect(stream.write(finish('tool_calls'))).to.contain('tool_1');
-    const prompt = anthropicMessagesCaller.openStream({ body: {} });
+    const prompt = anthropicMessagesCaller.openStream(originalOf({}));
     for (const event of [START, call(0), args(0, '{"a":1}')]) prompt.write(event);
     expect(prompt.write(call(1)))
       .to.contain('content_block_stop')
@@ -185,7 +187,7 @@ describe('Anthropic Messages caller: stream', () => {
   });
 
   it('fails when a call grows after it was closed: its arguments would be wrong', () => {
-    const stream = anthropicMessagesCaller.openStream({ body: {} });
+    const stream = anthropicMessagesCaller.openStream(originalOf({}));
     for (const event of [START, call(0), args(0, '{"a":'), text('Meanwhile')]) stream.write(event);
     expect(() => stream.write(args(0, '1}'))).to.throw('after it had ended');
     expect(stream.write(args(0, '\n'))).to.equal('');

@@ -2,10 +2,14 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../../filter/json.ts';
 import { anthropicMessagesCaller } from '../../../../filter/transform/callers/anthropic-messages/caller.ts';
+import { seal } from '../../../../filter/transform/codecs/sealed-reasoning.ts';
 import { anthropicMessagesProvider } from '../../../../filter/transform/providers/anthropic-messages/provider.ts';
 import { type ProviderErrorKind, totalInput, totalOutput, type Usage } from '../../../../filter/transform/unified.ts';
+import { needed, originalOf } from '../original.ts';
 
-const { decodeAnswer, decodeError, readFacts } = anthropicMessagesProvider;
+const { decodeError } = anthropicMessagesProvider;
+const { decodeAnswer, native } = needed(anthropicMessagesProvider.chat);
+const { readFacts } = needed(native);
 
 const ANSWER = {
   id: 'msg_01',
@@ -42,7 +46,7 @@ describe('Anthropic Messages provider: answer', () => {
         {
           index: 0,
           parts: [
-            { type: 'reasoning', text: 'Hm.', signature: 'sig' },
+            { type: 'reasoning', text: 'Hm.', signature: seal('anthropic', 'sig') },
             { type: 'text', text: 'I look it up.' },
             { type: 'tool_call', id: 'toolu_1', name: 'mcp.find_user', arguments: '{"name":"Ada"}' },
             { type: 'tool_call', id: 'toolu_2', name: 'now', arguments: '{}' },
@@ -98,12 +102,15 @@ describe('Anthropic Messages provider: answer', () => {
     });
     fc.assert(
       fc.property(usages, (usage) => {
-        const body = anthropicMessagesCaller.encodeAnswer({
-          id: 'x',
-          model: 'm',
-          choices: [{ index: 0, parts: [], finish: 'stop' }],
-          usage,
-        });
+        const body = anthropicMessagesCaller.encodeAnswer(
+          {
+            id: 'x',
+            model: 'm',
+            choices: [{ index: 0, parts: [], finish: 'stop' }],
+            usage,
+          },
+          originalOf({}),
+        );
         expect(readFacts(JSON.parse(body)).usage).to.deep.equal(usage);
       }),
     );

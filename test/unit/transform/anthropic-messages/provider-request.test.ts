@@ -1,12 +1,17 @@
 import { expect } from 'chai';
 import type { JsonObject } from '../../../../filter/json.ts';
+import { toolNamed } from '../../../../filter/transform/codecs/safe-names.ts';
+import { seal } from '../../../../filter/transform/codecs/sealed-reasoning.ts';
 import { anthropicMessagesProvider } from '../../../../filter/transform/providers/anthropic-messages/provider.ts';
+import type { EncodeTarget } from '../../../../filter/transform/schema.ts';
 import type { Message, UnifiedRequest } from '../../../../filter/transform/unified.ts';
+import { needed, originalOf, targetOf } from '../original.ts';
 import { expectFault, messagesBody, unifiedRequest } from './bodies.ts';
 
-const TARGET = { model: 'claude-x', maxOutputTokens: 8192 };
+const TARGET = targetOf('claude-x');
 const TOOL = { name: 'get_weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } };
-const { encodeRequest, passThrough } = anthropicMessagesProvider;
+const { encodeRequest, native } = needed(anthropicMessagesProvider.chat);
+const passThrough = (body: JsonObject, target: EncodeTarget) => needed(native).edit(originalOf(body), target, false);
 
 function encode(rest: Partial<UnifiedRequest>): JsonObject {
   return JSON.parse(encodeRequest(unifiedRequest(rest), TARGET).body) as JsonObject;
@@ -213,8 +218,8 @@ describe('Anthropic Messages provider: request', () => {
       {
         role: 'assistant',
         parts: [
-          { type: 'reasoning', text: '', signature: 'sig' },
-          { type: 'reasoning', text: '', redacted: 'sealed' },
+          { type: 'reasoning', text: '', signature: seal('anthropic', 'sig') },
+          { type: 'reasoning', text: '', redacted: seal('anthropic', 'sealed') },
           { type: 'reasoning', text: 'Hm.' },
           said('Yes.'),
         ],
@@ -249,8 +254,11 @@ describe('Anthropic Messages provider: request', () => {
       Array(3).fill('gw_mcp_2eget_2fweather'),
     );
     expect(encode({ tools: [{ name: 'x'.repeat(128) }] })['tools']).to.have.nested.property('[0].name', 'x'.repeat(128));
-    refuses({ tools: [{ name: 'x'.repeat(129) }] }, 'tools[0].name', '128');
-    refuses({ tools: [{ name: 'é'.repeat(40) }] }, 'tools[0].name', '128');
+    for (const long of ['x'.repeat(129), 'é'.repeat(40)]) {
+      const [tool] = encode({ tools: [{ name: long }] })['tools'] as JsonObject[];
+      expect(tool?.['name']).to.match(/^gw_[a-zA-Z0-9_-]{112}_[0-9a-f]{12}$/);
+      expect(toolNamed(String(tool?.['name']), ['other', long])).to.equal(long);
+    }
   });
 
   it('refuses call arguments that are no object (pitfall 10)', () => {
@@ -358,8 +366,10 @@ describe('Anthropic Messages provider: same schema', () => {
   });
 
   it("goes to the schema's path with its headers", () => {
-    const { authorize, defaultPath, requestHeaders, passedHeaders } = anthropicMessagesProvider;
-    expect(defaultPath).to.equal('/v1/messages');
+    const { authorize, chat, requestHeaders } = anthropicMessagesProvider;
+    expect(chat?.path(TARGET, true)).to.equal('/v1/messages');
+    expect(chat?.path({ ...TARGET, basePath: '/anthropic/v1' }, false)).to.equal('/anthropic/v1/messages');
+    const passedHeaders = chat?.native?.passedHeaders;
     expect(authorize('k')).to.deep.equal([['x-api-key', 'k']]);
     expect(requestHeaders).to.deep.include(['anthropic-version', '2023-06-01']);
     expect(passedHeaders).to.include.members(['anthropic-version', 'anthropic-beta']);

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import type { JsonObject } from '../../../../filter/json.ts';
+import { seal } from '../../../../filter/transform/codecs/sealed-reasoning.ts';
 import { anthropicMessagesProvider } from '../../../../filter/transform/providers/anthropic-messages/provider.ts';
 import { NO_USAGE, type UnifiedEvent } from '../../../../filter/transform/unified.ts';
+import { needed, originalOf } from '../original.ts';
 import { splitAll, sse } from './bodies.ts';
 
 function start(usage: JsonObject = { input_tokens: 20, output_tokens: 1 }): JsonObject {
@@ -22,7 +24,7 @@ const PING = { type: 'ping' };
 
 function decode(text: string): UnifiedEvent[] {
   const events: UnifiedEvent[] = [];
-  const stream = anthropicMessagesProvider.openStream((event) => events.push(event));
+  const stream = needed(anthropicMessagesProvider.chat).openStream((event) => events.push(event));
   for (const event of splitAll(text)) stream.push(event);
   return events;
 }
@@ -92,9 +94,9 @@ describe('Anthropic Messages provider: stream', () => {
     );
     expect(events.filter(({ type }) => type.startsWith('reasoning'))).to.deep.equal([
       { type: 'reasoning', choice: 0, text: 'Hm.' },
-      { type: 'reasoning_signature', choice: 0, signature: 'sig' },
-      { type: 'reasoning_redacted', choice: 0, data: 'sealed' },
-      { type: 'reasoning_signature', choice: 0, signature: 'alone' },
+      { type: 'reasoning_signature', choice: 0, signature: seal('anthropic', 'sig') },
+      { type: 'reasoning_redacted', choice: 0, data: seal('anthropic', 'sealed') },
+      { type: 'reasoning_signature', choice: 0, signature: seal('anthropic', 'alone') },
     ]);
   });
 
@@ -135,8 +137,11 @@ describe('Anthropic Messages provider: stream', () => {
 
 describe('Anthropic Messages provider: tap', () => {
   function tapped(text: string) {
-    const tap = anthropicMessagesProvider.openTap({});
-    const seen = splitAll(text).map((event) => tap.see(event));
+    const tap = needed(anthropicMessagesProvider.chat?.native).openTap(originalOf({}));
+    const seen = splitAll(text).map((event) => {
+      const bytes = tap.see(event);
+      return bytes === undefined ? 'error' : bytes === event.raw ? 'pass' : 'drop';
+    });
     return { tap, seen };
   }
 

@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { anthropicMessagesCaller } from '../../../../filter/transform/callers/anthropic-messages/caller.ts';
 import { originalName, safeName } from '../../../../filter/transform/codecs/safe-names.ts';
 import { anthropicMessagesProvider } from '../../../../filter/transform/providers/anthropic-messages/provider.ts';
+import { needed, originalOf, targetOf } from '../original.ts';
 
-const TARGET = { model: 'claude-x', maxOutputTokens: 8192 };
+const TARGET = targetOf('claude-x');
 
 const json = fc.dictionary(fc.string({ maxLength: 5 }), fc.jsonValue({ maxDepth: 2 }), {
   maxKeys: 3,
@@ -110,10 +111,10 @@ describe('Anthropic Messages: there and back', () => {
   it('property: what the schema can say survives caller -> unified -> provider -> caller', () => {
     fc.assert(
       fc.property(body, (request) => {
-        const first = anthropicMessagesCaller.parseRequest(JSON.parse(JSON.stringify(request)));
-        const encoded = anthropicMessagesProvider.encodeRequest(first, TARGET);
+        const first = anthropicMessagesCaller.parseRequest(originalOf(JSON.parse(JSON.stringify(request))));
+        const encoded = needed(anthropicMessagesProvider.chat).encodeRequest(first, TARGET);
         expect(encoded.dropped).to.deep.equal([]);
-        expect(anthropicMessagesCaller.parseRequest(JSON.parse(encoded.body))).to.deep.equal(first);
+        expect(anthropicMessagesCaller.parseRequest(originalOf(JSON.parse(encoded.body)))).to.deep.equal(first);
       }),
       { numRuns: 150 },
     );

@@ -3,8 +3,9 @@ import { Fault } from '../../../../filter/fault.ts';
 import type { JsonObject } from '../../../../filter/json.ts';
 import { openAiChatCaller } from '../../../../filter/transform/callers/openai-chat/caller.ts';
 import { NO_USAGE, type UnifiedEvent, type UnifiedRequest } from '../../../../filter/transform/unified.ts';
+import { originalOf } from '../original.ts';
 
-const parse = (body: JsonObject): UnifiedRequest => openAiChatCaller.parseRequest({ model: 'a', ...body });
+const parse = (body: JsonObject): UnifiedRequest => openAiChatCaller.parseRequest(originalOf({ model: 'a', ...body }));
 const user = { role: 'user', content: 'hi' };
 const call = (id: string, name = 'f', args: JsonObject[string] = '{}'): JsonObject => ({
   id,
@@ -203,21 +204,24 @@ describe('OpenAI Chat caller: answer, stream, errors', () => {
 
   it('encodes an answer; usage is inclusive', () => {
     const answer = JSON.parse(
-      openAiChatCaller.encodeAnswer({
-        ...{ id: 'msg_1', model: 'm', usage },
-        choices: [
-          {
-            index: 0,
-            finish: 'tool_calls',
-            parts: [
-              { type: 'reasoning', text: 'r' },
-              { type: 'text', text: 'a' },
-              { type: 'text', text: 'b' },
-              { type: 'tool_call', id: '1', name: 'f', arguments: '' },
-            ],
-          },
-        ],
-      }),
+      openAiChatCaller.encodeAnswer(
+        {
+          ...{ id: 'msg_1', model: 'm', usage },
+          choices: [
+            {
+              index: 0,
+              finish: 'tool_calls',
+              parts: [
+                { type: 'reasoning', text: 'r' },
+                { type: 'text', text: 'a' },
+                { type: 'text', text: 'b' },
+                { type: 'tool_call', id: '1', name: 'f', arguments: '' },
+              ],
+            },
+          ],
+        },
+        originalOf({}),
+      ),
     );
     expect(answer).to.deep.include({ id: 'chatcmpl-1', object: 'chat.completion', model: 'm' });
     expect(answer.choices[0]).to.deep.include({ finish_reason: 'tool_calls' });
@@ -233,7 +237,7 @@ describe('OpenAI Chat caller: answer, stream, errors', () => {
   });
 
   it('writes a stream: role once, indices, {} for a silent call, one usage chunk, [DONE]', () => {
-    const stream = openAiChatCaller.openStream({ body: { stream_options: { include_usage: true } } });
+    const stream = openAiChatCaller.openStream(originalOf({ stream_options: { include_usage: true } }));
     const events: UnifiedEvent[] = [
       { type: 'usage', usage },
       { type: 'start', id: 'msg_1', model: 'm' },
@@ -283,7 +287,7 @@ describe('OpenAI Chat caller: answer, stream, errors', () => {
       code: 'chain_exhausted',
     });
     expect(error('provider_refused_request', { kind: 'context_too_long' }).code).to.equal('context_length_exceeded');
-    const stream = openAiChatCaller.encodeStreamFault(new Fault('stream_cut', 'why'), 'req_1');
+    const stream = openAiChatCaller.encodeStreamFault(new Fault('stream_cut', 'why'), 'req_1', 0);
     expect(stream).to.match(/^data: \{"error":.*\}\n\n$/);
   });
 });

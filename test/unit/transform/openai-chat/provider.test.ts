@@ -3,12 +3,16 @@ import fc from 'fast-check';
 import { Fault } from '../../../../filter/fault.ts';
 import type { JsonObject } from '../../../../filter/json.ts';
 import { openAiChatCaller } from '../../../../filter/transform/callers/openai-chat/caller.ts';
-import { type SseEvent, SseSplitter } from '../../../../filter/transform/codecs/sse.ts';
+import type { StreamEvent } from '../../../../filter/transform/codecs/framing.ts';
+import { SseSplitter } from '../../../../filter/transform/codecs/sse.ts';
 import { openAiChatProvider } from '../../../../filter/transform/providers/openai-chat/provider.ts';
 import { readUsage } from '../../../../filter/transform/providers/openai-chat/usage.ts';
 import type { UnifiedEvent, UnifiedRequest } from '../../../../filter/transform/unified.ts';
+import { needed, originalOf, targetOf } from '../original.ts';
 
-const TARGET = { model: 'm', maxOutputTokens: 100 };
+const TARGET = targetOf('m', { maxOutputTokens: 100 });
+const chat = needed(openAiChatProvider.chat);
+const native = needed(chat.native);
 
 const request = (changes: Partial<UnifiedRequest> = {}): UnifiedRequest => ({
   ...{
@@ -22,15 +26,15 @@ const request = (changes: Partial<UnifiedRequest> = {}): UnifiedRequest => ({
   ...changes,
 });
 const encode = (changes: Partial<UnifiedRequest>): JsonObject =>
-  JSON.parse(openAiChatProvider.encodeRequest(request(changes), TARGET).body);
-const sse = (text: string): SseEvent[] => new SseSplitter().push(Buffer.from(text));
+  JSON.parse(chat.encodeRequest(request(changes), TARGET).body);
+const sse = (text: string): StreamEvent[] => new SseSplitter().push(Buffer.from(text));
 const chunk = (rest: JsonObject): string =>
   `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'm-1', ...rest })}\n\n`;
 const delta = (content: JsonObject, finish_reason: string | null = null): string =>
   chunk({ choices: [{ index: 0, delta: content, finish_reason }] });
 const decode = (text: string): UnifiedEvent[] => {
   const events: UnifiedEvent[] = [];
-  const stream = openAiChatProvider.openStream((event) => events.push(event));
+  const stream = chat.openStream((event) => events.push(event));
   for (const event of sse(text)) stream.push(event);
   return events;
 };
@@ -76,19 +80,16 @@ describe('OpenAI Chat provider: request', () => {
   it('pitfall 15: always asks for usage in a stream', () => {
     expect(encode({ stream: true })).to.deep.include({ stream: true, stream_options: { include_usage: true } });
     expect([
-      ...openAiChatProvider.passThrough(
-        { model: 'a', stream: true, stream_options: { include_obfuscation: false } },
-        TARGET,
-      ),
+      ...native.edit(originalOf({ model: 'a', stream: true, stream_options: { include_obfuscation: false } }), TARGET, true),
     ]).to.deep.equal([
       ['model', '"m"'],
       ['stream_options', '{"include_obfuscation":false,"include_usage":true}'],
     ]);
-    expect([...openAiChatProvider.passThrough({ model: 'a' }, TARGET).keys()]).to.deep.equal(['model']);
+    expect([...native.edit(originalOf({ model: 'a' }), TARGET, false).keys()]).to.deep.equal(['model']);
   });
 
   it('names what is dropped, refuses what may not be lost (pitfalls 9, 27, 30)', () => {
-    const { dropped } = openAiChatProvider.encodeRequest(
+    const { dropped } = chat.encodeRequest(
       request({
         topK: 3,
         reasoning: { mode: 'budget', tokens: 9000 },
@@ -100,9 +101,17 @@ describe('OpenAI Chat provider: request', () => {
     expect(() => encode({ stop: ['1', '2', '3', '4', '5'] }))
       .to.throw(Fault)
       .with.property('param', 'stop');
-    expect(() => encode({ tools: [{ name: 'a.b' }] }))
-      .to.throw(Fault)
-      .with.property('param', 'tools[0]');
+  });
+
+  it('pitfall 9: makes tool names fit, and their beginnings stay readable', () => {
+    const named = (name: string): string => {
+      const { tools } = encode({ tools: [{ name }] }) as unknown as { tools: [{ function: { name: string } }] };
+      return tools[0].function.name;
+    };
+    expect(named('a.b')).to.equal('gw_a_2eb');
+    expect(named('x'.repeat(64))).to.equal('x'.repeat(64));
+    expect(named('x'.repeat(65))).to.match(/^gw_x{48}_[0-9a-f]{12}$/);
+    expect(named(`${'x'.repeat(80)}1`)).to.not.equal(named(`${'x'.repeat(80)}2`));
   });
 
   it('property: caller -> unified -> provider -> caller says the same', () => {
@@ -122,8 +131,10 @@ describe('OpenAI Chat provider: request', () => {
               { role: 'assistant', content: answer },
             ]),
           ];
-          const first = openAiChatCaller.parseRequest({ model: 'a', messages, ...settings } as unknown as JsonObject);
-          const again = openAiChatCaller.parseRequest(JSON.parse(openAiChatProvider.encodeRequest(first, TARGET).body));
+          const first = openAiChatCaller.parseRequest(
+            originalOf({ model: 'a', messages, ...settings } as unknown as JsonObject),
+          );
+          const again = openAiChatCaller.parseRequest(originalOf(JSON.parse(chat.encodeRequest(first, TARGET).body)));
           expect(again).to.deep.equal(first);
         },
       ),
@@ -153,7 +164,7 @@ describe('OpenAI Chat provider: answer and stream', () => {
   });
 
   it('tolerates what compatible servers leave out: ids, indices, a `stop` beside calls (providers.md 1.7)', () => {
-    const answer = openAiChatProvider.decodeAnswer({
+    const answer = chat.decodeAnswer({
       choices: [
         {
           message: { reasoning: 'r', tool_calls: [{ function: { name: 'f', arguments: { a: 1 } } }] },
@@ -168,7 +179,7 @@ describe('OpenAI Chat provider: answer and stream', () => {
         { type: 'tool_call', id: 'call_0', name: 'f', arguments: '{"a":1}' },
       ],
     });
-    expect(() => openAiChatProvider.decodeAnswer({ choices: [] })).to.throw();
+    expect(() => chat.decodeAnswer({ choices: [] })).to.throw();
   });
 
   it('decodes a stream; a finish without [DONE] is no end; usage trails', () => {
@@ -201,9 +212,11 @@ describe('OpenAI Chat provider: answer and stream', () => {
   it('a tap passes events on, drops the usage chunk that nobody asked for, and knows the end', () => {
     const usage = chunk({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 2 } });
     for (const asked of [false, true]) {
-      const tap = openAiChatProvider.openTap({ stream_options: { include_usage: asked } });
-      const verdicts = sse(`${delta({ content: 'abc' })}${usage}: ping\n\ndata: [DONE]\n\n`).map((event) => tap.see(event));
-      expect(verdicts).to.deep.equal(['pass', asked ? 'pass' : 'drop', 'pass', 'pass']);
+      const tap = native.openTap(originalOf({ stream_options: { include_usage: asked } }));
+      const verdicts = sse(`${delta({ content: 'abc' })}${usage}: ping\n\ndata: [DONE]\n\n`).map(
+        (event) => tap.see(event)?.length,
+      );
+      expect(verdicts.map((length) => length !== 0)).to.deep.equal([true, asked, true, true]);
       expect(tap).to.include({ ended: true, outputCharacters: 3, error: undefined });
       expect(tap.facts).to.deep.include({ model: 'm-1' });
       expect(tap.facts.usage).to.include({ inputUncached: 1, outputVisible: 2 });

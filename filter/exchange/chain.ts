@@ -1,0 +1,96 @@
+/** The chain of one request: which of the alias's targets can be asked at all, the first of them, and those that follow. */
+import { Fault } from '../fault.ts';
+import type { Alias, ClusterName, Target } from '../policy/policy.ts';
+import { checkTarget, isTargetsOwn, type PreparedAttempt, prepareAttempt, skipAttempt } from './attempts.ts';
+import type { Exchange } from './exchange.ts';
+
+export interface Forward {
+  /** Clusters in the order of attempts. */
+  readonly chain: readonly ClusterName[];
+  readonly first: PreparedAttempt | Promise<PreparedAttempt>;
+}
+
+/**
+ * The chain begins at the first target that can be asked, and leaves out every one that cannot: Envoy moves on only from what a
+ * provider answers, so a target that turns out in the middle to be of no use would end the chain.
+ * @throws Fault the first target's own, when none can be asked
+ */
+export function startChain(exchange: Exchange, alias: Alias): Forward {
+  let refusal: Fault | undefined;
+  for (const [index, target] of alias.chain.entries()) {
+    try {
+      const first = prepareAttempt(exchange, target, 1);
+      return { chain: restOfChain(exchange, alias, index), first };
+    } catch (error) {
+      if (!isTargetsOwn(error)) throw error;
+      skipAttempt(exchange, target, error);
+      refusal ??= error;
+    }
+  }
+  throw refusal ?? new Error('a chain without targets');
+}
+
+function restOfChain(exchange: Exchange, alias: Alias, start: number): readonly ClusterName[] {
+  const first = alias.chain[start] ?? alias.chain[0];
+  const verdicts = new Map<Target, boolean>([[first, true]]);
+  const rest = alias.chain.filter((target, index) => index > start && isAskable(exchange, target, verdicts));
+  exchange.chain = [first, ...rest];
+  const whole = alias.clusters[start] ?? [];
+  return whole.length === exchange.chain.length ? whole : exchange.chain.map(({ cluster }) => cluster);
+}
+
+function isAskable(exchange: Exchange, target: Target, verdicts: Map<Target, boolean>): boolean {
+  const known = verdicts.get(target);
+  if (known !== undefined) return known;
+  let askable = true;
+  try {
+    checkTarget(exchange, target);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    // What is wrong with the body itself is the caller's to mend: told if the first target takes it and then fails.
+    if (isTargetsOwn(error)) {
+      skipAttempt(exchange, target, error);
+      askable = false;
+    }
+  }
+  verdicts.set(target, askable);
+  return askable;
+}
+
+/**
+ * Envoy is about to send attempt `number` to `cluster`. The target is the one that the chain names for this attempt; a
+ * cluster that is not the chain's gets nothing, and so no credential either.
+ * @throws Fault when the target cannot be asked after all, such as for a credential that has run out
+ */
+export function continueChain(
+  exchange: Exchange,
+  cluster: string,
+  number: number,
+): PreparedAttempt | Promise<PreparedAttempt> {
+  const { chain } = exchange;
+  const target = chain[Math.min(number, chain.length) - 1];
+  if (target === undefined || target.cluster !== cluster) {
+    throw new Error(
+      `attempt ${number} was routed to cluster ${JSON.stringify(cluster)}, which the chain does not name there`,
+    );
+  }
+  try {
+    return prepareAttempt(exchange, target, number);
+  } catch (error) {
+    if (!isTargetsOwn(error)) throw error;
+    skipAttempt(exchange, target, error);
+    throw chainExhausted(exchange, undefined);
+  }
+}
+
+/** The terminal step of every chain. Says nothing of why: the failed attempts are in a header, our account is nobody's matter. */
+export function chainExhausted(exchange: Exchange, hintSeconds: number | undefined): Fault {
+  const retryAfterSeconds = Math.min(Math.max(hintSeconds ?? exchange.alias?.retryAfterSeconds ?? 1, 1), 300);
+  const tried = exchange.attempts.filter((attempt) => attempt.number > 0).length;
+  const alias = exchange.alias?.name ?? 'unknown';
+  return new Fault(
+    'chain_exhausted',
+    `No target of ${JSON.stringify(alias)} could answer (${tried} tried). Retry after ${retryAfterSeconds} s.`,
+    { retryAfterSeconds },
+  );
+}
