@@ -1,54 +1,96 @@
-/** Gateway keys: the provider credentials that only the gateway holds. Read at start, from files or the environment. */
-import { readFileSync } from 'node:fs';
+/** Gateway keys: the provider credentials that only the gateway holds. */
 import type { CredentialName, CredentialSource, Policy } from '../policy/policy.ts';
+import type { HeaderPairs } from '../transform/schema.ts';
+import { prepareAws } from './aws.ts';
+import { prepareAzure } from './azure.ts';
+import type { Credential, CredentialLog, OutgoingRequest, PreparedCredential } from './credential.ts';
+import { prepareGoogle } from './google.ts';
+import { prepareKey } from './plain-key.ts';
+import { CredentialProblem } from './problem.ts';
+
+export type { OutgoingRequest } from './credential.ts';
 
 export class CredentialError extends Error {
   override readonly name = 'CredentialError';
 }
 
-/** Keys stay in a private field: JSON, `util.inspect` and template strings show nothing of them. */
+/** All stays in private fields and closures: JSON, `util.inspect` and template strings show nothing of it. */
 export class Credentials {
-  readonly #keys: ReadonlyMap<CredentialName, string>;
+  readonly #credentials: ReadonlyMap<CredentialName, Credential>;
 
-  constructor(keys: ReadonlyMap<CredentialName, string>) {
-    this.#keys = keys;
+  constructor(credentials: ReadonlyMap<CredentialName, Credential>) {
+    this.#credentials = credentials;
   }
 
-  /** @throws Error for a name that the policy does not have; a compiled policy names no other */
-  gatewayKey(name: CredentialName): string {
-    const key = this.#keys.get(name);
-    if (key === undefined) throw new Error(`no gateway key ${JSON.stringify(name)}`);
-    return key;
+  /**
+   * The headers that carry credential `name`. Never waits for a token: what expires is renewed ahead, in the background.
+   * @param byKey how the target's schema carries a plain key
+   * @returns a promise where a signature has to be made
+   * @throws Fault `credential_unavailable`; Error for a name that the policy does not have. Always before a promise is returned
+   */
+  authorize(
+    name: CredentialName,
+    byKey: (gatewayKey: string) => HeaderPairs,
+    request: OutgoingRequest,
+  ): HeaderPairs | Promise<HeaderPairs> {
+    const credential = this.#credentials.get(name);
+    if (credential === undefined) throw new Error(`no gateway key ${JSON.stringify(name)}`);
+    return credential.authorize(byKey, request);
+  }
+
+  /** A provider answered 401 or 403: what can be renewed is renewed early, but not again and again. */
+  suspect(name: CredentialName): void {
+    this.#credentials.get(name)?.suspect();
+  }
+
+  /** Settles when every credential was had, or could not be had, for the first time; but after `limitMs`. Never rejects. */
+  async firstTries(limitMs: number): Promise<void> {
+    const { promise: limit, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, limitMs);
+    await Promise.race([limit, Promise.all([...this.#credentials.values()].map((credential) => credential.firstTry))]);
+    clearTimeout(timer);
+  }
+
+  /** Ends what runs in the background. What is held stays usable while it is valid. */
+  close(): void {
+    for (const credential of this.#credentials.values()) credential.close();
   }
 }
 
-/** @throws CredentialError that names every credential which cannot be had, and where it was looked for */
-export function loadCredentials(policy: Policy, environment: NodeJS.ProcessEnv): Credentials {
-  const keys = new Map<CredentialName, string>();
+const NO_LOG: CredentialLog = { info: () => undefined, warn: () => undefined };
+
+/**
+ * A token endpoint that is away is no error here: it is asked again until it answers.
+ * @throws CredentialError that names every key and file which cannot be had, and where it was looked for
+ */
+export function loadCredentials(
+  policy: Pick<Policy, 'credentials'>,
+  environment: NodeJS.ProcessEnv,
+  log: CredentialLog = NO_LOG,
+): Credentials {
+  const prepared = new Map<CredentialName, PreparedCredential>();
   const problems: string[] = [];
   for (const [name, source] of policy.credentials) {
-    const key = read(source, environment);
-    if (key.found) keys.set(name, key.value);
-    else problems.push(`credential ${JSON.stringify(name)}: ${key.problem}`);
+    try {
+      prepared.set(name, prepare(source, environment));
+    } catch (error) {
+      if (!(error instanceof CredentialProblem)) throw error;
+      problems.push(`credential ${JSON.stringify(name)}: ${error.message}`);
+    }
   }
   if (problems.length > 0) throw new CredentialError(problems.join('\n'));
-  return new Credentials(keys);
+  return new Credentials(new Map([...prepared].map(([name, start]) => [name, start({ name, log })])));
 }
 
-type Found = { found: true; value: string } | { found: false; problem: string };
-
-function read(source: CredentialSource, environment: NodeJS.ProcessEnv): Found {
-  const where = source.from === 'env' ? `environment variable ${source.variable}` : `file ${source.path}`;
-  let raw: string;
-  try {
-    raw = source.from === 'env' ? (environment[source.variable] ?? '') : readFileSync(source.path, 'utf8');
-  } catch (error) {
-    return { found: false, problem: `cannot read ${where}: ${error instanceof Error ? error.message : 'unreadable'}` };
+function prepare(source: CredentialSource, environment: NodeJS.ProcessEnv): PreparedCredential {
+  switch (source.kind) {
+    case 'key':
+      return prepareKey(source, environment);
+    case 'aws':
+      return prepareAws(source, environment);
+    case 'google':
+      return prepareGoogle(source);
+    case 'azure':
+      return prepareAzure(source, environment);
   }
-  const value = raw.trim();
-  if (value === '') return { found: false, problem: `${where} is not set or empty` };
-  // It becomes a header value: a line break inside would be a second header.
-  if (!/^[\x21-\x7e]+$/.test(value))
-    return { found: false, problem: `${where} holds white space or control characters inside the key` };
-  return { found: true, value };
 }

@@ -102,9 +102,10 @@ function encodedChain(chain: readonly ClusterName[]): Buffer {
 export function chainMetadata(
   exchangeId: string,
   chain: readonly ClusterName[],
+  guarded: boolean,
 ): Pick<ProcessingResponse, 'dynamicMetadata' | 'typedDynamicMetadata'> {
   return {
-    dynamicMetadata: { [EXCHANGE_NAMESPACE]: { id: exchangeId, cluster: chain[0] } },
+    dynamicMetadata: { [EXCHANGE_NAMESPACE]: { id: exchangeId, cluster: chain[0], ...(guarded ? { guard: true } : {}) } },
     typedDynamicMetadata: { [CHAIN_NAMESPACE]: { typeUrl: OVERRIDE_TYPE, value: encodedChain(chain) } },
   };
 }

@@ -178,7 +178,10 @@ function forwarded(exchange: Exchange, chain: readonly ClusterName[], first: Pre
     ['x-envoy-max-retries', String(chain.length - 1)],
     ['x-envoy-upstream-rq-per-try-timeout-ms', String(exchange.attemptDeadlineMs)],
   ]);
-  return { ...messages.requestBodyAnswer(change, first.body), ...messages.chainMetadata(exchange.id, chain) };
+  return {
+    ...messages.requestBodyAnswer(change, first.body),
+    ...messages.chainMetadata(exchange.id, chain, exchange.alias?.guardMs !== undefined && chain.length > 1),
+  };
 }
 
 function wholeBody(chunks: readonly Buffer[]): Buffer {

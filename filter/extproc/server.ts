@@ -21,6 +21,7 @@ import {
   type ProcessingRequest,
   ProcessingResponse,
 } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
+import { serveGuard } from './guard-stream.ts';
 import { serveRequest } from './request-stream.ts';
 
 /** A 40 MiB body, its translation and their headers fit; grpc-js's own limit is 4 MiB. */
@@ -56,6 +57,9 @@ export async function startFilterServer(socketPath: string, gateway: Gateway): P
       switch (call.metadata.get('x-gateway-stream')[0]) {
         case 'attempt':
           serveAttempt(call, gateway);
+          return;
+        case 'guard':
+          serveGuard(call, gateway);
           return;
         case 'failure':
           serveFailure(call, gateway);

@@ -1,6 +1,7 @@
 /** Attempts: what became of each target that was asked, in one word. Envoy makes them; the filter learns of them. */
 import type { Target } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
+import type { ProviderErrorKind } from '../transform/unified.ts';
 
 /** Why a target did not answer. Published: callers read it in `x-gateway-failed-attempts`, auditors in the record. */
 export type AttemptFailure =
@@ -56,6 +57,32 @@ export function failureOfStatus(status: number): AttemptFailure {
       return 'overloaded';
     default:
       return status >= 500 ? 'server_error' : 'request_refused';
+  }
+}
+
+/** The same words for what a provider said in a body. */
+export function failureOfKind(kind: ProviderErrorKind): AttemptFailure {
+  switch (kind) {
+    case 'authentication':
+    case 'permission':
+      return 'credential_refused';
+    case 'billing':
+      return 'billing';
+    case 'not_found':
+      return 'model_not_found';
+    case 'rate_limit':
+      return 'rate_limited';
+    case 'timeout':
+      return 'deadline_exceeded';
+    case 'overloaded':
+      return 'overloaded';
+    case 'server_error':
+      return 'server_error';
+    case 'invalid_request':
+    case 'context_too_long':
+    case 'too_large':
+    case 'content_refused':
+      return 'request_refused';
   }
 }
 

@@ -1,7 +1,7 @@
 /** Resolves every name of a policy document and freezes the result. */
-import { resolve } from 'node:path';
-import { UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
+import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema } from '../transform/registry.ts';
+import { compileCredential, refuseForeignHost } from './compile-credential.ts';
 import type { AliasDocument, CallerKeyDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
 import type {
   Alias,
@@ -22,6 +22,7 @@ import { suggest } from './suggest.ts';
 const DEFAULT_PLAIN_DEADLINE_MS = 600_000;
 const DEFAULT_STREAM_DEADLINE_MS = 30_000;
 const DEFAULT_STREAM_IDLE_MS = 60_000;
+const DEFAULT_FIRST_CONTENT_MS = 20_000;
 const DEFAULT_RETRY_AFTER_MS = 5_000;
 
 export type Compiled =
@@ -31,19 +32,14 @@ export type Compiled =
 export function compile(document: PolicyDocument, about: { version: string; baseDirectory: string }): Compiled {
   const problems: Problem[] = [];
   const credentials = new Map<CredentialName, CredentialSource>();
-  for (const [name, source] of Object.entries(document.credentials ?? {})) {
-    credentials.set(
-      name as CredentialName,
-      Object.freeze(
-        source.file === undefined
-          ? { from: 'env', variable: source.env ?? '' }
-          : { from: 'file', path: resolve(about.baseDirectory, source.file) },
-      ),
-    );
+  for (const [name, credential] of Object.entries(document.credentials ?? {})) {
+    const place = { at: ['credentials', name], baseDirectory: about.baseDirectory, problems };
+    credentials.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
   }
+  const { models } = readModelTable();
   const targets = new Map<TargetId, Target>();
   for (const [id, target] of Object.entries(document.targets)) {
-    const compiled = compileTarget(id, target, credentials, problems);
+    const compiled = compileTarget(id, target, credentials, models, problems);
     if (compiled !== undefined) targets.set(compiled.id, compiled);
   }
   const aliases = new Map<AliasName, Alias>();
@@ -70,6 +66,7 @@ function compileTarget(
   id: string,
   target: TargetDocument,
   credentials: ReadonlyMap<CredentialName, CredentialSource>,
+  models: Readonly<Record<string, ModelRow>>,
   problems: Problem[],
 ): Target | undefined {
   const credential = target.credential as CredentialName | undefined;
@@ -79,8 +76,19 @@ function compileTarget(
       message: `no credential ${JSON.stringify(credential)}; ${suggest(credential, credentials.keys())}`,
     });
   }
+  if (credential !== undefined)
+    refuseForeignHost(target.host, credentials.get(credential), ['targets', id, 'host'], problems);
   const schema = providerSchema(target.schema);
   if (schema === undefined) return undefined;
+  const { maxOutputTokens: known, ...row } = models[target.base_model ?? target.model] ?? {};
+  const maxOutputTokens = target.max_output_tokens ?? known ?? (schema.chat === undefined ? 1 : undefined);
+  if (maxOutputTokens === undefined) {
+    problems.push({
+      at: ['targets', id, 'max_output_tokens'],
+      message: `is missing, and nothing is known of the model ${JSON.stringify(target.base_model ?? target.model)}: set it, or base_model`,
+    });
+    return undefined;
+  }
   return Object.freeze({
     id: id as TargetId,
     cluster: target.cluster as ClusterName,
@@ -89,10 +97,20 @@ function compileTarget(
     basePath: target.base_path?.replace(/\/$/, ''),
     query: target.query ?? '',
     host: target.host,
-    capabilities: UNKNOWN_MODEL,
+    capabilities: Object.freeze({ ...UNKNOWN_MODEL, ...row, ...camelCased(target.capabilities ?? {}) }),
     credential,
-    maxOutputTokens: target.max_output_tokens,
+    maxOutputTokens,
   });
+}
+
+/** The document's words are snake_case; its schema has checked names and values. */
+function camelCased(overrides: Readonly<Record<string, unknown>>): Partial<Capabilities> {
+  return Object.fromEntries(
+    Object.entries(overrides).map(([name, value]) => [
+      name.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
+      value,
+    ]),
+  );
 }
 
 function compileAlias(
@@ -116,6 +134,7 @@ function compileAlias(
     name: name as AliasName,
     chain: Object.freeze([first, ...rest] as const),
     clusters: Object.freeze(chain.map((_, from) => Object.freeze(chain.slice(from).map((target) => target.cluster)))),
+    guardMs: alias.guard === undefined ? undefined : (milliseconds(alias.guard.first_content) ?? DEFAULT_FIRST_CONTENT_MS),
     strict: alias.strict ?? false,
     attemptDeadlineMs: Object.freeze({
       plain: milliseconds(alias.attempt_deadline?.plain) ?? DEFAULT_PLAIN_DEADLINE_MS,

@@ -1,12 +1,53 @@
 /** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
 import { isNode, LineCounter, parseDocument } from 'yaml';
+import type { AwsService, KeyHeader } from './policy.ts';
 
 export interface PolicyDocument {
   readonly version: 1;
-  readonly credentials?: Readonly<Record<string, { readonly file?: string; readonly env?: string }>>;
+  readonly credentials?: Readonly<Record<string, CredentialDocument>>;
   readonly targets: Readonly<Record<string, TargetDocument>>;
   readonly aliases: Readonly<Record<string, AliasDocument>>;
   readonly tenants: Readonly<Record<string, { readonly caller_keys: readonly CallerKeyDocument[] }>>;
+}
+
+/** One of file, env, aws, google and azure. */
+export interface CredentialDocument extends SecretDocument {
+  readonly header?: KeyHeader;
+  readonly aws?: AwsDocument;
+  readonly google?: GoogleDocument;
+  readonly azure?: AzureDocument;
+}
+
+export interface SecretDocument {
+  readonly file?: string;
+  readonly env?: string;
+}
+
+export interface AwsDocument {
+  readonly region: string;
+  readonly service?: AwsService;
+  readonly source: 'static' | 'default' | 'profile' | 'web_identity' | 'container' | 'imds';
+  readonly profile?: string;
+  readonly role_arn?: string;
+  readonly token_file?: string;
+  readonly access_key_id?: SecretDocument;
+  readonly secret_access_key?: SecretDocument;
+  readonly session_token?: SecretDocument;
+}
+
+export interface GoogleDocument {
+  readonly source: 'service_account' | 'workload_identity' | 'metadata' | 'default';
+  readonly file?: string;
+}
+
+export interface AzureDocument {
+  readonly source: 'client_secret' | 'federated_token' | 'managed_identity';
+  readonly tenant_id?: string;
+  readonly client_id?: string;
+  readonly secret?: SecretDocument;
+  readonly token_file?: string;
+  readonly scope?: string;
+  readonly authority?: string;
 }
 
 export interface TargetDocument {
@@ -17,12 +58,15 @@ export interface TargetDocument {
   readonly query?: string;
   readonly host?: string;
   readonly credential?: string;
-  readonly max_output_tokens: number;
+  readonly max_output_tokens?: number;
+  readonly base_model?: string;
+  readonly capabilities?: Readonly<Record<string, unknown>>;
 }
 
 export interface AliasDocument {
   readonly chain: readonly string[];
   readonly strict?: boolean;
+  readonly guard?: { readonly first_content?: string };
   readonly attempt_deadline?: { readonly plain?: string; readonly stream?: string };
   readonly stream_idle?: string;
   readonly retry_after?: string;

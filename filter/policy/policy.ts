@@ -43,6 +43,8 @@ export interface Alias {
   readonly chain: readonly [Target, ...Target[]];
   /** `clusters[n]`: the clusters of the chain from its target `n` on. One and the same lists for every request. */
   readonly clusters: readonly (readonly ClusterName[])[];
+  /** Time until the first content of an answer, for an alias that holds answers back until then; undefined: it does not. */
+  readonly guardMs: number | undefined;
   /** Refuses what a translation would have to drop, the advisory too. */
   readonly strict: boolean;
   /** Time that each attempt has to answer with response headers, by the kind of answer that was asked for. */
@@ -69,6 +71,72 @@ export interface Target extends EncodeTarget {
 }
 
 /** Where a gateway key comes from; the policy never holds it. */
-export type CredentialSource =
+export type CredentialSource = KeyCredential | AwsCredential | GoogleCredential | AzureCredential;
+
+/** A secret's place. */
+export type SecretSource =
   | { readonly from: 'file'; readonly path: string }
   | { readonly from: 'env'; readonly variable: string };
+
+/** A key that is sent as it is. */
+export interface KeyCredential {
+  readonly kind: 'key';
+  readonly secret: SecretSource;
+  /** The header that carries it, where that is not the one of the target's schema. `authorization` is sent as Bearer. */
+  readonly header: KeyHeader | undefined;
+}
+
+export type KeyHeader = 'authorization' | 'x-api-key' | 'api-key' | 'x-goog-api-key';
+
+/** A signature (SigV4), made for each request. */
+export interface AwsCredential {
+  readonly kind: 'aws';
+  readonly region: string;
+  readonly service: AwsService;
+  readonly source: AwsSource;
+  /** Assumed with what the source gives. */
+  readonly roleArn: string | undefined;
+}
+
+export type AwsService = 'bedrock' | 'bedrock-mantle';
+
+export type AwsSource =
+  | { readonly kind: 'static'; readonly keys: AwsStaticKeys }
+  | { readonly kind: 'default' | 'profile'; readonly profile: string | undefined }
+  /** `tokenFile`: absent, the environment says (AWS_WEB_IDENTITY_TOKEN_FILE). */
+  | { readonly kind: 'web_identity'; readonly tokenFile: string | undefined }
+  | { readonly kind: 'container' | 'imds' };
+
+export interface AwsStaticKeys {
+  readonly accessKeyId: SecretSource;
+  readonly secretAccessKey: SecretSource;
+  readonly sessionToken: SecretSource | undefined;
+}
+
+/** An OAuth access token of Google's, scope cloud-platform. */
+export interface GoogleCredential {
+  readonly kind: 'google';
+  readonly source:
+    | { readonly kind: 'service_account' | 'workload_identity'; readonly file: string }
+    | { readonly kind: 'metadata' | 'default' };
+}
+
+/** An Entra access token. */
+export interface AzureCredential {
+  readonly kind: 'azure';
+  readonly scope: string;
+  readonly source: AzureSource;
+}
+
+/** What is absent, the environment says (AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE, AZURE_AUTHORITY_HOST). */
+export type AzureSource =
+  | ({ readonly kind: 'client_secret'; readonly secret: SecretSource } & AzureApplication)
+  | ({ readonly kind: 'federated_token'; readonly tokenFile: string | undefined } & AzureApplication)
+  | { readonly kind: 'managed_identity'; readonly clientId: string | undefined };
+
+export interface AzureApplication {
+  readonly tenantId: string | undefined;
+  readonly clientId: string | undefined;
+  /** Base URL without a slash at the end. */
+  readonly authority: string | undefined;
+}

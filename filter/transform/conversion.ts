@@ -7,8 +7,10 @@
  */
 import type { Fault } from '../fault.ts';
 import { type JsonObject, parseObject } from '../json.ts';
+import { fitToModel } from './capabilities/fit.ts';
 import type { Framing, StreamEvent } from './codecs/framing.ts';
 import { replaceMembers } from './codecs/json-patch.ts';
+import { unwrapJsonTool, unwrappingJsonTool } from './codecs/json-tool.ts';
 import { toolNamed } from './codecs/safe-names.ts';
 import { SSE } from './codecs/sse.ts';
 import type { EmbeddingsAnswer } from './embeddings.ts';
@@ -191,13 +193,19 @@ class Translating implements Conversion {
   encode(original: OriginalRequest, target: EncodeTarget): ConvertedRequest {
     original.unified ??= this.#caller.parseRequest(original);
     const { unified } = original;
-    const { body, dropped } = this.#chat.encodeRequest(unified, target);
-    return { body: Buffer.from(body), dropped: [...unified.unmapped, ...dropped], headers: JSON_BODY };
+    const fitted = fitToModel(unified, target);
+    const { body, dropped } = this.#chat.encodeRequest(fitted.request, target);
+    return {
+      body: Buffer.from(body),
+      dropped: [...unified.unmapped, ...fitted.dropped, ...dropped],
+      headers: JSON_BODY,
+    };
   }
 
   answer(body: Buffer, original: OriginalRequest): ConvertedAnswer {
     const answer = this.#chat.decodeAnswer(jsonOf(body));
     restoreToolNames(answer, original);
+    unwrapJsonTool(answer);
     const facts: AnswerFacts = { model: answer.model };
     if (answer.usage !== undefined) facts.usage = answer.usage;
     return { body: Buffer.from(this.#caller.encodeAnswer(answer, original)), facts };
@@ -223,12 +231,13 @@ class TranslatedStream implements Carrier {
     this.#caller = caller;
     this.#writer = caller.openStream(original);
     const tools = toolNames(original);
-    this.#decoder = chat.openStream((event) => {
+    const emit = unwrappingJsonTool((event) => {
       if (this.ended || this.error !== undefined) return;
       this.#note(event);
       if (this.error !== undefined) return;
       this.#out += this.#writer.write(event.type === 'tool_call' ? { ...event, name: toolNamed(event.name, tools) } : event);
     });
+    this.#decoder = chat.openStream(emit);
   }
 
   carry(event: StreamEvent): Buffer {

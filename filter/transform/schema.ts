@@ -14,9 +14,6 @@ import type { ProviderError, UnifiedAnswer, UnifiedEvent, UnifiedRequest, Usage 
 
 export type HeaderPairs = readonly (readonly [name: string, value: string])[];
 
-/** chat: a conversation. pass_through: OpenAI's endpoints that reach only targets of OpenAI's own shape. */
-type Operation = 'chat' | 'count_tokens' | 'embeddings' | 'pass_through';
-
 /** What the request line says. */
 export interface RequestLine {
   /** Without query. */

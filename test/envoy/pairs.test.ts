@@ -312,6 +312,6 @@ describe('all four pairs, through Envoy, with the official SDKs', () => {
         prompt_cache_key: 'k',
       })
       .withResponse();
-    expect(response.headers.get('x-gateway-dropped-fields')).to.equal('prompt_cache_key, seed');
+    expect(response.headers.get('x-gateway-dropped-fields')).to.equal('seed, prompt_cache_key');
   });
 });

@@ -35,6 +35,7 @@ export function parseRequest(body: JsonObject): UnifiedRequest {
     topK: optional.number(body['top_k'], 'top_k'),
     stop: parseStop(body['stop_sequences']),
     reasoning,
+    serviceTier: parseTier(body['service_tier']),
     endUser: optional.string(metadata?.['user_id'], 'metadata.user_id'),
     stream: optional.boolean(body['stream'], 'stream') ?? false,
     unmapped: [...unreadMembers(body), ...lost],
@@ -108,6 +109,11 @@ function parseStop(value: Json | undefined): string[] {
     }
     return stop;
   });
+}
+
+function parseTier(value: Json | undefined): UnifiedRequest['serviceTier'] {
+  if (value === undefined || value === null) return undefined;
+  return oneOf(value, 'service_tier', ['auto', 'standard_only']) === 'auto' ? 'auto' : 'default';
 }
 
 /** One word for two fields: a budget or a switch-off outweighs the effort; what goes under is named. */

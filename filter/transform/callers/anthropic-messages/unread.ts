@@ -5,7 +5,7 @@
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
 
 const TOP = known(
-  'model max_tokens messages system tools tool_choice stop_sequences temperature top_p top_k metadata thinking output_config stream',
+  'model max_tokens messages system tools tool_choice stop_sequences temperature top_p top_k metadata thinking output_config service_tier stream',
 );
 const MESSAGE = known('role content');
 const TOOL = known('type name description input_schema strict cache_control');

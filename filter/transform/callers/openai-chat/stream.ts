@@ -1,8 +1,9 @@
 /** Unified events -> `chat.completion.chunk` events, one writer per answer. */
 import { isObject, type JsonObject } from '../../../json.ts';
+import { type Sealed, showSealed, unseal } from '../../codecs/sealed-reasoning.ts';
 import type { CallerStream, OriginalRequest } from '../../schema.ts';
 import type { UnifiedEvent, Usage } from '../../unified.ts';
-import { completionId, FINISH_REASONS, usageObject } from './answer.ts';
+import { completionId, encodeLogprobs, FINISH_REASONS, signatureOfCall, usageObject } from './answer.ts';
 
 export function openStream({ json: body }: OriginalRequest): CallerStream {
   const options = body['stream_options'];
@@ -14,6 +15,10 @@ export function openStream({ json: body }: OriginalRequest): CallerStream {
   let id = '';
   let model = '';
   let usage: Usage | undefined;
+  /** Reasoning since the last signature: a block is told whole, with its signature. */
+  let thinking = '';
+  /** Of the call that comes next. */
+  let signature: Sealed | undefined;
 
   const event = (choices: JsonObject[], last?: Usage): string => {
     const chunk: JsonObject = { id, object: 'chat.completion.chunk', created, model, choices };
@@ -51,14 +56,19 @@ export function openStream({ json: body }: OriginalRequest): CallerStream {
         case 'refusal':
           return delta(unified.choice, { refusal: unified.text });
         case 'reasoning':
+          thinking += unified.text;
           return delta(unified.choice, { reasoning_content: unified.text });
-        case 'tool_call':
+        case 'tool_call': {
+          const signed = signatureOfCall(signature);
+          signature = undefined;
           silentCalls.set(`${unified.choice}:${unified.call}`, { function: { arguments: '{}' } });
           return call(unified.choice, unified.call, {
             id: unified.id,
             type: 'function',
             function: { name: unified.name, arguments: '' },
+            ...signed,
           });
+        }
         case 'tool_call_arguments':
           if (unified.fragment === '') return '';
           silentCalls.delete(`${unified.choice}:${unified.call}`);
@@ -73,11 +83,26 @@ export function openStream({ json: body }: OriginalRequest): CallerStream {
           return '';
         case 'end':
           return `${usageWanted && usage !== undefined ? event([], usage) : ''}data: [DONE]\n\n`;
-        // No place in this schema: signatures and sealed reasoning mean something only to the model that made them.
-        case 'reasoning_signature':
-        case 'reasoning_redacted':
-        case 'part_end':
+        case 'reasoning_signature': {
+          const thought = thinking;
+          thinking = '';
+          // Gemini's belongs to the call that follows.
+          if (unseal(unified.signature, 'gemini') !== undefined) {
+            signature = unified.signature;
+            return '';
+          }
+          const block = { type: 'thinking', thinking: thought, signature: showSealed(unified.signature, 'anthropic') };
+          return delta(unified.choice, { thinking_blocks: [block] });
+        }
+        case 'reasoning_redacted': {
+          const block = { type: 'redacted_thinking', data: showSealed(unified.data, 'anthropic') };
+          return delta(unified.choice, { thinking_blocks: [block] });
+        }
         case 'logprobs':
+          return event([
+            { index: unified.choice, delta: {}, logprobs: encodeLogprobs(unified.tokens), finish_reason: null },
+          ]);
+        case 'part_end':
         case 'error':
           return '';
       }

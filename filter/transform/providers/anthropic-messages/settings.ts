@@ -41,6 +41,9 @@ export function encodeSampling(request: UnifiedRequest, dropped: Set<string>): J
   if (request.frequencyPenalty !== undefined) dropped.add('frequency_penalty');
   if (request.presencePenalty !== undefined) dropped.add('presence_penalty');
   if (request.metadata !== undefined) dropped.add('metadata');
+  if (request.verbosity !== undefined) dropped.add('verbosity');
+  if (request.promptCacheKey !== undefined) dropped.add('prompt_cache_key');
+  const tier = encodeTier(request.serviceTier, dropped);
   return {
     ...(temperature === undefined ? {} : { temperature }),
     // Newer models refuse the field whatever it says; 1 is the default, so leaving it out says the same.
@@ -48,7 +51,14 @@ export function encodeSampling(request: UnifiedRequest, dropped: Set<string>): J
     ...(topK === undefined ? {} : { top_k: topK }),
     ...(stop.length === 0 ? {} : { stop_sequences: stop }),
     ...(endUser === undefined ? {} : { metadata: { user_id: endUser } }),
+    ...(tier === undefined ? {} : { service_tier: tier }),
   };
+}
+
+/** The provider knows two: take priority capacity when there is some, or never. */
+function encodeTier(tier: UnifiedRequest['serviceTier'], dropped: Set<string>): string | undefined {
+  if (tier === 'flex' || tier === 'priority') dropped.add('service_tier');
+  return tier === 'default' || tier === 'flex' ? 'standard_only' : tier === undefined ? undefined : 'auto';
 }
 
 export function encodeFormat(format: OutputFormat | undefined, dropped: Set<string>): JsonObject | undefined {

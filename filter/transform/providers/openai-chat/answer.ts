@@ -2,7 +2,7 @@
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
 import { originalName } from '../../codecs/safe-names.ts';
 import type { AnswerFacts } from '../../schema.ts';
-import type { AssistantPart, Choice, FinishReason, UnifiedAnswer } from '../../unified.ts';
+import type { AssistantPart, Choice, FinishReason, TokenLogprob, UnifiedAnswer } from '../../unified.ts';
 import { readUsage } from './usage.ts';
 
 export function finishReason(value: Json | undefined): FinishReason {
@@ -61,8 +61,25 @@ function decodeChoice(choice: JsonObject, index: number): Choice {
   return {
     index: typeof choice['index'] === 'number' ? choice['index'] : index,
     parts,
+    ...logprobsOf(choice),
     // Some local servers say `stop` beside tool calls (providers.md 1.7).
     finish: calls.length > 0 && (reported === 'stop' || reported === 'unknown') ? 'tool_calls' : reported,
+  };
+}
+
+/** Of the text's tokens; tolerant of entries that are none. */
+export function logprobsOf(choice: JsonObject): { logprobs?: TokenLogprob[] } {
+  const { logprobs } = choice;
+  if (!isObject(logprobs) || !Array.isArray(logprobs['content'])) return {};
+  const read = (entry: JsonObject): { token: string; logprob: number } => ({
+    token: String(entry['token'] ?? ''),
+    logprob: Number(entry['logprob'] ?? 0),
+  });
+  return {
+    logprobs: logprobs['content'].filter(isObject).map((entry) => {
+      const { top_logprobs } = entry;
+      return { ...read(entry), top: (Array.isArray(top_logprobs) ? top_logprobs : []).filter(isObject).map(read) };
+    }),
   };
 }
 

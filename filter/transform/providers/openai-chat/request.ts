@@ -59,6 +59,9 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
     if (request.logprobs.top > 0) set('top_logprobs', request.logprobs.top);
   }
   set('reasoning_effort', encodeReasoning(request.reasoning, dropped));
+  set('verbosity', request.verbosity);
+  set('service_tier', request.serviceTier);
+  set('prompt_cache_key', request.promptCacheKey);
   set('safety_identifier', request.endUser);
   set('metadata', request.metadata);
   if (request.stream) {

@@ -4,7 +4,7 @@ import type { StreamEvent } from '../../codecs/framing.ts';
 import { originalName } from '../../codecs/safe-names.ts';
 import type { ProviderStream } from '../../schema.ts';
 import type { UnifiedEvent } from '../../unified.ts';
-import { finishReason, reasoningText } from './answer.ts';
+import { finishReason, logprobsOf, reasoningText } from './answer.ts';
 import { streamError } from './error.ts';
 import { readUsage } from './usage.ts';
 
@@ -69,6 +69,8 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
       for (const [at, choice] of chunk['choices'].filter(isObject).entries()) {
         const index = typeof choice['index'] === 'number' ? choice['index'] : at;
         if (isObject(choice['delta'])) decodeDelta(index, choice['delta']);
+        const { logprobs } = logprobsOf(choice);
+        if (logprobs !== undefined && logprobs.length > 0) emit({ type: 'logprobs', choice: index, tokens: logprobs });
         const reason = choice['finish_reason'];
         if (reason === undefined || reason === null) continue;
         const reported = finishReason(reason);

@@ -382,8 +382,8 @@ describe('Anthropic Messages caller: request', () => {
           { role: 'assistant', content: [{ type: 'text', text: 'Yes.', citations: null }] },
         ],
       });
+      expect(parseRequest(body).serviceTier).to.equal('default');
       expect(parseRequest(body).unmapped).to.have.members([
-        'service_tier',
         'cache_control',
         'thinking.display',
         'output_config.task_budget',

@@ -130,11 +130,14 @@ describe('OpenAI Chat caller: request', () => {
         tool_choice: { type: 'function', function: { name: 'f' } },
       },
       response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { type: 'object' }, strict: true } },
-      verbosity: 'low',
+      ...{ verbosity: 'low', service_tier: 'fast', prompt_cache_key: 'k', prediction: {} },
     });
     expect(request).to.deep.include({
       ...{
         maxOutputTokens: 7,
+        verbosity: 'low',
+        serviceTier: 'priority',
+        promptCacheKey: 'k',
         temperature: 0.5,
         topP: 0.9,
         stop: ['x'],
@@ -152,7 +155,7 @@ describe('OpenAI Chat caller: request', () => {
         toolChoice: { mode: 'tool', name: 'f' },
       },
       outputFormat: { type: 'json_schema', name: 'n', description: undefined, schema: { type: 'object' }, strict: true },
-      unmapped: ['verbosity'],
+      unmapped: ['prediction'],
     });
   });
 

@@ -1,0 +1,122 @@
+/**
+ * The guard of an alias that asked for one: holds each answer back until it is seen to be one. What begins well and then turns out to
+ * be an error, a stall or nothing, before the caller had any of it, is turned into a failure that Envoy moves on from.
+ *
+ * It stands in the answer's way and costs a second stream per attempt: opt-in (policy, `aliases.<name>.guard`).
+ */
+import { failureOfKind } from '../fallback/attempt.ts';
+import type { FrameSplitter } from '../transform/codecs/framing.ts';
+import type { ProviderStream } from '../transform/schema.ts';
+import type { ProviderError, ProviderErrorKind, UnifiedEvent } from '../transform/unified.ts';
+import type { Exchange } from './exchange.ts';
+import type { HeaderView } from './http.ts';
+
+/** What the guard found: nothing yet, an answer that may go on, or one that another target should give. */
+export type Verdict = 'wait' | 'pass' | 'move_on';
+
+/** What a provider says with a 4xx and another target may see otherwise. */
+const MOVES_ON: ReadonlySet<ProviderErrorKind> = new Set([
+  'context_too_long',
+  'too_large',
+  'authentication',
+  'permission',
+  'billing',
+  'not_found',
+  'rate_limit',
+  'timeout',
+  'overloaded',
+  'server_error',
+]);
+
+/** Larger bodies of errors are no errors of a provider's schema. */
+const MAX_ERROR_BYTES = 1024 * 1024;
+
+export class AnswerGuard {
+  readonly #exchange: Exchange;
+  readonly #number: number;
+  #headers: HeaderView | undefined;
+  #stream: { splitter: FrameSplitter; decoder: ProviderStream } | undefined;
+  #found: Verdict = 'wait';
+  #error: ProviderError | undefined;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(exchange: Exchange, number: number) {
+    this.#exchange = exchange;
+    this.#number = number;
+  }
+
+  onHeaders(headers: HeaderView): Verdict {
+    const { chain, head, attempts } = this.#exchange;
+    const target = attempts.findLast(({ number }) => number === this.#number)?.target;
+    // Nobody comes after the last one: what it says is the answer.
+    if (target === undefined || this.#number >= chain.length) return 'pass';
+    this.#headers = headers;
+    const status = Number(headers.get(':status') ?? 0);
+    if (status >= 400) return 'wait';
+    const { chat } = target.schema;
+    if (head?.stream !== true || chat === undefined) return 'pass';
+    this.#stream = { splitter: chat.framing.open(), decoder: chat.openStream((event) => this.#note(event)) };
+    return 'wait';
+  }
+
+  onBody(chunk: Buffer, ended: boolean): Verdict {
+    if (this.#stream === undefined) return this.#collect(chunk, ended);
+    try {
+      for (const event of this.#stream.splitter.push(chunk)) {
+        this.#stream.decoder.push(event);
+        if (this.#found !== 'wait') break;
+      }
+    } catch {
+      this.#found = 'move_on';
+    }
+    if (this.#found === 'wait' && ended) this.#found = 'move_on';
+    if (this.#found === 'move_on') this.#fail(this.#error === undefined ? 'no_answer' : failureOfKind(this.#error.kind));
+    return this.#found;
+  }
+
+  /** Nothing of content came in the time that the alias gives. */
+  onStall(): Verdict {
+    this.#fail('deadline_exceeded');
+    return 'move_on';
+  }
+
+  #note(event: UnifiedEvent): void {
+    if (this.#found !== 'wait') return;
+    switch (event.type) {
+      case 'start':
+      case 'usage':
+      case 'part_end':
+        return;
+      case 'error':
+        this.#error = event.error;
+        this.#found = 'move_on';
+        return;
+      default:
+        this.#found = 'pass';
+    }
+  }
+
+  #collect(chunk: Buffer, ended: boolean): Verdict {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes > MAX_ERROR_BYTES) return 'pass';
+    if (!ended) return 'wait';
+    const headers = this.#headers;
+    const attempt = this.#exchange.attempts.findLast(({ number }) => number === this.#number);
+    if (headers === undefined || attempt === undefined) return 'pass';
+    const status = Number(headers.get(':status') ?? 0);
+    const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), Buffer.concat(this.#chunks));
+    if (!MOVES_ON.has(error.kind)) return 'pass';
+    attempt.status = status;
+    this.#fail(failureOfKind(error.kind));
+    return 'move_on';
+  }
+
+  #fail(outcome: ReturnType<typeof failureOfKind>): void {
+    const attempt = this.#exchange.attempts.findLast(({ number }) => number === this.#number);
+    if (attempt === undefined) return;
+    attempt.outcome = outcome;
+    attempt.endedAt = performance.now();
+  }
+}
