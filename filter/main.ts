@@ -13,13 +13,16 @@ import { readSettings, SettingsError } from './settings.ts';
 
 /** Streams in flight get this long when the process is told to end. */
 const DRAIN_MS = 30_000;
+/** The first requests should find their credentials; a token endpoint that is away must not keep the others waiting. */
+const FIRST_CREDENTIALS_MS = 5_000;
 
 const log = pino({ base: { process: 'filter' }, timestamp: pino.stdTimeFunctions.isoTime });
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   const policy = loadPolicy(settings.policyPath);
-  const credentials = loadCredentials(policy, process.env);
+  const credentials = loadCredentials(policy, process.env, log);
+  await credentials.firstTries(FIRST_CREDENTIALS_MS);
   const auditLog = await AuditLog.open(settings.auditDirectory, log);
   const exchanges: Exchanges = new Map();
   const metrics = createMetrics({
@@ -55,6 +58,7 @@ async function main(): Promise<void> {
     await server.drain(DRAIN_MS);
     // What still waits for Envoy's word on how it ended is audited without it.
     for (const exchange of exchanges.values()) settle(exchange, 'caller_left');
+    credentials.close();
     await auditLog.close();
     await admin.close();
     log.info('filter has stopped');

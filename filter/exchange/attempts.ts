@@ -136,6 +136,9 @@ export function onFailedAttempt(exchange: Exchange, number: number, headers: Hea
   attempt.outcome = failureOfStatus(status);
   attempt.status = status;
   attempt.endedAt = performance.now();
+  // A token may have been withdrawn before its time: one early renewal (rate limited) tells.
+  const { credential } = attempt.target;
+  if ((status === 401 || status === 403) && credential !== undefined) exchange.gateway.credentials.suspect(credential);
 }
 
 /** How Envoy says that a request ended in disorder. */
