@@ -49,10 +49,13 @@ module.exports = {
       { path: '^filter/transform/(callers|providers)/[^/]+/', pathNot: '^filter/transform/callers/$1/' },
     ),
     edge(
-      'providers-do-not-know-each-other',
-      'n + m, never pairs',
+      'providers-know-each-others-face-alone',
+      'n + m, never pairs; a platform that carries a schema of another wraps its public face',
       { path: '^filter/transform/providers/([^/]+)/' },
-      { path: '^filter/transform/(callers|providers)/[^/]+/', pathNot: '^filter/transform/providers/$1/' },
+      {
+        path: '^filter/transform/(callers|providers)/[^/]+/',
+        pathNot: ['^filter/transform/providers/$1/', '^filter/transform/providers/[^/]+/provider\\.ts$'],
+      },
     ),
     edge('product-knows-no-test', 'tests know the product', { path: '^filter/' }, { path: '^test/' }),
   ],

@@ -1,13 +1,15 @@
 /** Every schema that the gateway knows. A new one is a folder and a line here. */
 import { anthropicMessagesCaller } from './callers/anthropic-messages/caller.ts';
 import { openAiChatCaller } from './callers/openai-chat/caller.ts';
+import { openAiResponsesCaller } from './callers/openai-responses/caller.ts';
 import { anthropicMessagesProvider } from './providers/anthropic-messages/provider.ts';
 import { openAiChatProvider } from './providers/openai-chat/provider.ts';
+import { openAiResponsesProvider } from './providers/openai-responses/provider.ts';
 import type { CallerSchema, ProviderSchema } from './schema.ts';
 
-export const callerSchemas: readonly CallerSchema[] = [openAiChatCaller, anthropicMessagesCaller];
+export const callerSchemas: readonly CallerSchema[] = [openAiChatCaller, openAiResponsesCaller, anthropicMessagesCaller];
 
-const PROVIDERS: readonly ProviderSchema[] = [openAiChatProvider, anthropicMessagesProvider];
+const PROVIDERS: readonly ProviderSchema[] = [openAiChatProvider, openAiResponsesProvider, anthropicMessagesProvider];
 
 const PROVIDERS_BY_NAME: ReadonlyMap<string, ProviderSchema> = new Map(PROVIDERS.map((schema) => [schema.name, schema]));
 

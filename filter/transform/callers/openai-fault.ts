@@ -1,5 +1,5 @@
 /** Fault -> OpenAI's error object (providers.md 2.1). Its SDKs choose the error class by status, its clients branch on `code`. */
-import type { Fault, FaultKind } from '../../../fault.ts';
+import type { Fault, FaultKind } from '../../fault.ts';
 
 const TYPES: Readonly<Record<FaultKind, string>> = {
   invalid_request: 'invalid_request_error',

@@ -1,8 +1,8 @@
 /** Callers that speak OpenAI's Chat Completions. */
 import type { ChatCaller } from '../../schema.ts';
 import { readModelAndStream } from '../head.ts';
+import { encodeFault, encodeStreamFault } from '../openai-fault.ts';
 import { encodeAnswer } from './answer.ts';
-import { encodeFault, encodeStreamFault } from './fault.ts';
 import { parseRequest } from './request.ts';
 import { openStream } from './stream.ts';
 
