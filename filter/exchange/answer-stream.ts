@@ -3,7 +3,7 @@ import { Fault } from '../fault.ts';
 import type { FrameSplitter, StreamEvent } from '../transform/codecs/framing.ts';
 import type { Carrier } from '../transform/conversion.ts';
 import type { ProviderError } from '../transform/unified.ts';
-import { conversionFor } from './attempts.ts';
+import { conversionFor, defaultsFor } from './attempts.ts';
 import type { Exchange } from './exchange.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -145,5 +145,5 @@ function carrierFor(exchange: Exchange): { carrier: Carrier; splitter: FrameSpli
   const conversion = conversionFor(exchange, target);
   // Nothing will be translated from the original any more: a large prompt need not be held while its answer streams.
   exchange.original = undefined;
-  return { carrier: conversion.openStream(original), splitter: conversion.framing.open() };
+  return { carrier: conversion.openStream(original, defaultsFor(exchange, target)), splitter: conversion.framing.open() };
 }

@@ -4,7 +4,7 @@ import { Fault, type FaultKind } from '../fault.ts';
 import { parseObject } from '../json.ts';
 import type { ConvertedAnswer } from '../transform/conversion.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
-import { conversionFor } from './attempts.ts';
+import { conversionFor, defaultsFor } from './attempts.ts';
 import { chainExhausted } from './chain.ts';
 import { decoded } from './content-coding.ts';
 import type { Exchange } from './exchange.ts';
@@ -77,7 +77,7 @@ export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswe
   if (original === undefined) throw new Error('the original request is no longer held');
   let answer: ConvertedAnswer;
   try {
-    answer = conversion.answer(bytes, original, (name) => headers.get(name));
+    answer = conversion.answer(bytes, original, defaultsFor(exchange, attempt.target), (name) => headers.get(name));
   } catch (error) {
     throw new Fault('provider_answer_invalid', "The provider's answer could not be read.", { cause: error });
   }

@@ -3,7 +3,7 @@ import type { OutgoingRequest } from '../credentials/credentials.ts';
 import { failureOfFlags, failureOfStatus, failureWithoutHeaders } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
-import { type Conversion, type ConvertedRequest, conversionBetween } from '../transform/conversion.ts';
+import { type AnswerDefaults, type Conversion, type ConvertedRequest, conversionBetween } from '../transform/conversion.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
@@ -61,26 +61,47 @@ export function conversionFor({ callerSchema }: Exchange, target: Target): Conve
 }
 
 function convert(exchange: Exchange, conversion: Conversion, target: Target): ConvertedRequest {
-  const { original, head, alias } = exchange;
+  const { original, head } = exchange;
   if (original === undefined || head === undefined) throw new Error('the original request is no longer held');
-  let converted: ConvertedRequest;
+  const converted = naming(target, () => conversion.encode(original, target, head.stream));
+  refuseIfStrict(exchange, target, converted.dropped);
+  return converted;
+}
+
+/** Could `target` be asked? @throws Fault when it cannot */
+export function checkTarget(exchange: Exchange, target: Target): void {
+  const { original } = exchange;
+  if (original === undefined) throw new Error('the original request is no longer held');
+  const conversion = conversionFor(exchange, target);
+  const dropped = naming(target, () => conversion.check(original, target));
+  refuseIfStrict(exchange, target, dropped);
+}
+
+/** A refusal says which target it is that cannot be told. */
+function naming<Result>(target: Target, translate: () => Result): Result {
   try {
-    converted = conversion.encode(original, target, head.stream);
+    return translate();
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'not_translatable') throw error;
     throw new Fault('not_translatable', `${error.message} (Target ${target.id}.)`, {
       ...(error.param === undefined ? {} : { param: error.param }),
     });
   }
-  if (alias?.strict === true && converted.dropped.length > 0) {
-    const [first = 'body'] = converted.dropped;
-    throw new Fault(
-      'not_translatable',
-      `The alias ${JSON.stringify(alias.name)} is strict, and the target ${target.id} cannot be told ${converted.dropped.join(', ')}.`,
-      { param: first },
-    );
-  }
-  return converted;
+}
+
+function refuseIfStrict({ alias }: Exchange, target: Target, dropped: readonly string[]): void {
+  const [first] = dropped;
+  if (alias?.strict !== true || first === undefined) return;
+  throw new Fault(
+    'not_translatable',
+    `The alias ${JSON.stringify(alias.name)} is strict, and the target ${target.id} cannot be told ${dropped.join(', ')}.`,
+    { param: first },
+  );
+}
+
+/** What names an answer whose provider names it not. */
+export function defaultsFor({ id }: Exchange, target: Target): AnswerDefaults {
+  return { id: id.replace(/^req_/, ''), model: target.model };
 }
 
 function begin(exchange: Exchange, target: Target, number: number, { dropped }: ConvertedRequest): void {
@@ -114,12 +135,6 @@ export function skipAttempt(exchange: Exchange, target: Target, fault: Fault): v
   const now = performance.now();
   const outcome = fault.code === 'credential_unavailable' ? 'credential_unavailable' : 'not_translatable';
   exchange.skipped.push({ number: 0, target, startedAt: now, endedAt: now, outcome, status: undefined });
-}
-
-/** Could `target` be asked? Native callers' bytes always can. @throws Fault when it cannot */
-export function checkTarget(exchange: Exchange, target: Target): void {
-  const conversion = conversionFor(exchange, target);
-  if (!conversion.passes) convert(exchange, conversion, target);
 }
 
 /** Faults that another target of the chain may not have. */

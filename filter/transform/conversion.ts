@@ -24,6 +24,7 @@ import type {
   CountTokensOperation,
   EmbeddingsCaller,
   EmbeddingsOperation,
+  EncodedRequest,
   EncodeTarget,
   HeaderPairs,
   NativeChat,
@@ -41,12 +42,28 @@ export interface Conversion {
   path(original: OriginalRequest, target: EncodeTarget, stream: boolean): string;
   /** @throws Fault `body_invalid`, `not_translatable` */
   encode(original: OriginalRequest, target: EncodeTarget, stream: boolean): ConvertedRequest;
+  /**
+   * Could this target be told? Cheaper than `encode`.
+   * @returns what would be dropped @throws Fault `body_invalid`, `not_translatable`
+   */
+  check(original: OriginalRequest, target: EncodeTarget): readonly string[];
   readonly framing: Framing;
   /** Media types of a whole answer. */
   readonly accepts: string;
   /** @throws Error when the body is not an answer of the provider's schema */
-  answer(body: Buffer, original: OriginalRequest, header: (name: string) => string | undefined): ConvertedAnswer;
-  openStream(original: OriginalRequest): Carrier;
+  answer(
+    body: Buffer,
+    original: OriginalRequest,
+    about: AnswerDefaults,
+    header: (name: string) => string | undefined,
+  ): ConvertedAnswer;
+  openStream(original: OriginalRequest, about: AnswerDefaults): Carrier;
+}
+
+/** What an answer is told by where its provider does not name itself. */
+export interface AnswerDefaults {
+  readonly id: string;
+  readonly model: string;
 }
 
 export interface ConvertedRequest {
@@ -142,6 +159,11 @@ class Passing implements Conversion {
     return { body: replaceMembers(original.bytes, this.#native.edit(original, target, stream)), dropped: [], headers };
   }
 
+  /** The bytes pass: the provider judges them. */
+  check(): readonly string[] {
+    return [];
+  }
+
   answer(body: Buffer): ConvertedAnswer {
     return { body, facts: this.#native.readFacts(jsonOf(body)) };
   }
@@ -191,28 +213,35 @@ class Translating implements Conversion {
   }
 
   encode(original: OriginalRequest, target: EncodeTarget): ConvertedRequest {
+    const { body, dropped } = this.#translate(original, target);
+    return { body: Buffer.from(JSON.stringify(body)), dropped, headers: JSON_BODY };
+  }
+
+  check(original: OriginalRequest, target: EncodeTarget): readonly string[] {
+    return this.#translate(original, target).dropped;
+  }
+
+  #translate(original: OriginalRequest, target: EncodeTarget): EncodedRequest {
     original.unified ??= this.#caller.parseRequest(original);
     const { unified } = original;
     const fitted = fitToModel(unified, target);
     const { body, dropped } = this.#chat.encodeRequest(fitted.request, target);
-    return {
-      body: Buffer.from(body),
-      dropped: [...unified.unmapped, ...fitted.dropped, ...dropped],
-      headers: JSON_BODY,
-    };
+    return { body, dropped: [...unified.unmapped, ...fitted.dropped, ...dropped] };
   }
 
-  answer(body: Buffer, original: OriginalRequest): ConvertedAnswer {
+  answer(body: Buffer, original: OriginalRequest, about: AnswerDefaults): ConvertedAnswer {
     const answer = this.#chat.decodeAnswer(jsonOf(body));
     restoreToolNames(answer, original);
     unwrapJsonTool(answer);
-    const facts: AnswerFacts = { model: answer.model };
+    const facts: AnswerFacts = answer.model === '' ? {} : { model: answer.model };
     if (answer.usage !== undefined) facts.usage = answer.usage;
+    answer.id ||= about.id;
+    answer.model ||= about.model;
     return { body: Buffer.from(this.#caller.encodeAnswer(answer, original)), facts };
   }
 
-  openStream(original: OriginalRequest): Carrier {
-    return new TranslatedStream(this.#chat, this.#caller, original);
+  openStream(original: OriginalRequest, about: AnswerDefaults): Carrier {
+    return new TranslatedStream(this.#chat, this.#caller, original, about);
   }
 }
 
@@ -227,7 +256,7 @@ class TranslatedStream implements Carrier {
   #out = '';
   #written = 0;
 
-  constructor(chat: ChatOperation, caller: ChatCaller, original: OriginalRequest) {
+  constructor(chat: ChatOperation, caller: ChatCaller, original: OriginalRequest, about: AnswerDefaults) {
     this.#caller = caller;
     this.#writer = caller.openStream(original);
     const tools = toolNames(original);
@@ -235,7 +264,7 @@ class TranslatedStream implements Carrier {
       if (this.ended || this.error !== undefined) return;
       this.#note(event);
       if (this.error !== undefined) return;
-      this.#out += this.#writer.write(event.type === 'tool_call' ? { ...event, name: toolNamed(event.name, tools) } : event);
+      this.#out += this.#writer.write(completed(event, tools, about));
     });
     this.#decoder = chat.openStream(emit);
   }
@@ -265,7 +294,7 @@ class TranslatedStream implements Carrier {
   #note(event: UnifiedEvent): void {
     switch (event.type) {
       case 'start':
-        this.facts.model = event.model;
+        if (event.model !== '') this.facts.model = event.model;
         return;
       case 'usage':
         this.facts.usage = event.usage;
@@ -290,6 +319,18 @@ class TranslatedStream implements Carrier {
   }
 }
 
+/** With what only the request knew: a tool's long name, the answer's name and model where the provider names none. */
+function completed(event: UnifiedEvent, tools: readonly string[], about: AnswerDefaults): UnifiedEvent {
+  switch (event.type) {
+    case 'tool_call':
+      return { ...event, name: toolNamed(event.name, tools) };
+    case 'start':
+      return { ...event, id: event.id || about.id, model: event.model || about.model };
+    default:
+      return event;
+  }
+}
+
 function toolNames({ unified }: OriginalRequest): readonly string[] {
   return unified?.tools.map(({ name }) => name) ?? [];
 }
@@ -309,7 +350,12 @@ function countTokens(caller: CountTokensCaller, operation: CountTokensOperation)
     encode(original, target) {
       original.unified ??= caller.parseRequest(original);
       const { body, dropped } = operation.encodeRequest(original.unified, target);
-      return { body: Buffer.from(body), dropped: [...original.unified.unmapped, ...dropped], headers: JSON_BODY };
+      const all = [...original.unified.unmapped, ...dropped];
+      return { body: Buffer.from(JSON.stringify(body)), dropped: all, headers: JSON_BODY };
+    },
+    check(original, target) {
+      original.unified ??= caller.parseRequest(original);
+      return operation.encodeRequest(original.unified, target).dropped;
     },
     answer: (body) => ({ body: Buffer.from(caller.encodeCount(operation.decodeCount(jsonOf(body)))), facts: {} }),
   };
@@ -322,6 +368,7 @@ function embeddings(caller: EmbeddingsCaller, operation: EmbeddingsOperation): C
       ...NEVER_STREAMS,
       passes: true,
       path,
+      check: () => [],
       encode: (original, target) => ({
         body: replaceMembers(original.bytes, new Map([['model', JSON.stringify(target.model)]])),
         dropped: [],
@@ -336,9 +383,11 @@ function embeddings(caller: EmbeddingsCaller, operation: EmbeddingsOperation): C
     encode(original, target) {
       const request = caller.parseRequest(original);
       const { body, dropped } = operation.encodeRequest(request, target);
-      return { body: Buffer.from(body), dropped: [...request.unmapped, ...dropped], headers: JSON_BODY };
+      const all = [...request.unmapped, ...dropped];
+      return { body: Buffer.from(JSON.stringify(body)), dropped: all, headers: JSON_BODY };
     },
-    answer(body, original, header) {
+    check: (original, target) => operation.encodeRequest(caller.parseRequest(original), target).dropped,
+    answer(body, original, _about, header) {
       const answer = operation.decodeAnswer(jsonOf(body), header);
       return { body: Buffer.from(caller.encodeAnswer(answer, original)), facts: factsOf(answer) };
     },
@@ -355,6 +404,7 @@ function passThrough(caller: PassThroughCaller, operation: PassThroughOperation)
     passes: true,
     accepts: '*/*',
     framing: UNCUT,
+    check: () => [],
     path: (original, target) => operation.path(target, caller.endpoint(original.line)),
     encode: (original, target) => ({
       body: caller.withModel(original, target.model),

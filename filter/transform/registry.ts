@@ -3,13 +3,23 @@ import { anthropicMessagesCaller } from './callers/anthropic-messages/caller.ts'
 import { openAiChatCaller } from './callers/openai-chat/caller.ts';
 import { openAiResponsesCaller } from './callers/openai-responses/caller.ts';
 import { anthropicMessagesProvider } from './providers/anthropic-messages/provider.ts';
+import { bedrockAnthropicProvider } from './providers/bedrock-anthropic/provider.ts';
+import { bedrockConverseProvider } from './providers/bedrock-converse/provider.ts';
 import { openAiChatProvider } from './providers/openai-chat/provider.ts';
 import { openAiResponsesProvider } from './providers/openai-responses/provider.ts';
+import { vertexAnthropicProvider } from './providers/vertex-anthropic/provider.ts';
 import type { CallerSchema, ProviderSchema } from './schema.ts';
 
 export const callerSchemas: readonly CallerSchema[] = [openAiChatCaller, openAiResponsesCaller, anthropicMessagesCaller];
 
-const PROVIDERS: readonly ProviderSchema[] = [openAiChatProvider, openAiResponsesProvider, anthropicMessagesProvider];
+const PROVIDERS: readonly ProviderSchema[] = [
+  openAiChatProvider,
+  openAiResponsesProvider,
+  anthropicMessagesProvider,
+  bedrockConverseProvider,
+  bedrockAnthropicProvider,
+  vertexAnthropicProvider,
+];
 
 const PROVIDERS_BY_NAME: ReadonlyMap<string, ProviderSchema> = new Map(PROVIDERS.map((schema) => [schema.name, schema]));
 

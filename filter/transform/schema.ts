@@ -117,8 +117,8 @@ export interface EncodeTarget {
 }
 
 export interface EncodedRequest {
-  /** JSON text. */
-  body: string;
+  /** Becomes text when it is sent; members that are undefined are left out of it. */
+  body: JsonObject;
   /** Advisory fields of the unified request that this schema cannot say, dropped or approximated: named to the caller. */
   dropped: string[];
 }

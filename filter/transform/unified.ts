@@ -143,9 +143,9 @@ export type Reasoning = { mode: 'effort'; effort: Effort } | { mode: 'budget'; t
 export type Effort = 'minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max';
 
 export interface UnifiedAnswer {
-  /** The provider's id of the answer. */
+  /** The provider's id of the answer; empty where it gives none. */
   id: string;
-  /** Model version as the provider reported it. */
+  /** Model version as the provider reported it; empty where it does not. */
   model: string;
   choices: Choice[];
   usage?: Usage;

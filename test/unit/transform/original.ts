@@ -14,6 +14,11 @@ export function targetOf(model: string, rest: Partial<EncodeTarget> = {}): Encod
   return { model, basePath: undefined, maxOutputTokens: 8192, capabilities: UNKNOWN_MODEL, ...rest };
 }
 
+/** The body as it goes out: members that are undefined are gone. */
+export function sentBody({ body }: { body: JsonObject }): JsonObject {
+  return JSON.parse(JSON.stringify(body));
+}
+
 /** A part of a schema that its tests rely on. @throws Error when it has none */
 export function needed<T>(part: T | undefined): T {
   if (part === undefined) throw new Error('the schema lacks it');

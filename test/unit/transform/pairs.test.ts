@@ -14,9 +14,10 @@ import {
 import type { CallerSchema, ChatCaller, OriginalRequest } from '../../../filter/transform/schema.ts';
 import { CALLERS, PROVIDERS } from './fixtures/all.ts';
 import { CASES, type CallerFixture, type Case, TOLD } from './fixtures/fixture.ts';
-import { needed, originalOf, targetOf } from './original.ts';
+import { needed, originalOf, sentBody, targetOf } from './original.ts';
 
 const TARGET = targetOf('target-model');
+const ABOUT = { id: 'answer-1', model: 'target-model' };
 
 function callerOf(fixture: CallerFixture): ChatCaller {
   const caller = callerForPath(fixture.url(false).path);
@@ -36,7 +37,7 @@ function carriedStream(
   original: OriginalRequest,
 ): { out: Buffer; ended: boolean } {
   const splitter = conversion.framing.open();
-  const carrier = conversion.openStream(original);
+  const carrier = conversion.openStream(original, ABOUT);
   const out: Buffer[] = [];
   for (const piece of pieces) for (const event of splitter.push(piece)) out.push(carrier.carry(event));
   const rest = splitter.end();
@@ -95,9 +96,9 @@ for (const callerFixture of CALLERS) {
           const unified = caller.parseRequest(original);
           expect(unified.unmapped).to.deep.equal([]);
           const encode = (): JsonObject => {
-            const { body, dropped } = chat.encodeRequest(unified, TARGET);
-            expect(dropped).to.deep.equal([]);
-            return JSON.parse(body);
+            const encoded = chat.encodeRequest(unified, TARGET);
+            expect(encoded.dropped).to.deep.equal([]);
+            return sentBody(encoded);
           };
           if ('refuses' in expected) expect(encode).to.throw(Fault).with.property('param', expected['refuses']);
           else expect(encode()).to.deep.equal({ ...expected, ...('model' in expected ? { model: 'target-model' } : {}) });
@@ -114,7 +115,7 @@ for (const callerFixture of CALLERS) {
 
         it(`${name}: the answer`, async () => {
           const body = Buffer.from(JSON.stringify(fixture.answers[name]));
-          const answer = conversion.answer(body, originalFor(callerFixture, name, false), () => undefined);
+          const answer = conversion.answer(body, originalFor(callerFixture, name, false), ABOUT, () => undefined);
           expect(await callerFixture.read(answer.body, false)).to.deep.equal(told);
         });
 

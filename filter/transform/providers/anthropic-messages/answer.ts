@@ -40,8 +40,8 @@ export function decodeAnswer(body: JsonObject): UnifiedAnswer {
   if (!Array.isArray(content)) throw new Error('the answer has no content');
   const sequence = body['stop_sequence'];
   return {
-    id: typeof body['id'] === 'string' ? body['id'] : 'unknown',
-    model: typeof body['model'] === 'string' ? body['model'] : 'unknown',
+    id: typeof body['id'] === 'string' ? body['id'] : '',
+    model: typeof body['model'] === 'string' ? body['model'] : '',
     choices: [
       {
         index: 0,

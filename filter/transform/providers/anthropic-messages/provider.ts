@@ -2,6 +2,7 @@
 import { SSE } from '../../codecs/sse.ts';
 import type { ProviderSchema } from '../../schema.ts';
 import { decodeAnswer, readFacts } from './answer.ts';
+import { countTokens } from './count-tokens.ts';
 import { decodeError } from './error.ts';
 import { edit } from './pass-through.ts';
 import { encodeRequest } from './request.ts';
@@ -26,5 +27,6 @@ export const anthropicMessagesProvider: ProviderSchema = {
       openTap,
     },
   },
+  countTokens,
   decodeError,
 };

@@ -30,7 +30,7 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
     ...(Object.keys(outputConfig).length === 0 ? {} : { output_config: outputConfig }),
     ...(request.stream ? { stream: true } : {}),
   };
-  return { body: JSON.stringify(body), dropped: [...dropped] };
+  return { body, dropped: [...dropped] };
 }
 
 function encodeSystem(parts: readonly TextPart[], blocks: BlockEncoder): JsonObject[string] {

@@ -77,7 +77,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
           const message = isObject(event['message']) ? event['message'] : {};
           // Usage first, so that a writer can put the input's count into its own first event.
           noteUsage(message['usage']);
-          emit({ type: 'start', id: String(message['id'] ?? 'unknown'), model: String(message['model'] ?? 'unknown') });
+          emit({ type: 'start', id: String(message['id'] ?? ''), model: String(message['model'] ?? '') });
           return;
         }
         case 'content_block_start':

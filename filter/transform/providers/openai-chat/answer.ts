@@ -32,8 +32,8 @@ export function decodeAnswer(body: JsonObject): UnifiedAnswer {
   const choices = body['choices'];
   if (!Array.isArray(choices) || choices.length === 0) throw new Error('the answer has no choices');
   return {
-    id: typeof body['id'] === 'string' ? body['id'] : 'unknown',
-    model: typeof body['model'] === 'string' ? body['model'] : 'unknown',
+    id: typeof body['id'] === 'string' ? body['id'] : '',
+    model: typeof body['model'] === 'string' ? body['model'] : '',
     choices: choices.filter(isObject).map(decodeChoice),
     usage: readUsage(body['usage']),
   };

@@ -69,7 +69,7 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
     // Without it a stream reports no usage.
     set('stream_options', { include_usage: true });
   }
-  return { body: JSON.stringify(body), dropped: [...dropped] };
+  return { body, dropped: [...dropped] };
 }
 
 /** OpenAI's limit for function names (npm `openai` 7.57). */

@@ -60,7 +60,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
       }
       if (!started) {
         started = true;
-        emit({ type: 'start', id: String(chunk['id'] ?? 'unknown'), model: String(chunk['model'] ?? 'unknown') });
+        emit({ type: 'start', id: String(chunk['id'] ?? ''), model: String(chunk['model'] ?? '') });
       }
       // Usage first: it trails the finish, with no choices beside it.
       const usage = readUsage(chunk['usage']);

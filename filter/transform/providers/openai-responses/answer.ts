@@ -34,8 +34,8 @@ export function decodeAnswer(body: JsonObject): UnifiedAnswer {
   const logprobs = items.flatMap((item) => list(item['content'])).flatMap((part) => readLogprobs(part['logprobs']));
   const called = parts.some(({ type }) => type === 'tool_call');
   return {
-    id: typeof body['id'] === 'string' ? body['id'] : 'unknown',
-    model: typeof body['model'] === 'string' ? body['model'] : 'unknown',
+    id: typeof body['id'] === 'string' ? body['id'] : '',
+    model: typeof body['model'] === 'string' ? body['model'] : '',
     choices: [{ index: 0, parts, finish: finishReason(body, called), ...(logprobs.length === 0 ? {} : { logprobs }) }],
     usage: readUsage(body['usage']),
   };

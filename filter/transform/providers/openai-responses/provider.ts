@@ -29,9 +29,9 @@ export const openAiResponsesProvider: ProviderSchema = {
     path: ({ basePath }) => `${basePath ?? '/v1'}/responses/input_tokens`,
     encodeRequest(request, target) {
       const { body, dropped } = encodeRequest(request, target);
-      const { model, input, instructions, tools, tool_choice, parallel_tool_calls, text, reasoning } = JSON.parse(body);
+      const { model, input, instructions, tools, tool_choice, parallel_tool_calls, text, reasoning } = body;
       const counted = { model, input, instructions, tools, tool_choice, parallel_tool_calls, text, reasoning };
-      return { body: JSON.stringify(counted), dropped };
+      return { body: counted, dropped };
     },
     decodeCount({ input_tokens }) {
       if (typeof input_tokens !== 'number') throw new Error('the answer has no input_tokens');

@@ -46,7 +46,7 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
   set('service_tier', request.serviceTier);
   set('prompt_cache_key', request.promptCacheKey);
   if (request.stream) set('stream', true);
-  return { body: JSON.stringify(body), dropped: [...dropped] };
+  return { body, dropped: [...dropped] };
 }
 
 function refuseUnsayable(request: UnifiedRequest, dropped: Set<string>): void {

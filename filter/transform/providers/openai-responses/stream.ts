@@ -17,7 +17,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
   const start = (response: JsonObject): void => {
     if (started) return;
     started = true;
-    emit({ type: 'start', id: String(response['id'] ?? 'unknown'), model: String(response['model'] ?? 'unknown') });
+    emit({ type: 'start', id: String(response['id'] ?? ''), model: String(response['model'] ?? '') });
   };
   const added = (index: number, item: JsonObject): void => {
     if (item['type'] !== 'function_call' || calls.has(index)) return;

@@ -5,7 +5,7 @@ import { seal } from '../../../../filter/transform/codecs/sealed-reasoning.ts';
 import { anthropicMessagesProvider } from '../../../../filter/transform/providers/anthropic-messages/provider.ts';
 import type { EncodeTarget } from '../../../../filter/transform/schema.ts';
 import type { Message, UnifiedRequest } from '../../../../filter/transform/unified.ts';
-import { needed, originalOf, targetOf } from '../original.ts';
+import { needed, originalOf, sentBody, targetOf } from '../original.ts';
 import { expectFault, messagesBody, unifiedRequest } from './bodies.ts';
 
 const TARGET = targetOf('claude-x');
@@ -14,7 +14,7 @@ const { encodeRequest, native } = needed(anthropicMessagesProvider.chat);
 const passThrough = (body: JsonObject, target: EncodeTarget) => needed(native).edit(originalOf(body), target, false);
 
 function encode(rest: Partial<UnifiedRequest>): JsonObject {
-  return JSON.parse(encodeRequest(unifiedRequest(rest), TARGET).body) as JsonObject;
+  return sentBody(encodeRequest(unifiedRequest(rest), TARGET));
 }
 function dropped(rest: Partial<UnifiedRequest>): string[] {
   return encodeRequest(unifiedRequest(rest), TARGET).dropped;

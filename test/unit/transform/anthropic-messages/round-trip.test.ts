@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { anthropicMessagesCaller } from '../../../../filter/transform/callers/anthropic-messages/caller.ts';
 import { originalName, safeName } from '../../../../filter/transform/codecs/safe-names.ts';
 import { anthropicMessagesProvider } from '../../../../filter/transform/providers/anthropic-messages/provider.ts';
-import { needed, originalOf, targetOf } from '../original.ts';
+import { needed, originalOf, sentBody, targetOf } from '../original.ts';
 
 const TARGET = targetOf('claude-x');
 
@@ -114,7 +114,7 @@ describe('Anthropic Messages: there and back', () => {
         const first = anthropicMessagesCaller.parseRequest(originalOf(JSON.parse(JSON.stringify(request))));
         const encoded = needed(anthropicMessagesProvider.chat).encodeRequest(first, TARGET);
         expect(encoded.dropped).to.deep.equal([]);
-        expect(anthropicMessagesCaller.parseRequest(originalOf(JSON.parse(encoded.body)))).to.deep.equal(first);
+        expect(anthropicMessagesCaller.parseRequest(originalOf(sentBody(encoded)))).to.deep.equal(first);
       }),
       { numRuns: 150 },
     );

@@ -8,7 +8,7 @@ import { SseSplitter } from '../../../../filter/transform/codecs/sse.ts';
 import { openAiChatProvider } from '../../../../filter/transform/providers/openai-chat/provider.ts';
 import { readUsage } from '../../../../filter/transform/providers/openai-chat/usage.ts';
 import type { UnifiedEvent, UnifiedRequest } from '../../../../filter/transform/unified.ts';
-import { needed, originalOf, targetOf } from '../original.ts';
+import { needed, originalOf, sentBody, targetOf } from '../original.ts';
 
 const TARGET = targetOf('m', { maxOutputTokens: 100 });
 const chat = needed(openAiChatProvider.chat);
@@ -25,8 +25,7 @@ const request = (changes: Partial<UnifiedRequest> = {}): UnifiedRequest => ({
   },
   ...changes,
 });
-const encode = (changes: Partial<UnifiedRequest>): JsonObject =>
-  JSON.parse(chat.encodeRequest(request(changes), TARGET).body);
+const encode = (changes: Partial<UnifiedRequest>): JsonObject => sentBody(chat.encodeRequest(request(changes), TARGET));
 const sse = (text: string): StreamEvent[] => new SseSplitter().push(Buffer.from(text));
 const chunk = (rest: JsonObject): string =>
   `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', model: 'm-1', ...rest })}\n\n`;
@@ -134,7 +133,7 @@ describe('OpenAI Chat provider: request', () => {
           const first = openAiChatCaller.parseRequest(
             originalOf({ model: 'a', messages, ...settings } as unknown as JsonObject),
           );
-          const again = openAiChatCaller.parseRequest(originalOf(JSON.parse(chat.encodeRequest(first, TARGET).body)));
+          const again = openAiChatCaller.parseRequest(originalOf(sentBody(chat.encodeRequest(first, TARGET))));
           expect(again).to.deep.equal(first);
         },
       ),

@@ -1,0 +1,199 @@
+/** Unified parts -> content blocks of one Converse request: objects with exactly one key, bytes as base64. */
+import { isObject, type JsonObject } from '../../../json.ts';
+import { invalid, untranslatable } from '../../codecs/fields.ts';
+import { safeName, safeToolName } from '../../codecs/safe-names.ts';
+import { unseal } from '../../codecs/sealed-reasoning.ts';
+import type {
+  AssistantPart,
+  CacheMarker,
+  DocumentPart,
+  ImagePart,
+  Message,
+  ReasoningPart,
+  TextPart,
+  Tool,
+  ToolCallPart,
+  ToolResultPart,
+  UserPart,
+} from '../../unified.ts';
+
+/** Claude on Bedrock refuses a fifth, as it does elsewhere (providers.md 1.3). */
+const MAX_CACHE_POINTS = 4;
+
+/** providers.md 1.4: `[a-zA-Z0-9_-]`, 1 to 64. */
+const MAX_TOOL_NAME = 64;
+
+const IMAGE_FORMATS: ReadonlyMap<string, string> = new Map([
+  ['image/png', 'png'],
+  ['image/jpeg', 'jpeg'],
+  ['image/jpg', 'jpeg'],
+  ['image/gif', 'gif'],
+  ['image/webp', 'webp'],
+]);
+
+const DOCUMENT_FORMATS: ReadonlyMap<string, string> = new Map([
+  ['application/pdf', 'pdf'],
+  ['text/csv', 'csv'],
+  ['text/html', 'html'],
+  ['text/plain', 'txt'],
+  ['text/markdown', 'md'],
+  ['application/msword', 'doc'],
+  ['application/vnd.openxmlformats-officedocument.wordprocessingml.document', 'docx'],
+  ['application/vnd.ms-excel', 'xls'],
+  ['application/vnd.openxmlformats-officedocument.spreadsheetml.sheet', 'xlsx'],
+]);
+
+export function toolName(name: string, path: string): string {
+  if (name === '') throw invalid(path, 'expected the name of a tool, found an empty string');
+  return safeToolName(name, MAX_TOOL_NAME);
+}
+
+export class BlockEncoder {
+  readonly dropped: Set<string>;
+  #cachePoints = 0;
+  #documents = 0;
+
+  constructor(dropped: Set<string>) {
+    this.dropped = dropped;
+  }
+
+  tool(tool: Tool, path: string): JsonObject[] {
+    const json = { type: 'object', ...(tool.parameters ?? { properties: {} }) } as JsonObject;
+    const toolSpec: JsonObject = {
+      name: toolName(tool.name, `${path}.name`),
+      ...(tool.description === undefined ? {} : { description: tool.description }),
+      inputSchema: { json },
+      ...(tool.strict === undefined ? {} : { strict: tool.strict }),
+    };
+    return [{ toolSpec }, ...this.#cache(tool.cache)];
+  }
+
+  message(message: Message): JsonObject[] {
+    switch (message.role) {
+      case 'system':
+        // As user text it keeps its place, and is reported.
+        this.dropped.add('messages[].role=system');
+        return message.parts.flatMap((part) => this.text({ ...part, text: `<system>${part.text}</system>` }));
+      case 'user':
+        return message.parts.flatMap((part) => this.#user(part));
+      case 'assistant':
+        return message.parts.flatMap((part) => this.#assistant(part));
+    }
+  }
+
+  /** Nothing for white space alone, which the provider refuses. */
+  text(part: TextPart): JsonObject[] {
+    return part.text.trim() === '' ? [] : [{ text: part.text }, ...this.#cache(part.cache)];
+  }
+
+  #user(part: UserPart): JsonObject[] {
+    return part.type === 'tool_result' ? this.#toolResult(part) : this.#shown(part);
+  }
+
+  #assistant(part: AssistantPart): JsonObject[] {
+    switch (part.type) {
+      case 'text':
+        return this.text(part);
+      case 'refusal':
+        return this.text({ type: 'text', text: part.text });
+      case 'reasoning':
+        return this.#reasoning(part);
+      case 'tool_call': {
+        const toolUse = { toolUseId: safeName(part.id), name: toolName(part.name, 'messages'), input: toolInput(part) };
+        return [{ toolUse }, ...this.#cache(part.cache)];
+      }
+    }
+  }
+
+  #reasoning(part: ReasoningPart): JsonObject[] {
+    const redactedContent = unseal(part.redacted, 'anthropic');
+    if (redactedContent !== undefined) return [{ reasoningContent: { redactedContent } }];
+    const signature = unseal(part.signature, 'anthropic');
+    if (signature !== undefined) return [{ reasoningContent: { reasoningText: { text: part.text, signature } } }];
+    // Unsigned, or another family's: the provider would refuse it.
+    this.dropped.add('messages[].reasoning');
+    return [];
+  }
+
+  #shown(part: TextPart | ImagePart | DocumentPart): JsonObject[] {
+    switch (part.type) {
+      case 'text':
+        return this.text(part);
+      case 'image':
+        if (part.detail !== undefined && part.detail !== 'auto') this.dropped.add('messages[].content[].image_url.detail');
+        return [{ image: encodeImage(part) }, ...this.#cache(part.cache)];
+      case 'document':
+        return [{ document: this.#document(part) }, ...this.#cache(part.cache)];
+    }
+  }
+
+  #document({ source, name }: DocumentPart): JsonObject {
+    this.#documents += 1;
+    const named = documentName(name, this.#documents);
+    switch (source.kind) {
+      case 'url':
+        throw untranslatable('messages', 'this target fetches no documents; send the data');
+      case 'text':
+        return { format: 'txt', name: named, source: { bytes: Buffer.from(source.text).toString('base64') } };
+      case 'data': {
+        const format = DOCUMENT_FORMATS.get(source.mediaType);
+        if (format !== undefined) return { format, name: named, source: { bytes: source.base64 } };
+        const type = JSON.stringify(source.mediaType.slice(0, 64));
+        throw untranslatable(
+          'messages',
+          `this target takes no documents of type ${type}; send PDF, text or an office format`,
+        );
+      }
+    }
+  }
+
+  #toolResult(part: ToolResultPart): JsonObject[] {
+    const content = part.content.flatMap((item) => this.#shown(item)).filter((block) => block['cachePoint'] === undefined);
+    const toolResult = {
+      toolUseId: safeName(part.callId),
+      content: content.length === 0 ? [{ text: '(no output)' }] : content,
+      ...(part.isError ? { status: 'error' } : {}),
+    };
+    return [{ toolResult }, ...this.#cache(part.cache)];
+  }
+
+  /** A mark is an element of its own, behind what it marks (pitfall 17). */
+  #cache(marker: CacheMarker | undefined): JsonObject[] {
+    if (marker === undefined) return [];
+    this.#cachePoints += 1;
+    if (this.#cachePoints > MAX_CACHE_POINTS) {
+      this.dropped.add('cache_control');
+      return [];
+    }
+    return [{ cachePoint: { type: 'default', ...(marker.ttl === undefined ? {} : { ttl: marker.ttl }) } }];
+  }
+}
+
+function encodeImage({ source }: ImagePart): JsonObject {
+  if (source.kind === 'url') throw untranslatable('messages', 'this target fetches no images; send the data as a data URL');
+  const format = IMAGE_FORMATS.get(source.mediaType);
+  if (format !== undefined) return { format, source: { bytes: source.base64 } };
+  const type = JSON.stringify(source.mediaType.slice(0, 64));
+  throw untranslatable('messages', `this target takes images of PNG, JPEG, GIF or WebP, not ${type}`);
+}
+
+/** The alphabet is small, and a file's name is somebody else's text (providers.md 1.4). Names must differ. */
+function documentName(name: string | undefined, number: number): string {
+  const safe = (name ?? '')
+    .replaceAll(/[^a-zA-Z0-9 ()[\]-]/g, '-')
+    .replaceAll(/ {2,}/g, ' ')
+    .slice(0, 150)
+    .trim();
+  return safe === '' ? `document ${number}` : `${safe} ${number}`;
+}
+
+function toolInput(call: ToolCallPart): JsonObject {
+  let input: unknown;
+  try {
+    input = call.arguments.trim() === '' ? {} : JSON.parse(call.arguments);
+  } catch {
+    input = undefined;
+  }
+  if (isObject(input)) return input;
+  throw invalid('messages', `the arguments of the tool call ${JSON.stringify(call.id)} are not the JSON text of an object`);
+}
