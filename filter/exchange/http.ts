@@ -14,7 +14,7 @@ export interface HeaderChange {
 }
 
 /** A whole answer of our own making. */
-export interface Refusal {
+export interface OwnAnswer {
   readonly status: number;
   readonly headers: HeaderPairs;
   readonly body: string;

@@ -19,10 +19,11 @@ import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import type { RequestLine } from '../transform/schema.ts';
 import { type Forward, startChain } from './chain.ts';
 import type { Exchange } from './exchange.ts';
-import type { HeaderView } from './http.ts';
+import type { HeaderView, OwnAnswer } from './http.ts';
+import { answerCount, answerModelList } from './local-answer.ts';
 
-/** @throws Fault when the request can be refused on its headers alone */
-export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfStream: boolean): void {
+/** @returns an answer that needs no target @throws Fault when the request can be refused on its headers alone */
+export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfStream: boolean): OwnAnswer | undefined {
   exchange.line = requestLine(headers.get(':path') ?? '');
   const { path } = exchange.line;
   const schema = callerForPath(path);
@@ -32,6 +33,8 @@ export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfS
   exchange.caller = identify(exchange.policy, (name) => headers.get(name));
   exchange.onBehalfOf = onBehalfOf(exchange.caller, headers.get('x-gateway-on-behalf-of'));
   if (schema === undefined) {
+    const list = answerModelList(exchange, headers);
+    if (list !== undefined) return list;
     throw new Fault('path_not_served', `The gateway does not serve the path ${JSON.stringify(path.slice(0, 256))}.`);
   }
   if (headers.get(':method') !== 'POST') {
@@ -47,10 +50,11 @@ export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfS
   }
   refuseTooLarge(exchange, Number(headers.get('content-length') ?? 0));
   exchange.header = (name) => headers.get(name);
+  return undefined;
 }
 
 /** @throws Fault for a body that cannot be read, an alias that cannot be used, or what the first target cannot be told */
-export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward {
+export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnAnswer {
   const { callerSchema, caller } = exchange;
   if (callerSchema === undefined || caller === undefined) throw new Error('a body arrived before its headers');
   exchange.requestBytes = bytes.length;
@@ -66,6 +70,8 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward {
 
   exchange.attemptDeadlineMs = head.stream ? alias.attemptDeadlineMs.stream : alias.attemptDeadlineMs.plain;
 
+  if (callerSchema.operation === 'count_tokens' && alias.chain.every(({ schema }) => schema.countTokens === undefined))
+    return answerCount(exchange);
   const forward = startChain(exchange, alias);
   exchange.forwardedAt = performance.now();
   return forward;

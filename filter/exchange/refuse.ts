@@ -4,9 +4,9 @@ import { Fault } from '../fault.ts';
 import { callerForUnknownPath } from '../transform/registry.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';
-import type { Refusal } from './http.ts';
+import type { OwnAnswer } from './http.ts';
 
-export function refuse(exchange: Exchange, fault: Fault): Refusal {
+export function refuse(exchange: Exchange, fault: Fault): OwnAnswer {
   exchange.fault = fault;
   exchange.status = fault.status;
   const schema = exchange.callerSchema ?? callerForUnknownPath(() => undefined);

@@ -1,5 +1,5 @@
 /** Envoy's protocol messages, read and written: the only file that knows their shapes. */
-import type { HeaderChange, HeaderView, Refusal } from '../exchange/http.ts';
+import type { HeaderChange, HeaderView, OwnAnswer } from '../exchange/http.ts';
 import type { ClusterName } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import {
@@ -123,15 +123,15 @@ export function streamChunk(body: Buffer, endOfStream: boolean): ProcessingRespo
   };
 }
 
-export function immediateAnswer(refusal: Refusal): ProcessingResponse {
+export function immediateAnswer(answer: OwnAnswer): ProcessingResponse {
   return {
     response: {
       $case: 'immediateResponse',
       value: {
         // The enum lists only named statuses; on the wire it is a number, and Envoy takes any.
-        status: { code: refusal.status as StatusCode },
-        headers: { setHeaders: setHeaders(refusal.headers) },
-        body: Buffer.from(refusal.body),
+        status: { code: answer.status as StatusCode },
+        headers: { setHeaders: setHeaders(answer.headers) },
+        body: Buffer.from(answer.body),
         details: 'gateway_refusal',
       },
     },

@@ -4,6 +4,7 @@ import { onResponseBody, onResponseHeaders } from '../exchange/answer.ts';
 import { AnswerStream } from '../exchange/answer-stream.ts';
 import type { PreparedAttempt } from '../exchange/attempts.ts';
 import { type Exchange, type Gateway, openExchange } from '../exchange/exchange.ts';
+import type { OwnAnswer } from '../exchange/http.ts';
 import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import { type Ending, settle } from '../exchange/settle.ts';
@@ -34,6 +35,14 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     call.write(messages.immediateAnswer(refuse(exchange, faultOf(exchange, error))));
     finish('answered');
   };
+  /** An answer that needs no target. */
+  function own(answer: OwnAnswer): ProcessingResponse;
+  function own(answer: OwnAnswer | undefined): ProcessingResponse | undefined;
+  function own(answer: OwnAnswer | undefined): ProcessingResponse | undefined {
+    if (answer === undefined) return undefined;
+    finish('answered');
+    return messages.immediateAnswer(answer);
+  }
   /** The provider has been silent for the alias's `stream_idle`. */
   const stalled = (): void => {
     if (exchange.settled) return;
@@ -66,10 +75,12 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     const { request } = message;
     switch (request?.$case) {
       case 'requestHeaders':
-        onRequestHeaders(exchange, messages.headerView(request.value.headers), request.value.endOfStream === true);
-        return messages.CONTINUE_REQUEST_HEADERS;
+        return (
+          own(onRequestHeaders(exchange, messages.headerView(request.value.headers), request.value.endOfStream === true)) ??
+          messages.CONTINUE_REQUEST_HEADERS
+        );
       case 'requestBody':
-        return forward(exchange, request.value.body ?? EMPTY);
+        return forward(exchange, request.value.body ?? EMPTY, own);
       case 'responseHeaders': {
         const plan = onResponseHeaders(exchange, messages.headerView(request.value.headers));
         if (plan.kind === 'whole' && request.value.endOfStream === true) {
@@ -165,8 +176,14 @@ const MAX_CHUNK_BYTES = 1024 * 1024;
 /** Nothing else bounds an answer that Envoy does not buffer itself. */
 const MAX_WHOLE_ANSWER_BYTES = 64 * 1024 * 1024;
 
-function forward(exchange: Exchange, body: Buffer): ProcessingResponse | Promise<ProcessingResponse> {
-  const { chain, first } = onRequestBody(exchange, body);
+function forward(
+  exchange: Exchange,
+  body: Buffer,
+  own: (answer: OwnAnswer) => ProcessingResponse,
+): ProcessingResponse | Promise<ProcessingResponse> {
+  const result = onRequestBody(exchange, body);
+  if ('status' in result) return own(result);
+  const { chain, first } = result;
   return first instanceof Promise
     ? first.then((attempt) => forwarded(exchange, chain, attempt))
     : forwarded(exchange, chain, first);

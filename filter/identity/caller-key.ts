@@ -7,6 +7,9 @@ import type { Caller, CallerKeyHash, Policy } from '../policy/policy.ts';
 const MAX_KEY_LENGTH = 512;
 const MAX_ON_BEHALF_OF_LENGTH = 256;
 
+/** Where the vendors' SDKs put an API key, besides `authorization`: Anthropic, Google, Azure. */
+const KEY_HEADERS = ['x-api-key', 'x-goog-api-key', 'api-key'] as const;
+
 /**
  * The look-up is by SHA-256, so its time tells nothing of a stored key: to steer it a caller would have to find the
  * preimage of a chosen hash.
@@ -14,11 +17,15 @@ const MAX_ON_BEHALF_OF_LENGTH = 256;
  */
 export function identify(policy: Policy, header: (name: string) => string | undefined): Caller {
   const bearer = /^Bearer +(\S+)$/i.exec(header('authorization') ?? '')?.[1];
-  const apiKey = header('x-api-key') || undefined;
-  if (bearer !== undefined && apiKey !== undefined && bearer !== apiKey) {
-    throw new Fault('caller_key_invalid', 'authorization and x-api-key carry two different keys; send one caller key.');
+  let key = bearer;
+  for (const name of KEY_HEADERS) {
+    const value = header(name) || undefined;
+    if (value === undefined) continue;
+    if (key !== undefined && key !== value) {
+      throw new Fault('caller_key_invalid', `${name} and another header carry two different keys; send one caller key.`);
+    }
+    key = value;
   }
-  const key = bearer ?? apiKey;
   if (key === undefined) {
     throw new Fault('caller_key_missing', 'No caller key. Send it as "authorization: Bearer KEY" or as "x-api-key: KEY".');
   }

@@ -10,13 +10,17 @@ export function route(policy: Policy, caller: Caller, requested: string): Alias 
   const shown = requested.length > 64 ? `${requested.slice(0, 64)}…` : requested;
   throw new Fault(
     'alias_unknown',
-    `The model alias ${JSON.stringify(shown)} does not exist or is not open to this caller key. Ask for one of: ${openTo(policy, caller)}.`,
+    `The model alias ${JSON.stringify(shown)} does not exist or is not open to this caller key. Ask for one of: ${told(openTo(policy, caller))}.`,
     { param: 'model' },
   );
 }
 
-function openTo(policy: Policy, caller: Caller): string {
+/** The aliases that a caller may ask for, sorted. */
+export function openTo(policy: Policy, caller: Caller): AliasName[] {
   const names = caller.aliases === 'all' ? policy.aliases.keys() : caller.aliases;
-  const all = [...names].sort();
-  return all.length === 0 ? '(none)' : all.slice(0, 20).join(', ') + (all.length > 20 ? ', …' : '');
+  return [...names].sort();
+}
+
+function told(names: readonly AliasName[]): string {
+  return names.length === 0 ? '(none)' : names.slice(0, 20).join(', ') + (names.length > 20 ? ', …' : '');
 }

@@ -374,7 +374,7 @@ function embeddings(caller: EmbeddingsCaller, operation: EmbeddingsOperation): C
         dropped: [],
         headers: JSON_BODY,
       }),
-      answer: (body) => ({ body, facts: factsOf(operation.decodeAnswer(jsonOf(body), () => undefined)) }),
+      answer: (body) => ({ body, facts: operation.readFacts(jsonOf(body)) }),
     };
   }
   return {

@@ -191,6 +191,8 @@ export interface EmbeddingsOperation {
   decodeAnswer(body: JsonObject, header: (name: string) => string | undefined): EmbeddingsAnswer;
   /** Name of the caller schema whose bytes pass; the model alone is changed. */
   readonly native?: string;
+  /** Reads model and usage of an answer that passes. Tolerant: never throws. */
+  readFacts(body: JsonObject): AnswerFacts;
 }
 
 export interface PassThroughOperation {

@@ -22,10 +22,8 @@ export class SseSplitter implements FrameSplitter {
   #heldBytes = 0;
   /** Is the position at the start of a line? Then a line end closes the event. */
   #lineStart = true;
-  /** The last byte was a CR: a LF that follows belongs to it. */
+  /** The last byte was a CR: a LF that follows belongs to it. Where that CR closed an event, the LF goes along with the next one. */
   #afterCr = false;
-  /** The CR that was last closed an event: a LF right after it belongs to that event's end, not to the next event. */
-  #closedByCr = false;
 
   /** Bytes that wait for the rest of their event. */
   get pendingBytes(): number {
@@ -40,12 +38,7 @@ export class SseSplitter implements FrameSplitter {
       const byte = chunk[at];
       if (this.#afterCr) {
         this.#afterCr = false;
-        if (byte === LF) {
-          if (this.#closedByCr) from = at + 1;
-          this.#closedByCr = false;
-          continue;
-        }
-        this.#closedByCr = false;
+        if (byte === LF) continue;
       }
       if (byte !== LF && byte !== CR) {
         this.#lineStart = false;
@@ -68,7 +61,7 @@ export class SseSplitter implements FrameSplitter {
           end += 1;
           at += 1;
           this.#afterCr = false;
-        } else this.#closedByCr = true;
+        }
       }
       events.push(parseEvent(this.#take(chunk.subarray(from, end))));
       from = end;
@@ -77,11 +70,10 @@ export class SseSplitter implements FrameSplitter {
     return events;
   }
 
-  /** The stream ended: what stands without its blank line. Absent when nothing but line ends is left. */
+  /** The stream ended: what stands without its blank line, if only the last byte of a line end. */
   end(): StreamEvent | undefined {
     const raw = this.#take(EMPTY);
-    const event = parseEvent(raw);
-    return event.data === '' && event.event === '' ? undefined : event;
+    return raw.length === 0 ? undefined : parseEvent(raw);
   }
 
   #hold(bytes: Buffer): void {
