@@ -3,7 +3,7 @@
 import { Fault } from '../fault.ts';
 import { estimateTokens } from '../observability/estimate.ts';
 import { openTo } from '../routing/route.ts';
-import { modelListPath, renderModel, renderModels } from '../transform/model-list/model-list.ts';
+import { type ModelListStyle, modelListPath, renderModel, renderModels } from '../transform/model-list/model-list.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView, OwnAnswer } from './http.ts';
 import { gatewayHeaders } from './refuse.ts';
@@ -16,8 +16,7 @@ export function answerModelList(exchange: Exchange, headers: HeaderView): OwnAns
   if (caller === undefined) throw new Error('a list for nobody');
   const method = headers.get(':method');
   if (method !== 'GET') throw new Fault('method_not_allowed', `${exchange.line.path} takes GET, not ${method}.`);
-  // Anthropic's list has OpenAI's path; its SDKs always send their version.
-  const style = headers.get('anthropic-version') === undefined ? asked.style : 'anthropic';
+  const style = styleOf(asked.style, headers);
   const aliases = openTo(policy, caller);
   if (asked.id === undefined) return ownAnswer(exchange, JSON.stringify(renderModels(style, aliases, exchange.line)));
   if (!aliases.some((alias) => alias === asked.id)) {
@@ -27,6 +26,12 @@ export function answerModelList(exchange: Exchange, headers: HeaderView): OwnAns
     });
   }
   return ownAnswer(exchange, JSON.stringify(renderModel(style, asked.id)));
+}
+
+/** Three vendors list their models at one path; their SDKs tell who asks. */
+function styleOf(byPath: ModelListStyle, headers: HeaderView): ModelListStyle {
+  if (headers.get('anthropic-version') !== undefined) return 'anthropic';
+  return headers.get('x-goog-api-key') === undefined ? byPath : 'gemini';
 }
 
 /** An estimate, marked as one: no target of the alias counts tokens. */

@@ -84,7 +84,7 @@ describe('isolation, through Envoy', () => {
     expect(answer.status).to.equal(200);
     expect(answer.headers.get('x-gateway-target')).to.equal('claude-haiku');
     expect(answer.headers.get('x-gateway-attempt')).to.equal('2');
-    expect(stack.anthropic.requests.at(-1)?.headers.host).to.equal('anthropic.mock');
+    expect(stack.anthropic.requests.at(-1)?.headers.host).to.equal('api.anthropic.com');
   });
 
   it('a model that is named twice cannot smuggle another one past the policy', async () => {

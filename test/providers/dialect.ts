@@ -21,12 +21,14 @@ export interface Dialect {
   readonly streamType?: string;
   readonly headers: Readonly<Record<string, string>>;
   /** Reads a body that is not JSON; absent: it is JSON. */
-  parse?(bytes: Buffer, headers: IncomingHttpHeaders): JsonObject | undefined;
+  parse?(bytes: Buffer, headers: IncomingHttpHeaders): Promise<JsonObject | undefined>;
+  /** An answer that is no JSON: sound, plain text. */
+  raw?(body: JsonObject, url: string): { contentType: string; bytes: Buffer } | undefined;
   /** The header that carries the key, and those that must not be there. A signature covers the whole request. */
   checkKey(
     headers: IncomingHttpHeaders,
     key: string,
-    request: { url: string; bytes: Buffer },
+    request: { url: string; bytes: Buffer; callers: 'proxied' | 'direct' },
   ): ApiError | undefined | Promise<ApiError | undefined>;
   check(headers: IncomingHttpHeaders, body: JsonObject, url: string): ApiError | undefined;
   /** The text of the answer is computed from the request, so that tests can expect it; `text` overrides it. */

@@ -4,14 +4,34 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JsonObject, parseObject } from '../../filter/json.ts';
 import { anthropicMessagesDialect } from './anthropic-messages.ts';
+import { bedrockAnthropicDialect, bedrockConverseDialect } from './bedrock.ts';
 import type { ApiError, Dialect } from './dialect.ts';
+import {
+  anthropicCountDialect,
+  bedrockEmbeddingsDialect,
+  openAiEmbeddingsDialect,
+  vertexEmbeddingsDialect,
+} from './embeddings.ts';
+import { geminiDialect } from './gemini.ts';
 import { openAiChatDialect } from './openai-chat.ts';
+import { openAiPassThroughDialect } from './openai-pass-through.ts';
+import { openAiResponsesDialect } from './openai-responses.ts';
+import {
+  azureChatDialect,
+  azureEmbeddingsDialect,
+  azureV1Dialect,
+  bedrockShapedDialects,
+  vertexAnthropicDialect,
+} from './platforms.ts';
 import type { Behaviour, Scripted } from './script.ts';
 
 /** A mock may speak several: a provider's hosts do. The first that serves a path answers. */
 export const DIALECTS = {
-  openai: [openAiChatDialect],
-  anthropic: [anthropicMessagesDialect],
+  openai: [openAiChatDialect, openAiResponsesDialect, openAiEmbeddingsDialect, openAiPassThroughDialect],
+  anthropic: [anthropicMessagesDialect, anthropicCountDialect],
+  azure: [azureChatDialect, azureEmbeddingsDialect, azureV1Dialect],
+  bedrock: [bedrockConverseDialect, bedrockAnthropicDialect, bedrockEmbeddingsDialect, ...bedrockShapedDialects],
+  google: [geminiDialect, vertexAnthropicDialect, vertexEmbeddingsDialect],
 } as const satisfies Record<string, readonly Dialect[]>;
 
 export type MockName = keyof typeof DIALECTS;
@@ -47,9 +67,11 @@ export interface MockOptions {
   readonly port: number;
   /** The one gateway key that it accepts. */
   readonly key: string;
+  /** `direct`: no proxy stands between, so that signatures may hold what one would change. */
+  readonly callers?: 'proxied' | 'direct';
 }
 
-export async function startMockProvider({ name, port, key }: MockOptions): Promise<MockProvider> {
+export async function startMockProvider({ name, port, key, callers = 'proxied' }: MockOptions): Promise<MockProvider> {
   const dialects: readonly [Dialect, ...Dialect[]] = DIALECTS[name];
   const requests: ReceivedRequest[] = [];
   const violations: string[] = [];
@@ -69,12 +91,12 @@ export async function startMockProvider({ name, port, key }: MockOptions): Promi
     const bytes = Buffer.concat(chunks);
     const url = request.url ?? '';
     const dialect = dialects.find((candidate) => candidate.serves(url)) ?? dialects[0];
-    const body = dialect.parse === undefined ? parseObject(bytes) : dialect.parse(bytes, request.headers);
+    const body = dialect.parse === undefined ? parseObject(bytes) : await dialect.parse(bytes, request.headers);
     requests.push({ headers: request.headers, path: url, bytes, body });
     if (requests.length > KEPT_REQUESTS) requests.shift();
     const foreign = foreignHeaders(request.headers);
     violations.push(...foreign);
-    await respond({ dialect, url, request, response, body, bytes, key, foreign, behaviour: takeScripted() });
+    await respond({ dialect, url, request, response, body, bytes, key, callers, foreign, behaviour: takeScripted() });
   };
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
@@ -115,6 +137,7 @@ interface Asked {
   readonly body: JsonObject | undefined;
   readonly bytes: Buffer;
   readonly key: string;
+  readonly callers: 'proxied' | 'direct';
   readonly foreign: readonly string[];
   readonly behaviour: Behaviour | undefined;
 }
@@ -144,10 +167,10 @@ async function respond(asked: Asked): Promise<void> {
   else answer(answering, undefined);
 }
 
-async function refusalOf({ dialect, url, request, body, bytes, key }: Asked): Promise<ApiError | undefined> {
+async function refusalOf({ dialect, url, request, body, bytes, key, callers }: Asked): Promise<ApiError | undefined> {
   if (!dialect.serves(url)) return { status: 404, type: dialect.typeOf(404), message: `Unknown request URL: ${url}` };
   if (request.method !== 'POST') return { status: 405, type: 'invalid_request_error', message: 'Method not allowed' };
-  const wrongKey = await dialect.checkKey(request.headers, key, { url, bytes });
+  const wrongKey = await dialect.checkKey(request.headers, key, { url, bytes, callers });
   if (wrongKey !== undefined) return wrongKey;
   if (dialect.parse === undefined && request.headers['content-type'] !== 'application/json')
     return { status: 400, type: 'invalid_request_error', message: 'content-type must be application/json' };
@@ -163,6 +186,12 @@ function refuse({ dialect, response }: Asked, error: ApiError, headers: Readonly
 }
 
 function answer({ dialect, url, response, body }: Answering, text: string | undefined): void {
+  const raw = dialect.raw?.(body, url);
+  if (raw !== undefined) {
+    response.writeHead(200, { ...dialect.headers, 'content-type': raw.contentType, ...requestIds() });
+    response.end(raw.bytes);
+    return;
+  }
   if (!dialect.streams(url, body)) {
     sendJson(response, 200, dialect.answer(body, text, url), dialect.headers);
     return;

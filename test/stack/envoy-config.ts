@@ -63,8 +63,15 @@ function overlaid(clusters: readonly ClusterYaml[], overlay: Readonly<Record<str
       type: 'STATIC',
       load_assignment: {
         cluster_name: cluster.name,
-        endpoints: [{ lb_endpoints: [{ endpoint: { address, hostname: `${cluster.name}.mock` } }] }],
+        // The name that providers are called by stays: signatures hold it.
+        endpoints: [{ lb_endpoints: [{ endpoint: { address, hostname: hostOf(cluster) } }] }],
       },
     };
   });
+}
+
+function hostOf(cluster: ClusterYaml): string {
+  const host = /"address":"([^"]+)"/.exec(JSON.stringify(cluster['load_assignment'] ?? {}))?.[1];
+  if (host === undefined) throw new Error(`the cluster ${cluster.name} names no host`);
+  return host;
 }

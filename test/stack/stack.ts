@@ -3,14 +3,20 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditRecord } from '../../filter/observability/audit-record.ts';
-import { type MockProvider, startMockProvider } from '../providers/mock-provider.ts';
+import { type MockName, type MockProvider, startMockProvider } from '../providers/mock-provider.ts';
 import { type EnvoyConfigOptions, writeEnvoyConfig } from './envoy-config.ts';
 import { type EnvoyProcess, type FilterProcess, ROOT, startEnvoy, startFilter, waitFor } from './processes.ts';
 
 export const CALLER_KEYS = { alpha: 'gk-demo-alpha', beta: 'gk-demo-beta' } as const;
 
-/** What the mock providers take as the gateway's key: no secret. */
-const GATEWAY_KEYS = { openai: 'mock-openai-gateway-key', anthropic: 'mock-anthropic-gateway-key' } as const;
+/** What the mock providers take as the gateway's key: no secret. Bedrock's is the secret of a signature. */
+const GATEWAY_KEYS: Readonly<Record<MockName, string>> = {
+  openai: 'mock-openai-gateway-key',
+  anthropic: 'mock-anthropic-gateway-key',
+  azure: 'mock-azure-gateway-key',
+  bedrock: 'mock-bedrock-secret-access-key',
+  google: 'mock-google-gateway-key',
+};
 
 export interface StackOptions {
   readonly policyPath?: string;
@@ -29,6 +35,11 @@ export interface Stack {
   readonly url: string;
   readonly openai: MockProvider;
   readonly anthropic: MockProvider;
+  readonly azure: MockProvider;
+  readonly bedrock: MockProvider;
+  readonly google: MockProvider;
+  /** All of them. */
+  readonly mocks: readonly MockProvider[];
   readonly filter: FilterProcess;
   readonly envoy: EnvoyProcess;
   readonly directory: string;
@@ -53,14 +64,16 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
   };
   try {
-    const openai = await startMockProvider({ name: 'openai', port: ports.openai, key: GATEWAY_KEYS.openai });
-    stops.push(openai.close);
-    const anthropic = await startMockProvider({
-      name: 'anthropic',
-      port: ports.anthropic,
-      key: GATEWAY_KEYS.anthropic,
-    });
-    stops.push(anthropic.close);
+    const mock = async (name: MockName, port = 0): Promise<MockProvider> => {
+      const started = await startMockProvider({ name, port, key: GATEWAY_KEYS[name] });
+      stops.push(started.close);
+      return started;
+    };
+    const openai = await mock('openai', ports.openai);
+    const anthropic = await mock('anthropic', ports.anthropic);
+    const azure = await mock('azure');
+    const bedrock = await mock('bedrock');
+    const google = await mock('google');
     const filter = await startFilter({
       directory,
       policyPath: options.policyPath ?? join(ROOT, 'test/demo/policy.yaml'),
@@ -69,6 +82,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       environment: {
         MOCK_OPENAI_KEY: GATEWAY_KEYS.openai,
         MOCK_ANTHROPIC_KEY: GATEWAY_KEYS.anthropic,
+        MOCK_AZURE_KEY: GATEWAY_KEYS.azure,
+        MOCK_GOOGLE_KEY: GATEWAY_KEYS.google,
+        MOCK_AWS_ACCESS_KEY_ID: 'AKIDMOCK',
+        MOCK_AWS_SECRET_ACCESS_KEY: GATEWAY_KEYS.bedrock,
         ...options.environment,
       },
     });
@@ -78,7 +95,16 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       port: ports.gateway,
       adminPort: ports.envoyAdmin,
       filterSocket: filter.socketPath,
-      overlay: { openai: openai.port, anthropic: anthropic.port, local: openai.port, ...options.overlay },
+      overlay: {
+        openai: openai.port,
+        anthropic: anthropic.port,
+        azure: azure.port,
+        bedrock: bedrock.port,
+        vertex: google.port,
+        gemini: google.port,
+        local: openai.port,
+        ...options.overlay,
+      },
       ...(options.bootstrapText === undefined ? {} : { bootstrapText: options.bootstrapText }),
     });
     const envoy = await startEnvoy(bootstrap, directory, options.concurrency);
@@ -86,7 +112,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const audit = (): AuditRecord[] => readAudit(auditDirectory);
     return {
       url: `http://127.0.0.1:${envoy.port}`,
-      ...{ openai, anthropic, filter, envoy, directory, audit, stop },
+      ...{ openai, anthropic, azure, bedrock, google, mocks: [openai, anthropic, azure, bedrock, google] },
+      ...{ filter, envoy, directory, audit, stop },
       async auditOf(requestId) {
         let found: AuditRecord | undefined;
         await waitFor(`the audit record of ${requestId}`, filter, async () => {

@@ -94,7 +94,7 @@ describe('policy', () => {
       'a wrong schema',
       'schema: openai-chat',
       'schema: openai',
-      'targets.gpt.schema: expected one of openai-chat, anthropic-messages',
+      'targets.gpt.schema: expected one of openai-chat, openai-responses, azure-openai-chat, anthropic-messages',
     ],
     ['a duration without a unit', '700ms', '700', 'aliases.fast.attempt_deadline.stream: '],
     ['an alias that a key may not have', 'aliases: [slow]', 'aliases: [slo]', 'no alias "slo"; did you mean "slow"?'],

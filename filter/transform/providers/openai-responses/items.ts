@@ -12,7 +12,7 @@ import type {
   ToolResultPart,
   UserPart,
 } from '../../unified.ts';
-import { toolName } from './request.ts';
+import { toolName } from './names.ts';
 
 type Shown = TextPart | ImagePart | DocumentPart;
 

@@ -1,18 +1,10 @@
 /** Unified request -> Responses request (providers.md 1.1). */
 import type { JsonObject } from '../../../json.ts';
-import { invalid, untranslatable } from '../../codecs/fields.ts';
-import { safeToolName } from '../../codecs/safe-names.ts';
+import { untranslatable } from '../../codecs/fields.ts';
 import type { EncodedRequest, EncodeTarget } from '../../schema.ts';
 import type { OutputFormat, Reasoning, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
 import { encodeItems, encodeTexts } from './items.ts';
-
-/** OpenAI's limit for function names (npm `openai` 7.57). */
-const MAX_TOOL_NAME = 64;
-
-export function toolName(name: string, path: string): string {
-  if (name === '') throw invalid(path, 'expected the name of a tool, found an empty string');
-  return safeToolName(name, MAX_TOOL_NAME);
-}
+import { toolName } from './names.ts';
 
 export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): EncodedRequest {
   const dropped = new Set<string>();
