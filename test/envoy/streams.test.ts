@@ -129,6 +129,13 @@ describe('streams that go wrong, through Envoy', () => {
     for (const alias of ['fast-summariser', 'careful-writer']) {
       const provider = (): Stack['openai'] => (alias === 'fast-summariser' ? stack.openai : stack.anthropic);
 
+      it(`${alias}: a body that comes a byte at a time is read whole (pitfall 35)`, async () => {
+        provider().script({ kind: 'chunks', size: 1, delayMs: 0 });
+        const { status, text } = await ask(alias);
+        expect(status).to.equal(200);
+        expect(JSON.parse(text).choices[0].finish_reason).to.equal('stop');
+      });
+
       it(`${alias}: a body that stalls is a 504 in the caller's schema`, async () => {
         provider().script({ kind: 'stall_after', bytes: 100 });
         const { status, text } = await ask(alias);

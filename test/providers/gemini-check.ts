@@ -163,7 +163,7 @@ function checkResponses(calls: readonly JsonObject[], responses: readonly JsonOb
   if (calls.length !== responses.length) return bad(COUNT);
   const wrong = responses.find((response, index) => {
     const call = calls.find(({ id }) => id !== undefined && id === response['id']) ?? calls[index];
-    return call?.['name'] !== response['name'] || (call?.['id'] !== undefined && call['id'] !== response['id']);
+    return call?.['name'] !== response['name'] || (response['id'] !== undefined && call?.['id'] !== response['id']);
   });
   return wrong === undefined ? undefined : bad(`function response ${String(wrong['name'])} does not match its call`);
 }

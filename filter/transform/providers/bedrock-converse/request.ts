@@ -110,7 +110,10 @@ function encodeTools(request: UnifiedRequest, blocks: BlockEncoder, dropped: Set
   const used = toolsOfHistory(messages);
   const forbidden = toolChoice?.mode === 'none';
   if (tools.length === 0 || (forbidden && used.length === 0)) {
-    if (used.length === 0) return undefined;
+    if (used.length === 0) {
+      if (forbidden && tools.length > 0) dropped.add('tools');
+      return undefined;
+    }
     // Clients leave the tools out of the last request of a loop; what they were is in the history.
     dropped.add('tools=absent');
     return { tools: used.flatMap((name) => blocks.tool({ name }, 'tools')) };

@@ -22,8 +22,8 @@ export function decodeAnswer(body: JsonObject): UnifiedAnswer {
   if (candidates.length === 0 && blockReason(body) === undefined) throw new Error('the answer has no candidates');
   const idOf = callIds(body['responseId']);
   return {
-    id: textOf(body['responseId']) ?? 'unknown',
-    model: textOf(body['modelVersion']) ?? 'unknown',
+    id: textOf(body['responseId']) ?? '',
+    model: textOf(body['modelVersion']) ?? '',
     choices:
       candidates.length === 0
         ? [{ index: 0, parts: [], finish: 'content_filter' }]

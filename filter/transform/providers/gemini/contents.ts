@@ -30,9 +30,6 @@ export function encodeContents(messages: readonly Message[], target: EncodeTarge
   if (first.role === 'model') {
     throw untranslatable('messages', 'this target needs a user message before the first assistant message');
   }
-  if (contents.at(-1)?.role === 'model' && !target.capabilities.prefill) {
-    throw untranslatable('messages', 'the target goes on from no assistant message; end with a user message');
-  }
   return contents.map(({ role, parts }) => ({ role, parts: role === 'user' ? resultsFirst(parts) : parts }));
 }
 

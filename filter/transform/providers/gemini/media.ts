@@ -7,7 +7,6 @@
  */
 import type { JsonObject } from '../../../json.ts';
 import { untranslatable } from '../../codecs/fields.ts';
-import type { EncodeTarget } from '../../schema.ts';
 import type { DocumentPart, ImagePart } from '../../unified.ts';
 
 const TYPES: ReadonlyMap<string, string> = new Map([
@@ -34,11 +33,9 @@ const TYPES: ReadonlyMap<string, string> = new Map([
 ]);
 
 export class MediaEncoder {
-  readonly #target: EncodeTarget;
   readonly #dropped: Set<string>;
 
-  constructor(target: EncodeTarget, dropped: Set<string>) {
-    this.#target = target;
+  constructor(dropped: Set<string>) {
     this.#dropped = dropped;
   }
 
@@ -48,14 +45,12 @@ export class MediaEncoder {
   }
 
   #image({ source, detail }: ImagePart): JsonObject {
-    if (!this.#target.capabilities.images) throw untranslatable('messages', 'the target reads no images');
     if (detail !== undefined && detail !== 'auto') this.#dropped.add('messages[].content[].image_url.detail');
     return source.kind === 'url' ? file(source.url, 'image') : inline(source);
   }
 
   #document({ source, name }: DocumentPart): JsonObject {
     if (source.kind === 'text') return { text: name === undefined ? source.text : `${name}\n\n${source.text}` };
-    if (!this.#target.capabilities.documents) throw untranslatable('messages', 'the target reads no documents');
     if (name !== undefined) this.#dropped.add('messages[].content[].file.filename');
     return source.kind === 'url' ? file(source.url, 'document') : inline(source);
   }

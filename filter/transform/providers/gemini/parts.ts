@@ -22,7 +22,7 @@ export class PartEncoder {
 
   constructor(target: EncodeTarget, dropped: Set<string>) {
     this.#dropped = dropped;
-    this.#media = new MediaEncoder(target, dropped);
+    this.#media = new MediaEncoder(dropped);
     this.#ids = !isVertex(target);
     this.#thirdGeneration = isThirdGeneration(target.model);
   }

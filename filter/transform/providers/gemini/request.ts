@@ -1,6 +1,5 @@
 /** Unified request -> generateContent request (providers.md 1.6). */
 import type { JsonObject } from '../../../json.ts';
-import { untranslatable } from '../../codecs/fields.ts';
 import type { EncodedRequest, EncodeTarget } from '../../schema.ts';
 import type { UnifiedRequest } from '../../unified.ts';
 import { encodeContents } from './contents.ts';
@@ -11,13 +10,14 @@ import { encodeToolChoice, encodeTools } from './tools.ts';
 export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): EncodedRequest {
   const dropped = new Set<string>();
   const conversation = encodeConversation(request, target, dropped);
-  const toolConfig = encodeToolChoice(request, target);
+  const toolConfig = encodeToolChoice(request);
   const generationConfig = encodeGeneration(request, target, dropped);
   const labels = encodeLabels(request, target, dropped);
   if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls');
   if (request.endUser !== undefined) dropped.add('user');
   if (request.promptCacheKey !== undefined) dropped.add('prompt_cache_key');
-  const tier = request.serviceTier === 'flex' || request.serviceTier === 'priority' ? request.serviceTier : undefined;
+  const { serviceTier } = request;
+  const tier = serviceTier === 'default' ? 'standard' : serviceTier === 'auto' ? undefined : serviceTier;
   const body: JsonObject = {
     ...conversation,
     ...(toolConfig === undefined ? {} : { toolConfig }),
@@ -31,7 +31,6 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
 /** What counts as input: instructions, turns and tools. */
 export function encodeConversation(request: UnifiedRequest, target: EncodeTarget, dropped: Set<string>): JsonObject {
   const { instructions, tools } = request;
-  if (tools.length > 0 && !target.capabilities.tools) throw untranslatable('tools', 'the target takes no tools');
   if ([...instructions, ...tools].some(({ cache }) => cache !== undefined)) dropped.add('cache_control');
   const system = instructions.filter(({ text }) => text !== '').map(({ text }) => ({ text }));
   return {

@@ -78,8 +78,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
       }
       if (idOf === undefined) {
         idOf = callIds(chunk['responseId']);
-        const model = textOf(chunk['modelVersion']) ?? 'unknown';
-        emit({ type: 'start', id: textOf(chunk['responseId']) ?? 'unknown', model });
+        emit({ type: 'start', id: textOf(chunk['responseId']) ?? '', model: textOf(chunk['modelVersion']) ?? '' });
       }
       const usage = readUsage(chunk['usageMetadata']);
       if (usage !== undefined) emit({ type: 'usage', usage });

@@ -22,7 +22,6 @@ export function isThirdGeneration(model: string): boolean {
 
 /** Levels from generation 3 on, budgets in 2.5, nothing before; what the id leaves open, the capabilities say. */
 export function thinkingForm({ model, capabilities }: EncodeTarget): ThinkingForm {
-  if (capabilities.reasoning === 'none') return 'none';
   const generation = generationOf(model);
   if (generation === undefined) return capabilities.reasoning === 'budget' ? 'budget' : 'level';
   if (generation >= 3) return 'level';

@@ -64,10 +64,10 @@ function levelOf(reasoning: Reasoning): Level {
   }
 }
 
-function budgetConfig(reasoning: Reasoning, { model, capabilities }: EncodeTarget, dropped: Set<string>): JsonObject {
+function budgetConfig(reasoning: Reasoning, { model }: EncodeTarget, dropped: Set<string>): JsonObject {
   const { off, least, most } = budgetRange(model);
   if (reasoning.mode === 'off') {
-    if (off && !capabilities.reasoningAlwaysOn) return { thinkingBudget: 0 };
+    if (off) return { thinkingBudget: 0 };
     dropped.add(nameOf(reasoning));
     return { thinkingBudget: least };
   }

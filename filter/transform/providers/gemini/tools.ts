@@ -2,7 +2,6 @@
 import type { JsonObject } from '../../../json.ts';
 import { invalid, untranslatable } from '../../codecs/fields.ts';
 import { safeToolName } from '../../codecs/safe-names.ts';
-import type { EncodeTarget } from '../../schema.ts';
 import type { Tool, UnifiedRequest } from '../../unified.ts';
 
 /** FunctionDeclaration.name: a letter or underscore, then letters, digits and `_.:-`, 128 in all (npm `@google/genai` 3.1.0). */
@@ -38,14 +37,11 @@ export function encodeTools(tools: readonly Tool[], dropped: Set<string>): JsonO
   return [{ functionDeclarations }];
 }
 
-export function encodeToolChoice({ toolChoice, tools }: UnifiedRequest, target: EncodeTarget): JsonObject | undefined {
+export function encodeToolChoice({ toolChoice, tools }: UnifiedRequest): JsonObject | undefined {
   if (toolChoice === undefined) return undefined;
   const forced = toolChoice.mode === 'required' || toolChoice.mode === 'tool';
   if (forced && tools.length === 0) {
     throw untranslatable('tool_choice', 'it demands a tool call, and the request offers no tools');
-  }
-  if (forced && !target.capabilities.forcedToolChoice) {
-    throw untranslatable('tool_choice', 'the target cannot be made to call a tool; use "auto"');
   }
   if (tools.length === 0) return undefined;
   switch (toolChoice.mode) {
