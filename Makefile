@@ -24,6 +24,7 @@ check: setup ## format, lint, types, import directions, dead code
 
 bench: setup ## measure cost and added latency; prints a table
 	@node test/load/bench.ts
+	@node test/load/bench-pairs.ts
 
 clean: ## remove everything that setup and runs left here
 	rm -rf node_modules .tools var filter/extproc/gen
