@@ -68,7 +68,9 @@ export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswe
     const status = attempt.status ?? 0;
     const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), bytes);
     const fault = providerFault(exchange, error);
-    if (!conversion.passes || fault.code !== 'provider_refused_request' || parseObject(bytes) === undefined) throw fault;
+    // The provider's own words, where they are the caller's schema too; platforms have others.
+    const theirs = conversion.passes && fault.code === 'provider_refused_request' ? parseObject(bytes) : undefined;
+    if (theirs === undefined || exchange.callerSchema?.isError(theirs) !== true) throw fault;
     exchange.fault = fault;
     exchange.status = status;
     return wholeAnswer(exchange, headers, { body: bytes, facts: {} });

@@ -87,6 +87,8 @@ export function serveRequest(call: Call, gateway: Gateway): void {
           answerWhole(false);
           return undefined;
         }
+        if (request.value.endOfStream === true)
+          throw new Fault('stream_cut', 'The provider ended the answer before it had begun.');
         idle = setTimeout(stalled, exchange.alias?.streamIdleMs ?? 0);
         // A whole answer's headers are answered together with its body, which may change them.
         if (plan.kind === 'whole') return undefined;

@@ -51,6 +51,8 @@ interface CallerCommon {
   readHead(original: OriginalRequest): RequestHead;
   /** @returns the JSON body of an error in this schema */
   encodeFault(fault: Fault, requestId: string): string;
+  /** Is this a provider's error in this schema's own form, so that it may pass as it is? */
+  isError(body: JsonObject): boolean;
   /** Headers by which this schema's SDKs learn the request id. */
   requestIdHeaders(requestId: string): HeaderPairs;
   /**

@@ -1,5 +1,6 @@
 /** Fault -> OpenAI's error object (providers.md 2.1). Its SDKs choose the error class by status, its clients branch on `code`. */
 import type { Fault, FaultKind } from '../../fault.ts';
+import { isObject, type JsonObject } from '../../json.ts';
 
 const TYPES: Readonly<Record<FaultKind, string>> = {
   invalid_request: 'invalid_request_error',
@@ -32,4 +33,8 @@ export function encodeFault(fault: Fault): string {
 /** SDKs raise on a data line with an `error` member; without `[DONE]` nobody takes the answer for whole. */
 export function encodeStreamFault(fault: Fault): string {
   return `data: ${encodeFault(fault)}\n\n`;
+}
+
+export function isOpenAiError({ error }: JsonObject): boolean {
+  return isObject(error) && typeof error['message'] === 'string';
 }

@@ -2,7 +2,7 @@
 import type { ChatCaller } from '../../schema.ts';
 import { readModelAndStream } from '../head.ts';
 import { encodeAnswer } from './answer.ts';
-import { encodeFault, encodeStreamFault } from './fault.ts';
+import { encodeFault, encodeStreamFault, isError } from './fault.ts';
 import { parseRequest } from './request.ts';
 import { openStream } from './stream.ts';
 
@@ -16,5 +16,6 @@ export const anthropicMessagesCaller: ChatCaller = {
   openStream,
   encodeFault,
   encodeStreamFault,
+  isError,
   requestIdHeaders: (requestId) => [['request-id', requestId]],
 };

@@ -1,7 +1,7 @@
 /** Callers that ask Anthropic's count_tokens: a Messages request without what only shapes the answer. */
 import type { CountTokensCaller } from '../../schema.ts';
 import { readModelAndStream } from '../head.ts';
-import { encodeFault, encodeStreamFault } from './fault.ts';
+import { encodeFault, encodeStreamFault, isError } from './fault.ts';
 import { parseRequest } from './request.ts';
 
 export const anthropicCountTokensCaller: CountTokensCaller = {
@@ -17,5 +17,6 @@ export const anthropicCountTokensCaller: CountTokensCaller = {
   encodeCount: (inputTokens) => JSON.stringify({ input_tokens: inputTokens }),
   encodeFault,
   encodeStreamFault,
+  isError,
   requestIdHeaders: (requestId) => [['request-id', requestId]],
 };

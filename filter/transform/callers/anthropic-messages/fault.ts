@@ -1,5 +1,6 @@
 /** Fault -> Anthropic's error object (providers.md 2.1). */
 import type { Fault, FaultKind } from '../../../fault.ts';
+import { isObject, type JsonObject } from '../../../json.ts';
 
 const TYPES: Readonly<Record<FaultKind, string>> = {
   invalid_request: 'invalid_request_error',
@@ -36,4 +37,8 @@ function messageOf({ kind, message, param }: Fault): string {
 /** After it no message_stop may come: nobody then takes the answer for whole. */
 export function encodeStreamFault(fault: Fault, requestId: string): string {
   return `event: error\ndata: ${encodeFault(fault, requestId)}\n\n`;
+}
+
+export function isError({ type, error }: JsonObject): boolean {
+  return type === 'error' && isObject(error) && typeof error['message'] === 'string';
 }

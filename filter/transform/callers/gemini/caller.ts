@@ -1,4 +1,5 @@
 /** Callers that speak Google's generateContent: of the Gemini API, and of Vertex AI. */
+import { isObject } from '../../../json.ts';
 import { invalid } from '../../codecs/fields.ts';
 import type { ChatCaller, OriginalRequest, RequestHead } from '../../schema.ts';
 import { encodeAnswer } from './answer.ts';
@@ -20,6 +21,7 @@ export const geminiCaller: ChatCaller = {
   openStream,
   encodeFault,
   encodeStreamFault,
+  isError: ({ error }) => isObject(error) && typeof error['message'] === 'string' && typeof error['status'] === 'string',
   requestIdHeaders: (requestId) => [['x-request-id', requestId]],
 };
 

@@ -1,7 +1,7 @@
 /** Callers that speak OpenAI's Chat Completions. */
 import type { ChatCaller } from '../../schema.ts';
 import { readModelAndStream } from '../head.ts';
-import { encodeFault, encodeStreamFault } from '../openai-fault.ts';
+import { encodeFault, encodeStreamFault, isOpenAiError } from '../openai-fault.ts';
 import { encodeAnswer } from './answer.ts';
 import { parseRequest } from './request.ts';
 import { openStream } from './stream.ts';
@@ -16,5 +16,6 @@ export const openAiChatCaller: ChatCaller = {
   openStream,
   encodeFault,
   encodeStreamFault,
+  isError: isOpenAiError,
   requestIdHeaders: (requestId) => [['x-request-id', requestId]],
 };

@@ -5,7 +5,7 @@ import type { EmbeddingsRequest } from '../../embeddings.ts';
 import type { EmbeddingsCaller } from '../../schema.ts';
 import { totalInput } from '../../unified.ts';
 import { readModelAndStream } from '../head.ts';
-import { encodeFault, encodeStreamFault } from '../openai-fault.ts';
+import { encodeFault, encodeStreamFault, isOpenAiError } from '../openai-fault.ts';
 
 /** OpenAI's limit of inputs in one request. */
 const MAX_INPUTS = 2048;
@@ -48,6 +48,7 @@ export const openAiEmbeddingsCaller: EmbeddingsCaller = {
   },
   encodeFault,
   encodeStreamFault,
+  isError: isOpenAiError,
   requestIdHeaders: (requestId) => [['x-request-id', requestId]],
 };
 

@@ -3,7 +3,7 @@ import { invalid, optional, string } from '../../codecs/fields.ts';
 import { replaceMembers } from '../../codecs/json-patch.ts';
 import { boundaryOf, type FormField, formFields, replaceField } from '../../codecs/multipart.ts';
 import type { OriginalRequest, PassThroughCaller } from '../../schema.ts';
-import { encodeFault, encodeStreamFault } from '../openai-fault.ts';
+import { encodeFault, encodeStreamFault, isOpenAiError } from '../openai-fault.ts';
 
 const PATHS = new Set([
   ...['/v1/images/generations', '/v1/images/edits', '/v1/images/variations'],
@@ -39,6 +39,7 @@ export const openAiPassThroughCaller: PassThroughCaller = {
   },
   encodeFault,
   encodeStreamFault,
+  isError: isOpenAiError,
   requestIdHeaders: (requestId) => [['x-request-id', requestId]],
 };
 

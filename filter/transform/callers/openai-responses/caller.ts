@@ -1,7 +1,7 @@
 /** Callers that speak OpenAI's Responses. Stateless: nothing of a response is kept to be referred to later. */
 import type { ChatCaller } from '../../schema.ts';
 import { readModelAndStream } from '../head.ts';
-import { encodeFault } from '../openai-fault.ts';
+import { encodeFault, isOpenAiError } from '../openai-fault.ts';
 import { encodeAnswer } from './answer.ts';
 import { parseRequest } from './request.ts';
 import { openStream } from './stream.ts';
@@ -20,5 +20,6 @@ export const openAiResponsesCaller: ChatCaller = {
     const event = { type: 'error', code: error.code, message: error.message, param: error.param, sequence_number: passed };
     return `event: error\ndata: ${JSON.stringify({ ...event, request_id: requestId })}\n\n`;
   },
+  isError: isOpenAiError,
   requestIdHeaders: (requestId) => [['x-request-id', requestId]],
 };
