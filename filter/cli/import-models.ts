@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { isObject, type JsonObject } from '../json.ts';
-import { type ModelRow, type ModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
+import { type Capabilities, type ModelRow, type ModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import type { Effort } from '../transform/unified.ts';
 
 const OUTPUT = new URL('../transform/capabilities/models.json', import.meta.url);
@@ -47,10 +47,17 @@ function rowOf(entry: JsonObject): ModelRow {
           ...(says('supports_mid_conversation_system', true) ? { midConversationSystem: true } : {}),
           ...(says('supports_assistant_prefill', false) ? { prefill: false } : {}),
           ...(says('thinking_always_on', true) ? { reasoningAlwaysOn: true } : {}),
-          reasoning: !reasons ? ('none' as const) : isClaude && !adaptive ? ('budget' as const) : ('effort' as const),
+          reasoning: reasoningOf(reasons, isClaude && !adaptive, String(entry['name'])),
           ...(reasons && efforts.length < UNKNOWN_MODEL.efforts.length ? { efforts } : {}),
         }),
   };
+}
+
+function reasoningOf(reasons: boolean, byBudget: boolean, name: string): Capabilities['reasoning'] {
+  if (!reasons) return 'none';
+  // The 2.5 generation of Gemini counts tokens, and its encoder makes tokens of an effort (providers.md 1.6).
+  if (name.includes('gemini-2.5')) return 'any';
+  return byBudget ? 'budget' : 'effort';
 }
 
 const { positionals } = parseArgs({ allowPositionals: true });
