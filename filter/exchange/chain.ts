@@ -24,10 +24,13 @@ export function startChain(exchange: Exchange, alias: Alias): Forward {
     } catch (error) {
       if (!isTargetsOwn(error)) throw error;
       skipAttempt(exchange, target, error);
-      refusal ??= error;
+      // What passes with time is told before what does not.
+      if (refusal === undefined || error.code === 'credential_unavailable') refusal = error;
     }
   }
-  throw refusal ?? new Error('a chain without targets');
+  if (refusal === undefined) throw new Error('a chain without targets');
+  if (refusal.code !== 'credential_unavailable') throw refusal;
+  throw new Fault(refusal.code, refusal.message, { retryAfterSeconds: alias.retryAfterSeconds });
 }
 
 function restOfChain(exchange: Exchange, alias: Alias, start: number): readonly ClusterName[] {

@@ -29,6 +29,8 @@ export interface StackOptions {
   readonly overlay?: EnvoyConfigOptions['overlay'];
   readonly concurrency?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** What mocks take instead of the usual keys. */
+  readonly keys?: Partial<Readonly<Record<MockName, string>>>;
 }
 
 export interface Stack {
@@ -65,7 +67,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   };
   try {
     const mock = async (name: MockName, port = 0): Promise<MockProvider> => {
-      const started = await startMockProvider({ name, port, key: GATEWAY_KEYS[name] });
+      const started = await startMockProvider({ name, port, key: options.keys?.[name] ?? GATEWAY_KEYS[name] });
       stops.push(started.close);
       return started;
     };

@@ -121,6 +121,64 @@ describe('pitfalls', () => {
     expect(ended).to.equal(true);
   });
 
+  it('pitfall 12: a system turn in the middle keeps its role where the model has it, and is told where it has not', () => {
+    const messages = [HI, { role: 'system', content: 'Be brief.' }, { role: 'user', content: 'x' }];
+    const able = targetOf('m', { capabilities: { ...UNKNOWN_MODEL, midConversationSystem: true } });
+    const native = encode('openai-chat', 'anthropic-messages', { model: 'a', messages }, able);
+    expect((native.body['messages'] as JsonObject[]).map(({ role }) => role)).to.deep.equal(['user', 'system', 'user']);
+    expect(native.dropped).to.deep.equal([]);
+    const told = encode('openai-chat', 'anthropic-messages', { model: 'a', messages });
+    expect((told.body['messages'] as JsonObject[]).map(({ role }) => role)).to.deep.equal(['user']);
+    expect(told.dropped).to.deep.equal(['messages[].role=system']);
+    // Between a call and its result it waits.
+    const loop = { model: 'a', tools: [TOOL], messages: [HI, CALLED, { role: 'system', content: 'S' }, RESULT] };
+    const held = encode('openai-chat', 'anthropic-messages', loop, able).body['messages'] as {
+      role: string;
+      content: JsonObject[];
+    }[];
+    expect(held.map(({ role, content }) => [role, content.map(({ type }) => type)])).to.deep.equal([
+      ['user', ['text']],
+      ['assistant', ['tool_use']],
+      ['user', ['tool_result', 'text']],
+    ]);
+  });
+
+  it('pitfall 13: system text alone is refused before it is sent, with what to do', () => {
+    const only = { model: 'a', messages: [{ role: 'system', content: 'S' }] };
+    for (const provider of ['anthropic-messages', 'bedrock-converse', 'gemini'])
+      expect(() => encode('openai-chat', provider, only))
+        .to.throw(Fault, 'user')
+        .with.property('param', 'messages');
+  });
+
+  it('pitfall 26: a model that takes no sampling gets none: the default goes unsaid, the rest is refused, or dropped by policy', () => {
+    const refusing = targetOf('m', { capabilities: { ...UNKNOWN_MODEL, sampling: 'refused' } });
+    const dropping = targetOf('m', { capabilities: { ...UNKNOWN_MODEL, sampling: 'dropped' } });
+    for (const provider of ['anthropic-messages', 'openai-responses', 'bedrock-converse', 'gemini']) {
+      const asked = { model: 'a', messages: [HI] };
+      expect(
+        JSON.stringify(encode('openai-chat', provider, { ...asked, temperature: 1, top_p: 1 }, refusing).body),
+      ).to.not.match(/temperature|top_?p/i);
+      expect(() => encode('openai-chat', provider, { ...asked, temperature: 0.2 }, refusing))
+        .to.throw(Fault)
+        .with.property('param', 'temperature');
+      const { body, dropped } = encode('openai-chat', provider, { ...asked, temperature: 0.2 }, dropping);
+      expect(JSON.stringify(body)).to.not.contain('temperature');
+      expect(dropped).to.deep.equal(['temperature']);
+    }
+  });
+
+  it('pitfall 24: a model that cannot be made to call a tool refuses the demand', () => {
+    const free = targetOf('m', { capabilities: { ...UNKNOWN_MODEL, forcedToolChoice: false } });
+    for (const provider of ['anthropic-messages', 'bedrock-converse', 'gemini', 'openai-responses']) {
+      const asked = { model: 'a', messages: [HI], tools: [TOOL], tool_choice: 'required' };
+      expect(() => encode('openai-chat', provider, asked, free))
+        .to.throw(Fault)
+        .with.property('param', 'tool_choice');
+      expect(encode('openai-chat', provider, { ...asked, tool_choice: 'auto' }, free).dropped).to.deep.equal([]);
+    }
+  });
+
   it('pitfall 17: cache marks reach Bedrock as elements of their own behind what they mark; a fifth is named', () => {
     const cache_control = { type: 'ephemeral', ttl: '1h' };
     const { body, dropped } = encode('anthropic-messages', 'bedrock-converse', {

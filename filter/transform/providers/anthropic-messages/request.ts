@@ -13,7 +13,7 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
   // In the order in which the provider caches: tools, system, messages. So the first four markers are the ones kept.
   const tools = request.tools.map((tool, index) => blocks.tool(tool, `tools[${index}]`));
   const system = encodeSystem(request.instructions, blocks);
-  const messages = encodeMessages(request.messages, blocks);
+  const messages = encodeMessages(request.messages, blocks, target.capabilities.midConversationSystem);
   const { thinking, effort } = encodeThinking(request, maxTokens, dropped);
   const format = encodeFormat(request.outputFormat, dropped);
   const outputConfig = { ...(effort === undefined ? {} : { effort }), ...(format === undefined ? {} : { format }) };
@@ -41,22 +41,24 @@ function encodeSystem(parts: readonly TextPart[], blocks: BlockEncoder): JsonObj
 }
 
 interface Turn {
-  readonly role: 'user' | 'assistant';
+  readonly role: 'user' | 'assistant' | 'system';
   content: JsonObject[];
 }
 
-function encodeMessages(messages: readonly Message[], blocks: BlockEncoder): JsonObject[] {
+/** @param systemRole does the model take system turns in the middle of a conversation? */
+function encodeMessages(messages: readonly Message[], blocks: BlockEncoder, systemRole: boolean): JsonObject[] {
   const turns: Turn[] = [];
   for (const message of messages) {
-    const role = message.role === 'assistant' ? 'assistant' : 'user';
-    const content = encodeContent(message, blocks);
+    const native = systemRole && message.role === 'system' && !awaitsResults(turns.at(-1));
+    const role = native ? 'system' : message.role === 'assistant' ? 'assistant' : 'user';
+    const content = native ? message.parts.flatMap((part) => blocks.text(part)) : encodeContent(message, blocks);
     const last = turns.at(-1);
     if (content.length === 0) continue;
     // A system turn becomes user text, and a turn may have vanished: what then meets its own role is one turn.
     if (last?.role === role) last.content = last.content.concat(content);
     else turns.push({ role, content });
   }
-  const [first] = turns;
+  const first = turns.find(({ role }) => role !== 'system');
   if (first === undefined) {
     throw untranslatable('messages', 'this target needs a user message besides the system text; move some of it into one');
   }
@@ -64,6 +66,11 @@ function encodeMessages(messages: readonly Message[], blocks: BlockEncoder): Jso
     throw untranslatable('messages', 'this target needs a user message before the first assistant message');
   }
   return turns.map(({ role, content }) => ({ role, content: role === 'user' ? resultsFirst(content) : content }));
+}
+
+/** Between a call and its results nothing may stand. */
+function awaitsResults(turn: Turn | undefined): boolean {
+  return turn?.role === 'assistant' && turn.content.some((block) => block['type'] === 'tool_use');
 }
 
 function encodeContent(message: Message, blocks: BlockEncoder): JsonObject[] {
