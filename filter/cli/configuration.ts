@@ -2,13 +2,21 @@
 import { loadPolicy, PolicyError } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
-import { clusterProblems, readClusterFiles } from './clusters.ts';
+import { type ClusterFile, clusterProblems, readClusterFiles } from './clusters.ts';
 
 export interface Checked {
   /** One line each, with file and line. */
   readonly problems: readonly string[];
   /** What was checked, in words. */
   readonly summary: string;
+}
+
+/** An address of the cluster, or the name that its endpoint is called by; a cluster that is not there is told elsewhere. */
+function reaches(clusters: readonly ClusterFile[], name: string, host: string): boolean {
+  const cluster = clusters.find((one) => one.name === name);
+  if (cluster === undefined) return true;
+  const text = JSON.stringify(cluster.config['load_assignment'] ?? {});
+  return [...text.matchAll(/"(?:address|hostname)":"([^"]+)"/g)].some(([, found]) => found === host.split(':')[0]);
 }
 
 export function checkConfiguration(policyPath: string, clustersDirectory: string): Checked {
@@ -28,6 +36,11 @@ export function checkConfiguration(policyPath: string, clustersDirectory: string
     problems.push(...error.message.split('\n'));
   }
   for (const target of policy?.targets.values() ?? []) {
+    if (target.host !== undefined && !reaches(clusters, target.cluster, target.host)) {
+      problems.push(
+        `${policyPath}: targets.${target.id}: its requests are signed for ${target.host}, but the cluster ${JSON.stringify(target.cluster)} (${places.get(target.cluster) ?? 'nowhere'}) sends to another host, which refuses them`,
+      );
+    }
     if (places.has(target.cluster)) continue;
     problems.push(
       `${policyPath}: targets.${target.id}.cluster: no cluster ${JSON.stringify(target.cluster)} in ${clustersDirectory}; ${suggest(target.cluster, places.keys())}`,

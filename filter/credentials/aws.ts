@@ -1,5 +1,5 @@
 /** AWS: session credentials from one of the SDK's providers, and with them a signature for each request. */
-import type { AwsCredential } from '../policy/policy.ts';
+import { type AwsCredential, signedHost } from '../policy/policy.ts';
 import { type AwsSession, obtainSession } from './aws-sources.ts';
 import type { PreparedCredential } from './credential.ts';
 import { Renewed } from './renewed.ts';
@@ -22,7 +22,6 @@ export function prepareAws(credential: AwsCredential, environment: NodeJS.Proces
     if (secrets.some(({ from }) => from === 'file')) recheckMs = FILE_RECHECK_MS;
   }
   if (source.kind === 'web_identity' && source.tokenFile !== undefined) checkReadable(source.tokenFile);
-  const usualHost = service === 'bedrock' ? `bedrock-runtime.${region}.amazonaws.com` : `bedrock-mantle.${region}.api.aws`;
 
   return (surroundings) => {
     const signer = new Renewed<Signer>({
@@ -34,7 +33,7 @@ export function prepareAws(credential: AwsCredential, environment: NodeJS.Proces
       },
     });
     return {
-      authorize: (_byKey, request) => sign(signer.get(), request, request.host ?? usualHost),
+      authorize: (_byKey, request) => sign(signer.get(), request, request.host ?? signedHost(credential)),
       suspect: () => signer.suspect(),
       firstTry: signer.firstTry,
       close: () => signer.close(),

@@ -1,20 +1,21 @@
 /** Resolves every name of a policy document and freezes the result. */
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
-import { providerSchema } from '../transform/registry.ts';
+import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
 import type { AliasDocument, CallerKeyDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
-import type {
-  Alias,
-  AliasName,
-  Caller,
-  CallerKeyHash,
-  ClusterName,
-  CredentialName,
-  CredentialSource,
-  Policy,
-  Target,
-  TargetId,
-  TenantId,
+import {
+  type Alias,
+  type AliasName,
+  type Caller,
+  type CallerKeyHash,
+  type ClusterName,
+  type CredentialName,
+  type CredentialSource,
+  type Policy,
+  signedHost,
+  type Target,
+  type TargetId,
+  type TenantId,
 } from './policy.ts';
 import { suggest } from './suggest.ts';
 
@@ -42,9 +43,10 @@ export function compile(document: PolicyDocument, about: { version: string; base
     const compiled = compileTarget(id, target, credentials, models, problems);
     if (compiled !== undefined) targets.set(compiled.id, compiled);
   }
+  const declared = new Set(Object.keys(document.targets));
   const aliases = new Map<AliasName, Alias>();
   for (const [name, alias] of Object.entries(document.aliases)) {
-    const compiled = compileAlias(name, alias, targets, problems);
+    const compiled = compileAlias(name, alias, targets, declared, problems);
     if (compiled !== undefined) aliases.set(compiled.name, compiled);
   }
   const callers = new Map<CallerKeyHash, Caller>();
@@ -70,16 +72,20 @@ function compileTarget(
   problems: Problem[],
 ): Target | undefined {
   const credential = target.credential as CredentialName | undefined;
+  const source = credential === undefined ? undefined : credentials.get(credential);
   if (credential !== undefined && !credentials.has(credential)) {
     problems.push({
       at: ['targets', id, 'credential'],
       message: `no credential ${JSON.stringify(credential)}; ${suggest(credential, credentials.keys())}`,
     });
   }
-  if (credential !== undefined)
-    refuseForeignHost(target.host, credentials.get(credential), ['targets', id, 'host'], problems);
+  refuseForeignHost(target.host, source, ['targets', id, 'host'], problems);
   const schema = providerSchema(target.schema);
-  if (schema === undefined) return undefined;
+  if (schema === undefined) {
+    const message = `no schema ${JSON.stringify(target.schema)}; ${suggest(target.schema, providerSchemaNames)}`;
+    problems.push({ at: ['targets', id, 'schema'], message });
+    return undefined;
+  }
   const { maxOutputTokens: known, ...row } = models[target.base_model ?? target.model] ?? {};
   const maxOutputTokens = target.max_output_tokens ?? known ?? (schema.chat === undefined ? 1 : undefined);
   if (maxOutputTokens === undefined) {
@@ -96,7 +102,7 @@ function compileTarget(
     model: target.model,
     basePath: target.base_path?.replace(/\/$/, ''),
     query: target.query ?? '',
-    host: target.host,
+    host: target.host ?? (source?.kind === 'aws' ? signedHost(source) : undefined),
     capabilities: Object.freeze({ ...UNKNOWN_MODEL, ...row, ...camelCased(target.capabilities ?? {}) }),
     credential,
     maxOutputTokens,
@@ -117,11 +123,14 @@ function compileAlias(
   name: string,
   alias: AliasDocument,
   targets: ReadonlyMap<TargetId, Target>,
+  declared: ReadonlySet<string>,
   problems: Problem[],
 ): Alias | undefined {
   const chain = alias.chain.flatMap((id, index) => {
     const target = targets.get(id as TargetId);
     if (target !== undefined) return [target];
+    // What is wrong with a target is told at the target.
+    if (declared.has(id)) return [];
     problems.push({
       at: ['aliases', name, 'chain', index],
       message: `no target ${JSON.stringify(id)}; ${suggest(id, targets.keys())}`,

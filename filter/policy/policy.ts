@@ -140,3 +140,8 @@ export interface AzureApplication {
   /** Base URL without a slash at the end. */
   readonly authority: string | undefined;
 }
+
+/** The host that a signature is made for where a target names none. */
+export function signedHost({ region, service }: AwsCredential): string {
+  return service === 'bedrock' ? `bedrock-runtime.${region}.amazonaws.com` : `bedrock-mantle.${region}.api.aws`;
+}

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { stringify } from 'yaml';
 import { checkConfiguration } from '../../../filter/cli/configuration.ts';
 import { readClusters, writeEnvoyConfig } from '../../stack/envoy-config.ts';
+import { everyProviderPolicy } from '../../stack/every-provider.ts';
 import { changedPolicy } from '../../stack/policy.ts';
 import { envoyBinary, ROOT } from '../../stack/processes.ts';
 
@@ -71,6 +72,15 @@ describe('the check before going live', () => {
     expect(problems(CLUSTERS, policy))
       .to.include('targets.gpt-luna.cluster: no cluster "openia"')
       .and.to.include('did you mean "openai"?');
+  });
+
+  it('takes a policy of every provider, and names targets whose signature holds for another host than the cluster’s', () => {
+    const policy = everyProviderPolicy();
+    expect(checkConfiguration(policy, CLUSTERS).problems).to.deep.equal([]);
+    const moved = join(mkdtempSync(join(directory, 'policy-')), 'policy.yaml');
+    writeFileSync(moved, readFileSync(policy, 'utf8').replace('region: eu-central-1', 'region: us-east-1'));
+    const { problems } = checkConfiguration(moved, CLUSTERS);
+    expect(problems[0]).to.match(/targets\.bedrock-converse: .*bedrock-runtime\.us-east-1\.amazonaws\.com.*bedrock\.yaml:4/);
   });
 
   it('names a file that is no list of clusters, and a cluster defined twice', () => {

@@ -7,8 +7,7 @@ import { CredentialError, loadCredentials } from '../../../filter/credentials/cr
 import { Fault } from '../../../filter/fault.ts';
 import { hashCallerKey, identify, onBehalfOf } from '../../../filter/identity/caller-key.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
-import schema from '../../../filter/policy/policy.schema.json' with { type: 'json' };
-import type { AliasName, CredentialName } from '../../../filter/policy/policy.ts';
+import type { AliasName, CredentialName, TargetId } from '../../../filter/policy/policy.ts';
 import { route } from '../../../filter/routing/route.ts';
 import { providerSchemaNames } from '../../../filter/transform/registry.ts';
 
@@ -66,8 +65,34 @@ describe('policy', () => {
     expect(policy.version).to.match(/^[0-9a-f]{12}$/);
   });
 
-  it('publishes exactly the schemas that exist', () => {
-    expect(schema.properties.targets.additionalProperties.properties.schema.enum).to.deep.equal(providerSchemaNames);
+  it('takes every schema that exists, and the cap of tokens from what is known of the model', () => {
+    for (const name of providerSchemaNames) {
+      const policy = load(GOOD.replace('schema: openai-chat', `schema: ${name}`));
+      expect(policy.targets.get('gpt' as TargetId)?.schema.name).to.equal(name);
+    }
+    const known = load(
+      GOOD.replace(
+        /\{cluster: openai.*\}/,
+        '{cluster: openai, schema: openai-chat, model: luna, base_model: gpt-5.6-luna, credential: openai}',
+      ),
+    );
+    expect(known.targets.get('gpt' as TargetId)?.maxOutputTokens).to.equal(128_000);
+    expect(known.targets.get('gpt' as TargetId)?.capabilities.efforts).to.not.include('minimal');
+    const told = load(
+      GOOD.replace(
+        /\{cluster: openai.*\}/,
+        '{cluster: openai, schema: openai-chat, model: gpt-5.6-luna, credential: openai, capabilities: {forced_tool_choice: false, sampling: dropped}}',
+      ),
+    );
+    expect(told.targets.get('gpt' as TargetId)?.capabilities).to.include({ forcedToolChoice: false, sampling: 'dropped' });
+    expect(
+      problems(
+        GOOD.replace(
+          /\{cluster: openai.*\}/,
+          '{cluster: openai, schema: openai-chat, model: nobody-knows, credential: openai}',
+        ),
+      ),
+    ).to.include('targets.gpt.max_output_tokens: is missing, and nothing is known of the model "nobody-knows"');
   });
 
   for (const [what, from, to, said] of [
@@ -94,7 +119,7 @@ describe('policy', () => {
       'a wrong schema',
       'schema: openai-chat',
       'schema: openai',
-      'targets.gpt.schema: expected one of openai-chat, openai-responses, azure-openai-chat, anthropic-messages',
+      'targets.gpt.schema: no schema "openai"; known: openai-chat, ',
     ],
     ['a duration without a unit', '700ms', '700', 'aliases.fast.attempt_deadline.stream: '],
     ['an alias that a key may not have', 'aliases: [slow]', 'aliases: [slo]', 'no alias "slo"; did you mean "slow"?'],
