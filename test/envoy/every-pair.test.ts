@@ -2,6 +2,7 @@
 import { GoogleGenAI } from '@google/genai';
 import { expect } from 'chai';
 import { providerSchema, providerSchemaNames } from '../../filter/transform/registry.ts';
+import type { MockProvider } from '../providers/mock-provider.ts';
 import { CHAT_TARGETS, everyProviderPolicy } from '../stack/every-provider.ts';
 import { CALLER_KEYS, type Stack, startStack } from '../stack/stack.ts';
 import { anthropicCaller, openAiCaller, PNG, post } from './callers.ts';
@@ -223,6 +224,22 @@ const gemini: Sdk = {
   },
 };
 
+function mockOf(stack: Stack, target: string): MockProvider {
+  switch (CHAT_TARGETS[target]?.cluster) {
+    case 'anthropic':
+      return stack.anthropic;
+    case 'azure':
+      return stack.azure;
+    case 'bedrock':
+      return stack.bedrock;
+    case 'vertex':
+    case 'gemini':
+      return stack.google;
+    default:
+      return stack.openai;
+  }
+}
+
 const SDKS: readonly Sdk[] = [openAiChat, openAiResponses, anthropic, gemini];
 
 describe('every SDK against every kind of target, through Envoy', () => {
@@ -278,6 +295,23 @@ describe('every SDK against every kind of target, through Envoy', () => {
             const { text, finish } = await sdk.say(stack, target, words, streamed, { max: 16 });
             expect(text.split(' ')).to.have.length(16);
             expect(finish).to.equal(sdk.finish.length);
+          }
+        });
+
+        it('raises when the stream breaks: by an error inside, by an end too soon, by nonsense', async () => {
+          for (const behaviour of [
+            { kind: 'error_in_stream', events: 3 },
+            { kind: 'error_in_stream', events: 0 },
+            { kind: 'cut_after', bytes: 300, how: 'end' },
+            { kind: 'cut_after', bytes: 300, how: 'reset' },
+          ] as const) {
+            mockOf(stack, target).script(behaviour);
+            const outcome = await sdk.say(stack, target, 'Hello there, how are you today?', true).then(
+              // The Responses SDK hands a response that failed on as one.
+              ({ finish }) => (finish === 'failed' ? 'raised' : `ended well with ${finish}`),
+              () => 'raised',
+            );
+            expect(outcome, JSON.stringify(behaviour)).to.equal('raised');
           }
         });
 

@@ -1,4 +1,6 @@
 /** Streams that go wrong: whatever happens, nobody takes half an answer for a whole one. */
+
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import Anthropic from '@anthropic-ai/sdk';
 import { expect } from 'chai';
 import OpenAI from 'openai';
@@ -22,6 +24,11 @@ async function read(stream: AsyncIterable<unknown>, onFirst?: () => void): Promi
   }
   return { events, error: undefined };
 }
+
+const ANTHROPIC_ANSWER = JSON.stringify({
+  ...{ id: 'msg_1', type: 'message', role: 'assistant', model: 'm', stop_reason: 'end_turn' },
+  ...{ content: [{ type: 'text', text: 'Hi' }], usage: { input_tokens: 1, output_tokens: 1 } },
+});
 
 describe('streams that go wrong, through Envoy', () => {
   let stack: Stack;
@@ -128,6 +135,28 @@ describe('streams that go wrong, through Envoy', () => {
 
     for (const alias of ['fast-summariser', 'careful-writer']) {
       const provider = (): Stack['openai'] => (alias === 'fast-summariser' ? stack.openai : stack.anthropic);
+
+      it(`${alias}: a body that comes compressed, though it was asked for plain, is read all the same`, async () => {
+        const plain = await ask(alias);
+        const path = provider().requests.at(-1);
+        expect(path?.headers['accept-encoding']).to.equal('identity');
+        const said = alias === 'fast-summariser' ? plain.text : ANTHROPIC_ANSWER;
+        for (const [coding, compress] of [
+          ['gzip', gzipSync],
+          ['br', brotliCompressSync],
+          ['deflate', deflateSync],
+        ] as const) {
+          const headers = { 'content-type': 'application/json', 'content-encoding': coding };
+          provider().script({ kind: 'raw', status: 200, headers, body: compress(said) });
+          const answer = await ask(alias);
+          expect(answer.status, answer.text).to.equal(200);
+          expect(answer.headers.get('content-encoding')).to.equal(null);
+          expect(JSON.parse(answer.text).choices[0].message.content).to.be.a('string');
+        }
+        const headers = { 'content-type': 'application/json', 'content-encoding': 'zstd' };
+        provider().script({ kind: 'raw', status: 200, headers, body: 'x' });
+        expect((await ask(alias)).status).to.equal(502);
+      });
 
       it(`${alias}: a body that comes a byte at a time is read whole (pitfall 35)`, async () => {
         provider().script({ kind: 'chunks', size: 1, delayMs: 0 });

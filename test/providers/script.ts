@@ -14,7 +14,7 @@ export type Behaviour =
   /** Sends the schema's error event after the first `events` events of a stream, and ends. */
   | { kind: 'error_in_stream'; events: number }
   /** An answer that the schema does not know: an edge's error page, say. */
-  | { kind: 'raw'; status: number; headers: Record<string, string>; body: string }
+  | { kind: 'raw'; status: number; headers: Record<string, string>; body: string | Buffer }
   /** Answers with a text of this many bytes. */
   | { kind: 'large'; bytes: number };
 

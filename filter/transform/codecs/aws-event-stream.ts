@@ -93,21 +93,30 @@ function lengthOf(bytes: Buffer): number | undefined {
 
 function eventOf(raw: Buffer, frames: EventStreamCodec): StreamEvent {
   const { headers, body } = frames.decode(raw);
-  return { event: nameOf(headers), data: Buffer.from(body).toString('utf8'), raw };
+  // An error has no payload: what it says stands in a header. It is handed on in the words of an exception.
+  const data = isError(headers)
+    ? JSON.stringify({ message: word(headers, ':error-message') })
+    : Buffer.from(body).toString('utf8');
+  return { event: nameOf(headers), data, raw };
+}
+
+function isError(headers: Message['headers']): boolean {
+  return word(headers, ':message-type') === 'error';
+}
+
+function word(headers: Message['headers'], name: string): string {
+  const value = headers[name]?.value;
+  return typeof value === 'string' ? value : '';
 }
 
 /** An exception's name is told apart from an event's, and so is an error's code. */
 function nameOf(headers: Message['headers']): string {
-  const word = (name: string): string => {
-    const value = headers[name]?.value;
-    return typeof value === 'string' ? value : '';
-  };
-  switch (word(':message-type')) {
+  switch (word(headers, ':message-type')) {
     case 'exception':
-      return `exception:${word(':exception-type')}`;
+      return `exception:${word(headers, ':exception-type')}`;
     case 'error':
-      return `exception:${word(':error-code')}`;
+      return `exception:${word(headers, ':error-code')}`;
     default:
-      return word(':event-type');
+      return word(headers, ':event-type');
   }
 }

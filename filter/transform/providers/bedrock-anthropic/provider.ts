@@ -90,8 +90,10 @@ function unwrapped({ data }: StreamEvent): StreamEvent {
   const text = Buffer.from(bytes, 'base64').toString('utf8');
   const json: unknown = JSON.parse(text);
   if (!isObject(json)) throw new Error('an event of the stream is not a JSON object');
-  const event = String(json['type'] ?? '');
-  return { event, data: text, raw: Buffer.from(`event: ${event}\ndata: ${text}\n\n`) };
+  const event = String(json['type'] ?? '').replaceAll(/[\r\n]/g, '');
+  // A line end inside JSON is legal, and would end the SSE line.
+  const line = /[\r\n]/.test(text) ? JSON.stringify(json) : text;
+  return { event, data: line, raw: Buffer.from(`event: ${event}\ndata: ${line}\n\n`) };
 }
 
 function exceptionOf({ event, data }: StreamEvent): ReturnType<ProviderSchema['decodeError']> | undefined {

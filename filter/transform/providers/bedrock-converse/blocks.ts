@@ -1,7 +1,7 @@
 /** Unified parts -> content blocks of one Converse request: objects with exactly one key, bytes as base64. */
 import { isObject, type JsonObject } from '../../../json.ts';
 import { invalid, untranslatable } from '../../codecs/fields.ts';
-import { safeName, safeToolName } from '../../codecs/safe-names.ts';
+import { safeToolName } from '../../codecs/safe-names.ts';
 import { unseal } from '../../codecs/sealed-reasoning.ts';
 import type {
   AssistantPart,
@@ -16,12 +16,16 @@ import type {
   ToolResultPart,
   UserPart,
 } from '../../unified.ts';
+import type { Family } from './family.ts';
 
 /** Claude on Bedrock refuses a fifth, as it does elsewhere (providers.md 1.3). */
 const MAX_CACHE_POINTS = 4;
 
-/** providers.md 1.4: `[a-zA-Z0-9_-]`, 1 to 64. */
-const MAX_TOOL_NAME = 64;
+/** `[a-zA-Z0-9_-]`, 1 to 64 (providers.md 1.4); of a call's id no less than of a tool's name (BerriAI/litellm#34239). */
+const MAX_NAME = 64;
+
+/** Documents without a text beside them are a 400: `A text block must be included when using documents.` */
+const TEXT_BESIDE_DOCUMENT = 'See the attached document.';
 
 const IMAGE_FORMATS: ReadonlyMap<string, string> = new Map([
   ['image/png', 'png'],
@@ -45,15 +49,22 @@ const DOCUMENT_FORMATS: ReadonlyMap<string, string> = new Map([
 
 export function toolName(name: string, path: string): string {
   if (name === '') throw invalid(path, 'expected the name of a tool, found an empty string');
-  return safeToolName(name, MAX_TOOL_NAME);
+  return safeToolName(name, MAX_NAME);
+}
+
+/** One way only: it pairs a call with its result inside one request. */
+function callId(id: string): string {
+  return safeToolName(id, MAX_NAME);
 }
 
 export class BlockEncoder {
   readonly dropped: Set<string>;
+  readonly #family: Family;
   #cachePoints = 0;
   #documents = 0;
 
-  constructor(dropped: Set<string>) {
+  constructor(family: Family, dropped: Set<string>) {
+    this.#family = family;
     this.dropped = dropped;
   }
 
@@ -61,11 +72,16 @@ export class BlockEncoder {
     const json = { type: 'object', ...(tool.parameters ?? { properties: {} }) } as JsonObject;
     const toolSpec: JsonObject = {
       name: toolName(tool.name, `${path}.name`),
-      ...(tool.description === undefined ? {} : { description: tool.description }),
+      // An empty one is a 400.
+      ...(tool.description === undefined || tool.description.trim() === '' ? {} : { description: tool.description }),
       inputSchema: { json },
-      ...(tool.strict === undefined ? {} : { strict: tool.strict }),
+      // False is the default, and some models refuse the field itself.
+      ...(tool.strict === true ? { strict: true } : {}),
     };
-    return [{ toolSpec }, ...this.#cache(tool.cache)];
+    if (this.#family !== 'nova') return [{ toolSpec }, ...this.#cache(tool.cache)];
+    // Nova caches system text and messages, not tools.
+    if (tool.cache !== undefined) this.dropped.add('cache_control');
+    return [{ toolSpec }];
   }
 
   message(message: Message): JsonObject[] {
@@ -86,6 +102,14 @@ export class BlockEncoder {
     return part.text.trim() === '' ? [] : [{ text: part.text }, ...this.#cache(part.cache)];
   }
 
+  /** A user turn with documents, and a text beside them; said to the caller where the gateway had to write it. */
+  withText(content: JsonObject[]): JsonObject[] {
+    const has = (key: string): boolean => content.some((block) => block[key] !== undefined);
+    if (!has('document') || has('text')) return content;
+    this.dropped.add('messages[].content[].text=absent');
+    return [...content, { text: TEXT_BESIDE_DOCUMENT }];
+  }
+
   #user(part: UserPart): JsonObject[] {
     return part.type === 'tool_result' ? this.#toolResult(part) : this.#shown(part);
   }
@@ -99,16 +123,18 @@ export class BlockEncoder {
       case 'reasoning':
         return this.#reasoning(part);
       case 'tool_call': {
-        const toolUse = { toolUseId: safeName(part.id), name: toolName(part.name, 'messages'), input: toolInput(part) };
+        const toolUse = { toolUseId: callId(part.id), name: toolName(part.name, 'messages'), input: toolInput(part) };
         return [{ toolUse }, ...this.#cache(part.cache)];
       }
     }
   }
 
   #reasoning(part: ReasoningPart): JsonObject[] {
-    const redactedContent = unseal(part.redacted, 'anthropic');
+    // What Claude signed is Claude's alone, whichever schema carries it.
+    const claude = this.#family === 'claude' || this.#family === 'unknown';
+    const redactedContent = claude ? unseal(part.redacted, 'anthropic') : undefined;
     if (redactedContent !== undefined) return [{ reasoningContent: { redactedContent } }];
-    const signature = unseal(part.signature, 'anthropic');
+    const signature = claude ? unseal(part.signature, 'anthropic') : undefined;
     if (signature !== undefined) return [{ reasoningContent: { reasoningText: { text: part.text, signature } } }];
     // Unsigned, or another family's: the provider would refuse it.
     this.dropped.add('messages[].reasoning');
@@ -148,24 +174,32 @@ export class BlockEncoder {
   }
 
   #toolResult(part: ToolResultPart): JsonObject[] {
-    const content = part.content.flatMap((item) => this.#shown(item)).filter((block) => block['cachePoint'] === undefined);
+    // No cache point stands inside a result: a mark in there goes behind it, and counts once.
+    const content = part.content.flatMap((item) => this.#shown({ ...item, cache: undefined }));
+    const cache = part.cache ?? part.content.findLast((item) => item.cache !== undefined)?.cache;
     const toolResult = {
-      toolUseId: safeName(part.callId),
+      toolUseId: callId(part.callId),
       content: content.length === 0 ? [{ text: '(no output)' }] : content,
       ...(part.isError ? { status: 'error' } : {}),
     };
-    return [{ toolResult }, ...this.#cache(part.cache)];
+    return [{ toolResult }, ...this.#cache(cache)];
   }
 
-  /** A mark is an element of its own, behind what it marks (pitfall 17). */
+  /**
+   * A mark is an element of its own, behind what it marks (pitfall 17). Models other than Claude and Nova refuse the whole request for one
+   * (`You invoked an unsupported model or your request did not allow prompt caching`: BerriAI/litellm#39210).
+   */
   #cache(marker: CacheMarker | undefined): JsonObject[] {
     if (marker === undefined) return [];
     this.#cachePoints += 1;
-    if (this.#cachePoints > MAX_CACHE_POINTS) {
+    if (this.#cachePoints > MAX_CACHE_POINTS || this.#family === 'other') {
       this.dropped.add('cache_control');
       return [];
     }
-    return [{ cachePoint: { type: 'default', ...(marker.ttl === undefined ? {} : { ttl: marker.ttl }) } }];
+    // Nova keeps what it caches for five minutes, and has no choice of it.
+    if (this.#family === 'nova' && marker.ttl === '1h') this.dropped.add('cache_control.ttl');
+    const ttl = this.#family === 'nova' ? undefined : marker.ttl;
+    return [{ cachePoint: { type: 'default', ...(ttl === undefined ? {} : { ttl }) } }];
   }
 }
 

@@ -24,6 +24,13 @@ const KINDS: ReadonlyMap<string, ProviderErrorKind> = new Map([
   ['serviceunavailableexception', 'overloaded'],
 ]);
 
+/** The schema has no class for a conversation that is too long: only the words of each model's vendor. */
+const TOO_LONG =
+  /(?:input|prompt) is too long|too many (?:input )?tokens|exceeds? (?:the )?(?:model'?s )?(?:maximum )?context|maximum context length|input tokens? exceeded|input tokens?\b.{0,40}\bexceeds?\b/i;
+
+/** A wrong or expired Bedrock key has the class of a missing permission (providers.md 2.2), and these words. */
+const WRONG_KEY = /make sure your api key is valid|invalid api key|bearer token (?:has expired|is invalid)/i;
+
 export function decodeError(status: number, header: (name: string) => string | undefined, body: Buffer): ProviderError {
   const json = parseObject(body);
   // The class may have a suffix: `ValidationException:http://internal.amazon.com/...`
@@ -48,11 +55,11 @@ function classified(type: string | undefined, json: JsonObject, otherwise: Provi
   const kind = KINDS.get(type?.toLowerCase() ?? '') ?? otherwise;
   const message = messageOf(json) ?? '';
   if (kind === 'invalid_request') {
-    if (/too long|too many (input )?tokens|exceeds? the (maximum|context)|prompt is too long/i.test(message))
-      return { kind: 'context_too_long' };
+    if (TOO_LONG.test(message)) return { kind: 'context_too_long' };
     // A model that is gone or never was is told so; another target may have it.
     if (/model identifier is invalid|end of its life/i.test(message)) return { kind: 'not_found' };
   }
+  if (kind === 'permission' && WRONG_KEY.test(message)) return { kind: 'authentication' };
   // The model vendor's own status comes through: Anthropic's 529 among them.
   const original = json['originalStatusCode'];
   if (kind === 'server_error' && typeof original === 'number' && original >= 400) {

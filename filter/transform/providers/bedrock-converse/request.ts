@@ -2,26 +2,25 @@
 import type { JsonObject } from '../../../json.ts';
 import { untranslatable } from '../../codecs/fields.ts';
 import type { EncodedRequest, EncodeTarget } from '../../schema.ts';
-import type { Message, OutputFormat, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
+import type { Message, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
 import { BlockEncoder, toolName } from './blocks.ts';
+import { type Family, familyOf } from './family.ts';
+import { encodeInference, encodeMetadata, encodeMore, encodeOutput, refuseUnsayable } from './settings.ts';
 
 export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): EncodedRequest {
   const dropped = new Set<string>();
+  const family = familyOf(target.model);
   refuseUnsayable(request, dropped);
-  const blocks = new BlockEncoder(dropped);
+  const blocks = new BlockEncoder(family, dropped);
   // In the order in which the provider caches: tools, system, messages. So the first markers are the ones kept.
-  const toolConfig = encodeTools(request, blocks, dropped);
+  const toolConfig = encodeTools(request, family, blocks, dropped);
   const system = request.instructions.flatMap((part) => blocks.text(part));
   const messages = encodeMessages(request.messages, blocks);
-  const { maxOutputTokens, temperature, topP, stop, serviceTier, metadata } = request;
-  const inferenceConfig: JsonObject = {
-    ...(maxOutputTokens === undefined ? {} : { maxTokens: maxOutputTokens }),
-    ...(temperature === undefined ? {} : { temperature }),
-    ...(topP === undefined ? {} : { topP }),
-    ...(stop.length === 0 ? {} : { stopSequences: stop }),
-  };
-  const outputConfig = encodeOutput(request);
-  const more = encodeMore(request, dropped);
+  const inferenceConfig = encodeInference(request, family, target);
+  const outputConfig = encodeOutput(request, dropped);
+  const more = encodeMore(request, family, dropped);
+  const requestMetadata = encodeMetadata(request, dropped);
+  const { serviceTier } = request;
   const body: JsonObject = {
     messages,
     ...(system.length === 0 ? {} : { system }),
@@ -30,82 +29,23 @@ export function encodeRequest(request: UnifiedRequest, target: EncodeTarget): En
     ...(Object.keys(outputConfig).length === 0 ? {} : { outputConfig }),
     ...(Object.keys(more).length === 0 ? {} : { additionalModelRequestFields: more }),
     ...(serviceTier === undefined || serviceTier === 'auto' ? {} : { serviceTier: { type: serviceTier } }),
-    ...(metadata === undefined ? {} : { requestMetadata: metadata }),
+    ...(requestMetadata === undefined ? {} : { requestMetadata }),
   };
-  if (isClaude(target) && maxOutputTokens === undefined && request.reasoning?.mode === 'budget') {
-    // Claude's own default is below most budgets, and a budget must leave room.
-    body['inferenceConfig'] = { ...inferenceConfig, maxTokens: target.maxOutputTokens };
-  }
   return { body, dropped: [...dropped] };
-}
-
-function isClaude({ model }: EncodeTarget): boolean {
-  return model.includes('anthropic.') || model.includes('claude');
-}
-
-function refuseUnsayable(request: UnifiedRequest, dropped: Set<string>): void {
-  if ((request.choiceCount ?? 1) > 1) throw untranslatable('n', 'this target gives one choice per request');
-  if (request.logprobs !== undefined) throw untranslatable('logprobs', 'this target gives no log probabilities');
-  if (request.temperature !== undefined && request.temperature > 1)
-    throw untranslatable('temperature', `this target takes 0 to 1, not ${request.temperature}`);
-  request.stop.forEach((text, index) => {
-    if (text.trim() === '') throw untranslatable(`stop[${index}]`, 'this target takes no stop string of white space alone');
-  });
-  if (request.outputFormat?.type === 'json_object')
-    throw untranslatable('response_format.type', 'this target makes JSON only to a schema; send json_schema');
-  for (const [field, name] of [
-    ['seed', 'seed'],
-    ['frequencyPenalty', 'frequency_penalty'],
-    ['presencePenalty', 'presence_penalty'],
-    ['endUser', 'user'],
-    ['verbosity', 'verbosity'],
-    ['promptCacheKey', 'prompt_cache_key'],
-  ] as const) {
-    if (request[field] !== undefined) dropped.add(name);
-  }
-}
-
-/** `effort` is Converse's own word; a budget, and top_k, are the model's, which Converse hands on. */
-function encodeOutput({ outputFormat, reasoning }: UnifiedRequest): JsonObject {
-  return {
-    ...(outputFormat?.type === 'json_schema' ? { textFormat: encodeFormat(outputFormat) } : {}),
-    ...(reasoning?.mode === 'effort' ? { effort: reasoning.effort } : {}),
-  };
-}
-
-function encodeFormat(format: Extract<OutputFormat, { type: 'json_schema' }>): JsonObject {
-  const { name, description, schema } = format;
-  return {
-    type: 'json_schema',
-    structure: {
-      jsonSchema: {
-        schema: JSON.stringify(schema),
-        ...(name === undefined ? {} : { name }),
-        ...(description === undefined ? {} : { description }),
-      },
-    },
-  };
-}
-
-const MIN_THINKING_BUDGET = 1024;
-
-function encodeMore({ topK, reasoning, maxOutputTokens }: UnifiedRequest, dropped: Set<string>): JsonObject {
-  const more: JsonObject = topK === undefined ? {} : { top_k: topK };
-  if (reasoning?.mode === 'off') more['thinking'] = { type: 'disabled' };
-  if (reasoning?.mode === 'budget') {
-    const budget = Math.min(reasoning.tokens, (maxOutputTokens ?? Number.MAX_SAFE_INTEGER) - 1);
-    if (budget !== reasoning.tokens || budget < MIN_THINKING_BUDGET) dropped.add('thinking.budget_tokens');
-    if (budget >= MIN_THINKING_BUDGET) more['thinking'] = { type: 'enabled', budget_tokens: budget };
-  }
-  return more;
 }
 
 /**
  * `none` cannot be said. Without tool blocks in the history the tools are left out, which is the same; with them the tools must stay, since
  * Converse refuses such a history without them, and the model may call one: that is refused.
  */
-function encodeTools(request: UnifiedRequest, blocks: BlockEncoder, dropped: Set<string>): JsonObject | undefined {
+function encodeTools(
+  request: UnifiedRequest,
+  family: Family,
+  blocks: BlockEncoder,
+  dropped: Set<string>,
+): JsonObject | undefined {
   const { tools, toolChoice, messages } = request;
+  refuseForced(request, family);
   if (request.parallelToolCalls === false) dropped.add('parallel_tool_calls');
   const used = toolsOfHistory(messages);
   const forbidden = toolChoice?.mode === 'none';
@@ -124,6 +64,15 @@ function encodeTools(request: UnifiedRequest, blocks: BlockEncoder, dropped: Set
     tools: tools.flatMap((tool, index) => blocks.tool(tool, `tools[${index}]`)),
     ...(choice === undefined ? {} : { toolChoice: choice }),
   };
+}
+
+/** As on Anthropic's own API: a demand without tools, and a demand while Claude thinks (pitfall 24). */
+function refuseForced({ tools, toolChoice, reasoning }: UnifiedRequest, family: Family): void {
+  if (toolChoice?.mode !== 'required' && toolChoice?.mode !== 'tool') return;
+  if (tools.length === 0) throw untranslatable('tool_choice', 'it demands a tool call, and the request offers no tools');
+  if (reasoning?.mode === 'budget' && (family === 'claude' || family === 'unknown')) {
+    throw untranslatable('tool_choice', 'this target demands no tool call while it thinks; use "auto" or turn thinking off');
+  }
 }
 
 function toolsOfHistory(messages: readonly Message[]): Tool['name'][] {
@@ -150,7 +99,7 @@ function encodeToolChoice(choice: ToolChoice | undefined): JsonObject | undefine
 
 interface Turn {
   readonly role: 'user' | 'assistant';
-  content: JsonObject[];
+  readonly content: JsonObject[];
 }
 
 /** Roles alternate and a user begins; all results of a turn stand in one user turn, before anything else. */
@@ -161,7 +110,8 @@ function encodeMessages(messages: readonly Message[], blocks: BlockEncoder): Jso
     const content = blocks.message(message);
     const last = turns.at(-1);
     if (content.length === 0) continue;
-    if (last?.role === role) last.content = last.content.concat(content);
+    // In place: system turns between user turns all end up in one, and a copy for each would be quadratic.
+    if (last?.role === role) for (const block of content) last.content.push(block);
     else turns.push({ role, content });
   }
   const [first] = turns;
@@ -169,7 +119,10 @@ function encodeMessages(messages: readonly Message[], blocks: BlockEncoder): Jso
     throw untranslatable('messages', 'this target needs a user message besides the system text; move some of it into one');
   if (first.role === 'assistant')
     throw untranslatable('messages', 'this target needs a user message before the first assistant message');
-  return turns.map(({ role, content }) => ({ role, content: role === 'user' ? resultsFirst(content) : content }));
+  return turns.map(({ role, content }) => ({
+    role,
+    content: role === 'user' ? blocks.withText(resultsFirst(content)) : content,
+  }));
 }
 
 function resultsFirst(content: JsonObject[]): JsonObject[] {

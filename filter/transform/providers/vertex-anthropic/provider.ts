@@ -2,11 +2,10 @@
  * Claude on Vertex (providers.md 1.6): Anthropic's Messages, but the model stands in the path and the version in the body. The base path is
  * `/v1/projects/{project}/locations/{location}/publishers/anthropic`.
  */
-import { isObject, type JsonObject, parseObject } from '../../../json.ts';
-import { kindOfStatus } from '../../provider-error.ts';
+import type { JsonObject } from '../../../json.ts';
 import type { ChatOperation, EncodeTarget, ProviderSchema } from '../../schema.ts';
-import type { ProviderErrorKind } from '../../unified.ts';
 import { anthropicMessagesProvider } from '../anthropic-messages/provider.ts';
+import { geminiProvider } from '../gemini/provider.ts';
 
 const ANTHROPIC_VERSION = 'vertex-2023-10-16';
 
@@ -44,17 +43,6 @@ const chat: ChatOperation = {
   },
 };
 
-/** `google.rpc` status words that say more than the HTTP status. */
-const KINDS: ReadonlyMap<string, ProviderErrorKind> = new Map([
-  ['RESOURCE_EXHAUSTED', 'rate_limit'],
-  ['UNAVAILABLE', 'overloaded'],
-  ['DEADLINE_EXCEEDED', 'timeout'],
-  ['UNAUTHENTICATED', 'authentication'],
-  ['PERMISSION_DENIED', 'permission'],
-  ['NOT_FOUND', 'not_found'],
-  ['FAILED_PRECONDITION', 'invalid_request'],
-]);
-
 export const vertexAnthropicProvider: ProviderSchema = {
   name: 'vertex-anthropic',
   requestHeaders: [],
@@ -70,10 +58,8 @@ export const vertexAnthropicProvider: ProviderSchema = {
   },
   /** A model's errors come in Anthropic's envelope, the platform's in Google's. */
   decodeError(status, header, body) {
-    const decoded = anthropicMessagesProvider.decodeError(status, header, body);
-    const error = parseObject(body)?.['error'];
-    const word = isObject(error) && typeof error['status'] === 'string' ? error['status'] : undefined;
-    if (word === undefined) return decoded;
-    return { ...decoded, kind: KINDS.get(word) ?? kindOfStatus(status), type: word };
+    const platform = geminiProvider.decodeError(status, header, body);
+    // Only Google's envelope has a status word.
+    return platform.type === undefined ? anthropicMessagesProvider.decodeError(status, header, body) : platform;
   },
 };
