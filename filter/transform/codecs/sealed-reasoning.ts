@@ -38,6 +38,13 @@ export function readSealed(text: string | undefined, native: ReasoningFamily): S
   return text.startsWith(MARK) ? (text.slice(MARK.length) as Sealed) : seal(native, text);
 }
 
+/** Begins the id of a reasoning item (Responses) that stands for another family's. */
+export const FOREIGN_ITEM = 'rs_gateway_';
+
+export function isForeignItem(id: unknown): boolean {
+  return typeof id === 'string' && id.startsWith(FOREIGN_ITEM);
+}
+
 /** Is it ours, and no provider's own? It must never reach a provider as it stands. */
 export function isMarked(text: unknown): boolean {
   return typeof text === 'string' && text.startsWith(MARK);

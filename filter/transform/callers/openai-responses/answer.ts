@@ -1,5 +1,6 @@
 /** Unified answer -> Response object; and the words that whole and streamed answers share. */
 import type { JsonObject } from '../../../json.ts';
+import { FOREIGN_ITEM } from '../../codecs/sealed-reasoning.ts';
 import {
   type AssistantPart,
   type Choice,
@@ -125,7 +126,7 @@ function outputItems(choice: Choice, base: string, status: string): JsonObject[]
     content = undefined;
     items.push(
       part.type === 'reasoning'
-        ? reasoningItem(part, `rs_${base}_${items.length}`)
+        ? reasoningItem(part, `${FOREIGN_ITEM}${base}_${items.length}`)
         : callItem(part, `fc_${base}_${items.length}`, status),
     );
   }

@@ -1,10 +1,10 @@
 /** Reasoning items: OpenAI's own, whose encrypted content goes with the item's id, and others' in the same clothes. */
 import type { JsonObject } from '../../../json.ts';
-import { readSealed, seal, showSealed, unseal } from '../../codecs/sealed-reasoning.ts';
+import { FOREIGN_ITEM, readSealed, seal, showSealed, unseal } from '../../codecs/sealed-reasoning.ts';
 import type { ReasoningPart } from '../../unified.ts';
 
 /** Begins the id of an item that stands for another family's redacted block, which has no text. */
-const REDACTED = 'rs_redacted_';
+const REDACTED = `${FOREIGN_ITEM}redacted_`;
 
 /** @param id for an item that has none of its own */
 export function reasoningItem(part: ReasoningPart, id: string): JsonObject {
@@ -17,7 +17,7 @@ export function reasoningItem(part: ReasoningPart, id: string): JsonObject {
   const sealed = part.redacted ?? part.signature;
   return {
     type: 'reasoning',
-    id: part.redacted === undefined ? id : id.replace(/^rs_/, REDACTED),
+    id: part.redacted === undefined ? id : id.replace(FOREIGN_ITEM, REDACTED),
     summary,
     ...(sealed === undefined ? {} : { encrypted_content: showSealed(sealed, 'openai') }),
   };

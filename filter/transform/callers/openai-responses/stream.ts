@@ -1,6 +1,7 @@
 /** Unified events -> the events of a Response's life, in the order that clients rely on (providers.md 1.1). One writer per answer. */
 import type { Fault } from '../../../fault.ts';
 import type { JsonObject } from '../../../json.ts';
+import { FOREIGN_ITEM } from '../../codecs/sealed-reasoning.ts';
 import type { CallerStream } from '../../schema.ts';
 import type { FinishReason, ReasoningPart, TokenLogprob, UnifiedEvent, Usage } from '../../unified.ts';
 import { baseId, callItem, encodeLogprob, endOf, type ResponseState, responseObject } from './answer.ts';
@@ -131,7 +132,7 @@ class ResponseWriter implements CallerStream {
   #openMessage(): string {
     if (this.#open?.kind === 'message') return '';
     const closed = this.#close();
-    const { index, id } = this.#nextItem('msg');
+    const { index, id } = this.#nextItem('msg_');
     this.#open = { kind: 'message', index, id, content: [], part: undefined };
     const item = { id, type: 'message', status: 'in_progress', role: 'assistant', content: [] };
     return closed + this.#event('response.output_item.added', { output_index: index, item });
@@ -166,7 +167,7 @@ class ResponseWriter implements CallerStream {
     let out = '';
     if (this.#open?.kind !== 'reasoning') {
       out = this.#close();
-      const { index, id } = this.#nextItem('rs');
+      const { index, id } = this.#nextItem(FOREIGN_ITEM);
       this.#open = { kind: 'reasoning', index, id, pieces: [] };
       out += this.#event('response.output_item.added', {
         output_index: index,
@@ -194,7 +195,7 @@ class ResponseWriter implements CallerStream {
       );
     }
     const closed = this.#close();
-    const { index, id } = this.#nextItem('rs');
+    const { index, id } = this.#nextItem(FOREIGN_ITEM);
     const item = reasoningItem({ type: 'reasoning', text: '', ...sealed }, id);
     const added = this.#event('response.output_item.added', {
       output_index: index,
@@ -205,7 +206,7 @@ class ResponseWriter implements CallerStream {
 
   #call(call: number, id: string, name: string): string {
     const closed = this.#close();
-    const { index, id: itemId } = this.#nextItem('fc');
+    const { index, id: itemId } = this.#nextItem('fc_');
     this.#calls.set(call, { index, itemId, id, name, pieces: [] });
     const item = { ...callItem({ id, name, arguments: '' }, itemId, 'in_progress'), arguments: '' };
     return closed + this.#event('response.output_item.added', { output_index: index, item });
@@ -256,7 +257,7 @@ class ResponseWriter implements CallerStream {
   #nextItem(prefix: string): { index: number; id: string } {
     const index = this.#items;
     this.#items += 1;
-    return { index, id: `${prefix}_${baseId(this.#id)}_${index}` };
+    return { index, id: `${prefix}${baseId(this.#id)}_${index}` };
   }
 
   #event(type: string, rest: JsonObject): string {

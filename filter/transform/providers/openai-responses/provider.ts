@@ -3,6 +3,7 @@ import { SSE } from '../../codecs/sse.ts';
 import type { ProviderSchema } from '../../schema.ts';
 import { openAiChatProvider } from '../openai-chat/provider.ts';
 import { decodeAnswer, readFacts } from './answer.ts';
+import { edit } from './pass-through.ts';
 import { encodeRequest } from './request.ts';
 import { openStream } from './stream.ts';
 import { openTap } from './tap.ts';
@@ -20,7 +21,7 @@ export const openAiResponsesProvider: ProviderSchema = {
     native: {
       caller: 'openai-responses',
       passedHeaders: [],
-      edit: (_original, target) => new Map([['model', JSON.stringify(target.model)]]),
+      edit,
       readFacts,
       openTap,
     },

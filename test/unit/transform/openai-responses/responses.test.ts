@@ -119,6 +119,24 @@ describe('OpenAI Responses caller', () => {
     expect(dropped).to.deep.equal(['messages[].reasoning']);
   });
 
+  it('pitfall 23: a history that another schema answered can go to OpenAI as it is, without what OpenAI cannot read', () => {
+    const foreign: AssistantPart[] = [
+      { type: 'reasoning', text: 'Hm.' },
+      { type: 'reasoning', text: 'Hm.', signature: seal('anthropic', 'sig') },
+      { type: 'reasoning', text: '', redacted: seal('anthropic', 'sealed') },
+      { type: 'text', text: 'Hi' },
+    ];
+    const choices = [{ index: 0, parts: foreign, finish: 'stop' as const }];
+    const answer = JSON.parse(openAiResponsesCaller.encodeAnswer({ id: 'x', model: 'm', choices }, originalOf({})));
+    const own = { type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: 'gAAAA' };
+    const input = [{ role: 'user', content: 'x' }, ...answer.output, own, { role: 'user', content: 'y' }];
+    const { edit } = needed(chat.native);
+    const sent = JSON.parse(edit(originalOf({ model: 'a', input }), TARGET, false).get('input') ?? '[]') as JsonObject[];
+    expect(sent.map(({ type, role }) => type ?? role)).to.deep.equal(['user', 'message', 'reasoning', 'user']);
+    expect(sent[2]).to.deep.equal(own);
+    expect([...edit(originalOf({ model: 'a', input: [own] }), TARGET, false).keys()]).to.deep.equal(['model']);
+  });
+
   it('ends a stream that breaks with response.failed, whatever was open', () => {
     const begun: UnifiedEvent[][] = [
       [],
