@@ -538,6 +538,8 @@ describe('pitfalls', () => {
     expect((body['messages'] as JsonObject[])[0]?.['content']).to.deep.equal([
       { image: { format: 'jpeg', source: { bytes: '/9j/4AAQ' } } },
       { document: { format: 'pdf', name: '------a b--pdf 1', source: { bytes: 'JVBERi0=' } } },
+      // A document needs a text beside it.
+      { text: 'See the attached document.' },
     ]);
     const text = encode('anthropic-messages', 'bedrock-converse', {
       ...{ model: 'a', max_tokens: 9 },

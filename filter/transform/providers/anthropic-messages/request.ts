@@ -42,7 +42,7 @@ function encodeSystem(parts: readonly TextPart[], blocks: BlockEncoder): JsonObj
 
 interface Turn {
   readonly role: 'user' | 'assistant' | 'system';
-  content: JsonObject[];
+  readonly content: JsonObject[];
 }
 
 /** @param systemRole does the model take system turns in the middle of a conversation? */
@@ -55,7 +55,8 @@ function encodeMessages(messages: readonly Message[], blocks: BlockEncoder, syst
     const last = turns.at(-1);
     if (content.length === 0) continue;
     // A system turn becomes user text, and a turn may have vanished: what then meets its own role is one turn.
-    if (last?.role === role) last.content = last.content.concat(content);
+    // In place: a copy for each turn that joins would be quadratic.
+    if (last?.role === role) for (const block of content) last.content.push(block);
     else turns.push({ role, content });
   }
   const first = turns.find(({ role }) => role !== 'system');
