@@ -111,6 +111,9 @@ function checkConverse(body: JsonObject): ApiError | undefined {
         if (!open.delete(String(block[key]['toolUseId']))) return validation('toolResult without its toolUse');
       } else if (key !== 'cachePoint') plain = true;
     }
+    const keys = new Set(content.flatMap((block) => Object.keys(block)));
+    if (role === 'user' && keys.has('document') && !keys.has('text'))
+      return validation('A text block must be included when using documents.');
     if (open.size > 0) return validation(`Expected toolResult blocks at messages.${index}.content for: ${[...open].join()}`);
     toolBlocks ||= called.size > 0;
     open = called;
@@ -141,6 +144,7 @@ function checkBlock(key: string, value: Json | undefined): string | undefined {
       if (!/^[a-zA-Z0-9_-]{1,64}$/.test(String(value['toolUseId']))) return 'toolUseId fails its pattern';
       return isObject(value['input']) ? undefined : 'toolUse.input is not an object';
     case 'toolResult':
+      if (!/^[a-zA-Z0-9_-]{1,64}$/.test(String(value['toolUseId']))) return 'toolUseId fails its pattern';
       return list(value['content']).every((block) => Object.keys(block).length === 1) ? undefined : 'toolResult.content';
     default:
       return undefined;
@@ -156,6 +160,8 @@ function checkTools(config: JsonObject | undefined): ApiError | undefined {
     const spec = tool['toolSpec'];
     if (!isObject(spec)) continue;
     if (!/^[a-zA-Z0-9_-]{1,64}$/.test(String(spec['name']))) return validation('toolSpec.name fails its pattern');
+    if (typeof spec['description'] === 'string' && spec['description'].trim() === '')
+      return validation('toolSpec.description is blank');
     const schema = isObject(spec['inputSchema']) ? spec['inputSchema']['json'] : undefined;
     if (!isObject(schema) || schema['type'] !== 'object') return validation('toolSpec.inputSchema.json.type must be object');
   }
@@ -269,7 +275,7 @@ export const bedrockAnthropicDialect: Dialect = {
     if (body['anthropic_version'] !== 'bedrock-2023-05-31') return validation('anthropic_version: Field required');
     if (headers['anthropic-beta'] !== undefined || headers['anthropic-version'] !== undefined)
       return validation('mock: Anthropic’s headers mean nothing here');
-    for (const field of ['model', 'stream'])
+    for (const field of ['model', 'stream', 'service_tier'])
       if (body[field] !== undefined) return validation(`${field}: Extra inputs are not permitted`);
     const betas = Array.isArray(body['anthropic_beta']) ? body['anthropic_beta'].map(String) : [];
     if (betas.some((flag) => !BETAS.has(flag))) return validation('invalid beta flag');

@@ -87,6 +87,8 @@ export const vertexAnthropicDialect: Dialect = {
     if (body['model'] !== undefined) return { status: 400, type: 'invalid_request_error', message: 'model: Extra inputs' };
     if (url.endsWith(':streamRawPredict') !== (body['stream'] === true))
       return { status: 400, type: 'invalid_request_error', message: 'stream: does not fit the method' };
+    if (body['service_tier'] !== undefined)
+      return { status: 400, type: 'invalid_request_error', message: 'service_tier: Extra inputs are not permitted' };
     const { anthropic_version: _version, ...rest } = body;
     const version = { ...headers, 'anthropic-version': '2023-06-01' };
     return anthropicMessagesDialect.check(version, { ...rest, model: 'claude-haiku-5-5' }, url);

@@ -20,9 +20,13 @@ function modelPath({ basePath, model }: EncodeTarget): string {
   return `${basePath ?? ''}/model/${encodeURIComponent(model)}`;
 }
 
-/** What differs from Anthropic's own body: the model and `stream` go, the version comes. */
-function invoked({ model: _path, stream: _operation, ...body }: JsonObject): JsonObject {
+/** What differs from Anthropic's own body: the model, `stream` and what only Anthropic's own platform knows go, the version comes. */
+function invoked({ model: _path, stream: _operation, service_tier: _tier, ...body }: JsonObject): JsonObject {
   return { anthropic_version: ANTHROPIC_VERSION, ...body };
+}
+
+function withTier(body: JsonObject, dropped: string[]): string[] {
+  return body['service_tier'] === undefined || dropped.includes('service_tier') ? dropped : [...dropped, 'service_tier'];
 }
 
 const chat: ChatOperation = {
@@ -30,7 +34,7 @@ const chat: ChatOperation = {
   framing: AWS_EVENT_STREAM,
   encodeRequest(request, target) {
     const { body, dropped } = messages.encodeRequest(request, target);
-    return { body: invoked(body), dropped };
+    return { body: invoked(body), dropped: withTier(body, dropped) };
   },
   decodeAnswer: messages.decodeAnswer,
   openStream(emit) {
@@ -52,6 +56,7 @@ const chat: ChatOperation = {
         ...native.edit(original, target, stream),
         ['model', undefined],
         ['stream', undefined],
+        ['service_tier', undefined],
         ['anthropic_version', JSON.stringify(ANTHROPIC_VERSION)],
         ['anthropic_beta', betas.length === 0 ? undefined : JSON.stringify(betas)],
       ]);
@@ -90,7 +95,7 @@ function unwrapped({ data }: StreamEvent): StreamEvent {
   const text = Buffer.from(bytes, 'base64').toString('utf8');
   const json: unknown = JSON.parse(text);
   if (!isObject(json)) throw new Error('an event of the stream is not a JSON object');
-  const event = String(json['type'] ?? '').replaceAll(/[\r\n]/g, '');
+  const event = typeof json['type'] === 'string' ? json['type'].replaceAll(/[\r\n]/g, '') : '';
   // A line end inside JSON is legal, and would end the SSE line.
   const line = /[\r\n]/.test(text) ? JSON.stringify(json) : text;
   return { event, data: line, raw: Buffer.from(`event: ${event}\ndata: ${line}\n\n`) };

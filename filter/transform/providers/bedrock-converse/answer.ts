@@ -44,6 +44,11 @@ export function decodeAnswer(body: JsonObject): UnifiedAnswer {
   };
 }
 
+/** Empty for what is no text. Not `String()`: JSON can be an object that has no text form. */
+export function textOf(value: Json | undefined): string {
+  return typeof value === 'string' ? value : '';
+}
+
 function decodeBlock(block: JsonObject): AssistantPart[] {
   const { text, toolUse, reasoningContent } = block;
   if (typeof text === 'string') return text === '' ? [] : [{ type: 'text', text }];
@@ -52,8 +57,8 @@ function decodeBlock(block: JsonObject): AssistantPart[] {
     return [
       {
         type: 'tool_call',
-        id: String(toolUseId ?? ''),
-        name: originalName(String(name ?? '')),
+        id: textOf(toolUseId),
+        name: originalName(textOf(name)),
         arguments: JSON.stringify(input ?? {}),
       },
     ];
@@ -67,7 +72,7 @@ function decodeBlock(block: JsonObject): AssistantPart[] {
   return [
     {
       type: 'reasoning',
-      text: String(reasoningText['text'] ?? ''),
+      text: textOf(reasoningText['text']),
       ...(typeof signature === 'string' && signature !== '' ? { signature: seal('anthropic', signature) } : {}),
     },
   ];

@@ -5,7 +5,7 @@ import { originalName } from '../../codecs/safe-names.ts';
 import { seal } from '../../codecs/sealed-reasoning.ts';
 import type { ProviderStream } from '../../schema.ts';
 import type { UnifiedEvent } from '../../unified.ts';
-import { finishReason } from './answer.ts';
+import { finishReason, textOf } from './answer.ts';
 import { exceptionError } from './error.ts';
 import { readUsage } from './usage.ts';
 
@@ -63,8 +63,8 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
           if (!isObject(begun)) return;
           const call = calls.size;
           calls.set(index, call);
-          const name = originalName(String(begun['name'] ?? ''));
-          emit({ type: 'tool_call', choice: 0, call, id: String(begun['toolUseId'] ?? ''), name });
+          const name = originalName(textOf(begun['name']));
+          emit({ type: 'tool_call', choice: 0, call, id: textOf(begun['toolUseId']), name });
           return;
         }
         case 'contentBlockDelta':

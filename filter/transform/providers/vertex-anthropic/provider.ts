@@ -19,7 +19,8 @@ function modelPath({ basePath, model }: EncodeTarget): string {
   return `${basePath ?? ''}/models/${encodeURIComponent(model).replaceAll('%40', '@')}`;
 }
 
-function predicted({ model: _path, ...body }: JsonObject): JsonObject {
+/** `service_tier` is Anthropic's own platform's. */
+function predicted({ model: _path, service_tier: _tier, ...body }: JsonObject): JsonObject {
   return { anthropic_version: ANTHROPIC_VERSION, ...body };
 }
 
@@ -28,7 +29,8 @@ const chat: ChatOperation = {
   path: (target, stream) => `${modelPath(target)}:${stream ? 'streamRawPredict' : 'rawPredict'}`,
   encodeRequest(request, target) {
     const { body, dropped } = messages.encodeRequest(request, target);
-    return { body: predicted(body), dropped };
+    const tier = body['service_tier'] === undefined || dropped.includes('service_tier') ? [] : ['service_tier'];
+    return { body: predicted(body), dropped: [...dropped, ...tier] };
   },
   native: {
     ...native,
@@ -38,6 +40,7 @@ const chat: ChatOperation = {
       new Map<string, string | undefined>([
         ...native.edit(original, target, stream),
         ['model', undefined],
+        ['service_tier', undefined],
         ['anthropic_version', JSON.stringify(ANTHROPIC_VERSION)],
       ]),
   },
