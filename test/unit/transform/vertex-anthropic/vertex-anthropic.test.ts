@@ -23,6 +23,7 @@ describe('Claude on Vertex', () => {
     const edits = native.edit(originalOf({ ...ASKED, stream: true }), TARGET, true);
     expect([...edits]).to.deep.equal([
       ['model', undefined],
+      ['service_tier', undefined],
       ['anthropic_version', '"vertex-2023-10-16"'],
     ]);
     expect(native.passedHeaders).to.deep.equal(['anthropic-beta']);
