@@ -96,6 +96,7 @@ export interface Carrier {
 }
 
 const NOTHING = Buffer.alloc(0);
+const NONE: readonly string[] = [];
 const JSON_BODY: HeaderPairs = [['content-type', 'application/json']];
 
 const known = new WeakMap<CallerSchema, WeakMap<ProviderSchema, Conversion | 'none'>>();
@@ -156,12 +157,13 @@ class Passing implements Conversion {
       const value = original.header(name);
       if (value !== undefined) headers.push([name, value]);
     }
-    return { body: replaceMembers(original.bytes, this.#native.edit(original, target, stream)), dropped: [], headers };
+    const body = replaceMembers(original.bytes, this.#native.edit(original, target, stream));
+    return { body, dropped: this.check(original), headers };
   }
 
   /** The bytes pass: the provider judges them. */
-  check(): readonly string[] {
-    return [];
+  check(original: OriginalRequest): readonly string[] {
+    return this.#native.dropped?.(original) ?? NONE;
   }
 
   answer(body: Buffer): ConvertedAnswer {

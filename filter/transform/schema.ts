@@ -172,6 +172,8 @@ export interface NativeChat {
    * bytes of the caller's body pass untouched.
    */
   edit(original: OriginalRequest, target: EncodeTarget, stream: boolean): ReadonlyMap<string, string | undefined>;
+  /** What of the caller's headers and members does not go along, where a platform takes less than the schema has. */
+  dropped?(original: OriginalRequest): readonly string[];
   /** Reads model and usage of an answer that passes untouched. Tolerant: never throws. */
   readFacts(body: JsonObject): AnswerFacts;
   /** A reader for one streamed answer that passes untouched. */

@@ -348,6 +348,32 @@ describe('every SDK against every kind of target, through Envoy', () => {
     expect(third.headers.get('x-gateway-attempt')).to.equal('3');
   });
 
+  it('a guard sees what is no answer in every framing', async () => {
+    stack.bedrock.script({ kind: 'error_in_stream', events: 1 });
+    stack.google.script({ kind: 'error_in_stream', events: 0 });
+    stack.bedrock.script({ kind: 'cut_after', bytes: 10, how: 'end' });
+    const said = await anthropic.say(stack, 'guarded-clouds', 'Hello', true);
+    expect(said.text).to.equal('You said: Hello');
+    const plain = await post(stack, '/v1/messages', {
+      ...{ model: 'guarded-clouds', max_tokens: 9, stream: true, messages: [{ role: 'user', content: 'Hi' }] },
+    });
+    expect(plain.headers.get('x-gateway-target')).to.equal('bedrock-converse');
+    expect(plain.text).to.contain('message_stop');
+    stack.bedrock.script({
+      kind: 'raw',
+      status: 200,
+      headers: { 'content-type': 'application/vnd.amazon.eventstream' },
+      body: 'no frame at all, but long enough',
+    });
+    const moved = await post(stack, '/v1/chat/completions', {
+      model: 'guarded-clouds',
+      stream: true,
+      messages: [{ role: 'user', content: 'Hi' }],
+    });
+    expect(moved.headers.get('x-gateway-target')).to.equal('vertex-gemini');
+    expect(moved.headers.get('x-gateway-failed-attempts')).to.match(/^bedrock-converse;reason=no_answer/);
+  });
+
   it('shows an image to those who take one', async () => {
     const content = [
       { type: 'text', text: 'What is it?' },

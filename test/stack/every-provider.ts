@@ -120,6 +120,10 @@ export function everyProviderPolicy(): string {
     }
     // The first target of each is away; the next speaks another schema again.
     policy.aliases['across'] = { chain: ['gpt-overloaded', 'bedrock-converse'] };
+    policy.aliases['guarded-clouds'] = {
+      chain: ['bedrock-converse', 'vertex-gemini', 'bedrock-invoke', 'anthropic'],
+      guard: { first_content: '2s' },
+    };
     policy.aliases['across-signed'] = { chain: ['claude-overloaded', 'vertex-gemini', 'bedrock-invoke'] };
   });
 }

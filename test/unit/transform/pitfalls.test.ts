@@ -383,6 +383,14 @@ describe('pitfalls', () => {
     const asked = { model: 'a', max_tokens: 9, messages: [HI], stream: true };
     const bedrock = encode('anthropic-messages', 'bedrock-anthropic', asked, TARGET, headers).body;
     expect(bedrock['anthropic_beta']).to.deep.equal(['interleaved-thinking-2025-05-14']);
+    const tiered = { ...asked, service_tier: 'auto' };
+    expect(encode('anthropic-messages', 'bedrock-anthropic', tiered, TARGET, headers).dropped).to.deep.equal([
+      'anthropic-beta',
+      'service_tier',
+    ]);
+    expect(encode('anthropic-messages', 'vertex-anthropic', tiered, TARGET, headers).dropped).to.deep.equal([
+      'service_tier',
+    ]);
     expect(bedrock).to.include({ anthropic_version: 'bedrock-2023-05-31' }).and.not.have.any.keys('model', 'stream');
     const passed = (provider: string): unknown =>
       Object.fromEntries(

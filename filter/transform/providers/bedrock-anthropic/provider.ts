@@ -61,6 +61,11 @@ const chat: ChatOperation = {
         ['anthropic_beta', betas.length === 0 ? undefined : JSON.stringify(betas)],
       ]);
     },
+    dropped(original) {
+      const asked = (original.header('anthropic-beta') ?? '').split(',').filter((flag) => flag.trim() !== '');
+      const betas = allowedBetas(original.header('anthropic-beta')).length < asked.length ? ['anthropic-beta'] : [];
+      return original.json['service_tier'] === undefined ? betas : [...betas, 'service_tier'];
+    },
     readFacts: native.readFacts,
     openTap(original: OriginalRequest) {
       const tap = native.openTap(original);

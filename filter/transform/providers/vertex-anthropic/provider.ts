@@ -36,6 +36,7 @@ const chat: ChatOperation = {
     ...native,
     // The version goes in the body; the betas stay a header.
     passedHeaders: ['anthropic-beta'],
+    dropped: ({ json }) => (json['service_tier'] === undefined ? [] : ['service_tier']),
     edit: (original, target, stream) =>
       new Map<string, string | undefined>([
         ...native.edit(original, target, stream),
