@@ -1,9 +1,10 @@
 /** Messages of a Chat Completions request -> turns of the unified form. Shapes: npm `openai` 7.57 types. */
-import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import type { Json, JsonObject } from '../../../json.ts';
 import { array, dataOrUrl, invalid, object, oneOf, optional, string, untranslatable } from '../../codecs/fields.ts';
 import { readSealed, type Sealed } from '../../codecs/sealed-reasoning.ts';
 import { Turns } from '../../turns.ts';
 import type { AssistantPart, CacheMarker, Message, TextPart, ToolResultPart, UserPart } from '../../unified.ts';
+import { toolArguments } from '../openai-fields.ts';
 
 export function present(value: Json | undefined): boolean {
   return value !== undefined && value !== null;
@@ -162,21 +163,6 @@ function thoughtSignature(call: JsonObject, path: string): Sealed | undefined {
     optional.string(google?.['thought_signature'], `${path}.extra_content.google.thought_signature`),
     'gemini',
   );
-}
-
-/** A call without arguments comes as "", blanks or null from some clients: all of them mean {}. */
-function toolArguments(value: Json | undefined, path: string): string {
-  if (!present(value)) return '';
-  const json = string(value, path).trim();
-  if (json === '') return '';
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch {
-    throw invalid(path, 'expected the JSON text of an object, found text that is not JSON');
-  }
-  if (!isObject(parsed)) throw invalid(path, 'expected the JSON text of an object');
-  return json;
 }
 
 function toolResult(message: JsonObject, path: string): ToolResultPart {

@@ -2,7 +2,8 @@
 import type { Json, JsonObject } from '../../../json.ts';
 import { array, object, oneOf, optional, string, untranslatable } from '../../codecs/fields.ts';
 import { checkPairing } from '../../turns.ts';
-import type { Effort, OutputFormat, Reasoning, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
+import type { OutputFormat, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
+import { parseEffort, parseMetadata, parseTier, word } from '../openai-fields.ts';
 import { cacheOf, parseMessages, present } from './messages.ts';
 
 /** Fields that change what the answer is, for which the unified form has no word. */
@@ -55,7 +56,7 @@ export function parseRequest(body: JsonObject): UnifiedRequest {
     logprobs: optional.boolean(body['logprobs'], 'logprobs')
       ? { top: optional.number(body['top_logprobs'], 'top_logprobs') ?? 0 }
       : undefined,
-    reasoning: parseEffort(body['reasoning_effort']),
+    reasoning: parseEffort(body['reasoning_effort'], 'reasoning_effort'),
     verbosity: word(body['verbosity'], 'verbosity', ['low', 'medium', 'high']),
     serviceTier: parseTier(body['service_tier']),
     promptCacheKey: optional.string(body['prompt_cache_key'], 'prompt_cache_key'),
@@ -115,28 +116,4 @@ function parseStop(value: Json | undefined): string[] {
   if (!present(value)) return [];
   if (typeof value === 'string') return [value];
   return array(value, 'stop').map((item, index) => string(item, `stop[${index}]`));
-}
-
-function word<const Word extends string>(value: Json | undefined, path: string, words: readonly Word[]): Word | undefined {
-  return present(value) ? oneOf(value, path, words) : undefined;
-}
-
-/** `scale` and `fast` are OpenAI's alone; what is nearest in effect is `priority` (npm `openai` 7.57: `fast` reads back so). */
-function parseTier(value: Json | undefined): UnifiedRequest['serviceTier'] {
-  const tier = word(value, 'service_tier', ['auto', 'default', 'flex', 'scale', 'priority', 'fast']);
-  return tier === 'scale' || tier === 'fast' ? 'priority' : tier;
-}
-
-const EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const satisfies readonly Effort[];
-
-function parseEffort(value: Json | undefined): Reasoning | undefined {
-  if (!present(value)) return undefined;
-  const effort = oneOf(value, 'reasoning_effort', ['none', ...EFFORTS]);
-  return effort === 'none' ? { mode: 'off' } : { mode: 'effort', effort };
-}
-
-function parseMetadata(value: Json | undefined): Record<string, string> | undefined {
-  const metadata = optional.object(value, 'metadata');
-  if (metadata === undefined) return undefined;
-  return Object.fromEntries(Object.entries(metadata).map(([key, item]) => [key, string(item, `metadata.${key}`)]));
 }

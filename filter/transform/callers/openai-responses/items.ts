@@ -3,6 +3,7 @@ import { isObject, type Json, type JsonObject } from '../../../json.ts';
 import { array, dataOrUrl, invalid, object, oneOf, optional, string, untranslatable } from '../../codecs/fields.ts';
 import { Turns } from '../../turns.ts';
 import type { AssistantPart, DocumentPart, ImagePart, Message, TextPart, ToolResultPart } from '../../unified.ts';
+import { toolArguments } from '../openai-fields.ts';
 import { reasoningPart } from './reasoning.ts';
 
 type Shown = TextPart | ImagePart | DocumentPart;
@@ -145,18 +146,4 @@ function reasoningText(item: JsonObject, path: string): string {
   const summary = (optional.array(item['summary'], `${path}.summary`) ?? []).filter(isObject);
   const content = (optional.array(item['content'], `${path}.content`) ?? []).filter(isObject);
   return (summary.length > 0 ? summary : content).map((part) => String(part['text'] ?? '')).join('\n\n');
-}
-
-/** A call without arguments comes as "", blanks or null from some clients: all of them mean {}. */
-function toolArguments(value: Json | undefined, path: string): string {
-  const json = (optional.string(value, path) ?? '').trim();
-  if (json === '') return '';
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch {
-    throw invalid(path, 'expected the JSON text of an object, found text that is not JSON');
-  }
-  if (!isObject(parsed)) throw invalid(path, 'expected the JSON text of an object');
-  return json;
 }

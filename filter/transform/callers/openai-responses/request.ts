@@ -2,7 +2,8 @@
 import type { Json, JsonObject } from '../../../json.ts';
 import { object, oneOf, optional, string, untranslatable } from '../../codecs/fields.ts';
 import { checkPairing } from '../../turns.ts';
-import type { OutputFormat, Reasoning, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
+import type { OutputFormat, Tool, ToolChoice, UnifiedRequest } from '../../unified.ts';
+import { parseEffort, parseMetadata, parseTier, word } from '../openai-fields.ts';
 import { parseInput } from './items.ts';
 
 /** What only a server that keeps responses can do. */
@@ -40,7 +41,7 @@ export function parseRequest(body: JsonObject): UnifiedRequest {
     topP: optional.number(body['top_p'], 'top_p'),
     stop: [],
     logprobs,
-    reasoning: parseEffort(reasoning?.['effort']),
+    reasoning: parseEffort(reasoning?.['effort'], 'reasoning.effort'),
     verbosity: word(text?.['verbosity'], 'text.verbosity', ['low', 'medium', 'high']),
     serviceTier: parseTier(body['service_tier']),
     promptCacheKey: optional.string(body['prompt_cache_key'], 'prompt_cache_key'),
@@ -64,10 +65,6 @@ function isAsked(value: Json | undefined): boolean {
 function asksLogprobs(body: JsonObject): boolean {
   const include = optional.array(body['include'], 'include') ?? [];
   return include.includes('message.output_text.logprobs') || Number(body['top_logprobs'] ?? 0) > 0;
-}
-
-function word<const Word extends string>(value: Json | undefined, path: string, words: readonly Word[]): Word | undefined {
-  return value === undefined || value === null ? undefined : oneOf(value, path, words);
 }
 
 function parseTool(item: Json, index: number): Tool {
@@ -113,21 +110,4 @@ function parseFormat(value: Json | undefined): OutputFormat | undefined {
     schema: object(format['schema'], 'text.format.schema'),
     ...(strict === undefined ? {} : { strict }),
   };
-}
-
-function parseEffort(value: Json | undefined): Reasoning | undefined {
-  const effort = word(value, 'reasoning.effort', ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']);
-  if (effort === undefined) return undefined;
-  return effort === 'none' ? { mode: 'off' } : { mode: 'effort', effort };
-}
-
-function parseTier(value: Json | undefined): UnifiedRequest['serviceTier'] {
-  const tier = word(value, 'service_tier', ['auto', 'default', 'flex', 'scale', 'priority', 'fast']);
-  return tier === 'scale' || tier === 'fast' ? 'priority' : tier;
-}
-
-function parseMetadata(value: Json | undefined): Record<string, string> | undefined {
-  const metadata = optional.object(value, 'metadata');
-  if (metadata === undefined) return undefined;
-  return Object.fromEntries(Object.entries(metadata).map(([key, item]) => [key, string(item, `metadata.${key}`)]));
 }

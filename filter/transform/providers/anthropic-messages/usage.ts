@@ -1,5 +1,6 @@
 /** Anthropic's usage object -> unified usage. Its counts are exclusive; in a stream they come in pieces (providers.md 1.3). */
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import { count } from '../../facts.ts';
 import type { Usage } from '../../unified.ts';
 
 /** Later non-null values win, field by field: message_delta repeats some of message_start and leaves others out. */
@@ -27,9 +28,4 @@ export function readUsage(value: Json | undefined): Usage | undefined {
     outputVisible: output - outputReasoning,
     outputReasoning,
   };
-}
-
-function count(from: JsonObject, field: string): number {
-  const value = from[field];
-  return typeof value === 'number' && value > 0 ? value : 0;
 }

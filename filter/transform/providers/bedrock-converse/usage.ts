@@ -1,5 +1,6 @@
 /** Converse's usage -> unified usage. Cache counts come on top of inputTokens (providers.md 1.4, 1.10). */
-import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import { isObject, type Json } from '../../../json.ts';
+import { count } from '../../facts.ts';
 import type { Usage } from '../../unified.ts';
 
 export function readUsage(value: Json | undefined): Usage | undefined {
@@ -18,9 +19,4 @@ export function readUsage(value: Json | undefined): Usage | undefined {
     outputVisible: count(value, 'outputTokens'),
     outputReasoning: 0,
   };
-}
-
-function count(from: JsonObject, field: string): number {
-  const value = from[field];
-  return typeof value === 'number' && value > 0 ? value : 0;
 }

@@ -2,6 +2,7 @@
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
 import { originalName } from '../../codecs/safe-names.ts';
 import { seal } from '../../codecs/sealed-reasoning.ts';
+import { factsOf } from '../../facts.ts';
 import type { AnswerFacts } from '../../schema.ts';
 import type { AssistantPart, Choice, TokenLogprob, UnifiedAnswer } from '../../unified.ts';
 import { callIds } from './call-ids.ts';
@@ -9,11 +10,7 @@ import { blockReason, finishReason, isFailure, reasonOf } from './finish.ts';
 import { readUsage } from './usage.ts';
 
 export function readFacts(body: JsonObject): AnswerFacts {
-  const facts: AnswerFacts = {};
-  if (typeof body['modelVersion'] === 'string') facts.model = body['modelVersion'];
-  const usage = readUsage(body['usageMetadata']);
-  if (usage !== undefined) facts.usage = usage;
-  return facts;
+  return factsOf(body['modelVersion'], readUsage(body['usageMetadata']));
 }
 
 /** @throws Error when it has neither candidates nor a reason for having none, or when the model failed at its answer */

@@ -1,8 +1,8 @@
 /** Reads model, usage and end of a stream whose bytes pass untouched. */
 import { isObject, type JsonObject } from '../../../json.ts';
 import type { StreamEvent } from '../../codecs/framing.ts';
-import type { AnswerFacts, StreamTap } from '../../schema.ts';
-import type { ProviderError } from '../../unified.ts';
+import { tapWith } from '../../facts.ts';
+import type { StreamTap } from '../../schema.ts';
 import { indexOf, objects, partsOf } from './answer.ts';
 import { streamError } from './error.ts';
 import { blockReason, reasonOf } from './finish.ts';
@@ -10,46 +10,34 @@ import { chunkOf } from './stream.ts';
 import { readUsage } from './usage.ts';
 
 export function openTap(): StreamTap {
-  const facts: AnswerFacts = {};
-  /** Candidates whose latest chunk gave no reason to end. */
-  const open = new Set<number>();
-  let begun = false;
-  let error: ProviderError | undefined;
-  let outputCharacters = 0;
+  return tapWith((state) => {
+    /** Candidates whose latest chunk gave no reason to end. */
+    const open = new Set<number>();
+    let begun = false;
 
-  const see = ({ data, raw }: StreamEvent): Buffer | undefined => {
-    if (data === '') return raw;
-    const chunk = chunkOf(JSON.parse(data));
-    if (chunk['error'] !== undefined && chunk['error'] !== null) {
-      error = streamError(chunk);
-      return undefined;
-    }
-    if (facts.model === undefined && typeof chunk['modelVersion'] === 'string') facts.model = chunk['modelVersion'];
-    const usage = readUsage(chunk['usageMetadata']);
-    if (usage !== undefined) facts.usage = usage;
-    if (blockReason(chunk) !== undefined) begun = true;
-    for (const [place, candidate] of objects(chunk['candidates']).entries()) {
-      begun = true;
-      const index = indexOf(candidate, place);
-      if (reasonOf(candidate) === undefined) open.add(index);
-      else open.delete(index);
-      for (const part of partsOf(candidate)) outputCharacters += charactersOf(part);
-    }
-    return raw;
-  };
-  return {
-    see,
-    facts,
-    get outputCharacters() {
-      return outputCharacters;
-    },
-    get ended() {
-      return begun && open.size === 0;
-    },
-    get error() {
-      return error;
-    },
-  };
+    return ({ data, raw }: StreamEvent): Buffer | undefined => {
+      if (data === '') return raw;
+      const chunk = chunkOf(JSON.parse(data));
+      if (chunk['error'] !== undefined && chunk['error'] !== null) {
+        state.error = streamError(chunk);
+        return undefined;
+      }
+      if (state.facts.model === undefined && typeof chunk['modelVersion'] === 'string')
+        state.facts.model = chunk['modelVersion'];
+      const usage = readUsage(chunk['usageMetadata']);
+      if (usage !== undefined) state.facts.usage = usage;
+      if (blockReason(chunk) !== undefined) begun = true;
+      for (const [place, candidate] of objects(chunk['candidates']).entries()) {
+        begun = true;
+        const index = indexOf(candidate, place);
+        if (reasonOf(candidate) === undefined) open.add(index);
+        else open.delete(index);
+        for (const part of partsOf(candidate)) state.outputCharacters += charactersOf(part);
+      }
+      state.ended = begun && open.size === 0;
+      return raw;
+    };
+  });
 }
 
 function charactersOf({ text, functionCall }: JsonObject): number {

@@ -1,5 +1,6 @@
 /** `usageMetadata` -> unified usage. The prompt includes what a cache gave; thoughts come on top of the candidates (providers.md 1.10). */
-import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import { isObject, type Json } from '../../../json.ts';
+import { count } from '../../facts.ts';
 import type { Usage } from '../../unified.ts';
 
 export function readUsage(value: Json | undefined): Usage | undefined {
@@ -15,9 +16,4 @@ export function readUsage(value: Json | undefined): Usage | undefined {
     outputVisible: count(value, 'candidatesTokenCount'),
     outputReasoning: count(value, 'thoughtsTokenCount'),
   };
-}
-
-function count(from: JsonObject, field: string): number {
-  const value = from[field];
-  return typeof value === 'number' && value > 0 ? value : 0;
 }

@@ -1,31 +1,15 @@
 /** OpenAI's usage object -> unified usage. Its counts are inclusive (npm `openai` 7.57, CompletionUsage). */
-import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import { isObject, type Json } from '../../../json.ts';
+import { count, detail, inclusiveUsage } from '../../facts.ts';
 import type { Usage } from '../../unified.ts';
 
 export function readUsage(value: Json | undefined): Usage | undefined {
   if (!isObject(value)) return undefined;
-  const prompt = count(value, 'prompt_tokens');
-  const completion = count(value, 'completion_tokens');
-  const cacheRead = detail(value, 'prompt_tokens_details', 'cached_tokens');
-  const cacheWriteOther = detail(value, 'prompt_tokens_details', 'cache_write_tokens');
-  const outputReasoning = Math.min(detail(value, 'completion_tokens_details', 'reasoning_tokens'), completion);
-  return {
-    inputUncached: Math.max(prompt - cacheRead - cacheWriteOther, 0),
-    cacheRead,
-    cacheWrite5m: 0,
-    cacheWrite1h: 0,
-    cacheWriteOther,
-    outputVisible: completion - outputReasoning,
-    outputReasoning,
-  };
-}
-
-function count(from: JsonObject, field: string): number {
-  const value = from[field];
-  return typeof value === 'number' && value > 0 ? value : 0;
-}
-
-function detail(usage: JsonObject, group: string, field: string): number {
-  const details = usage[group];
-  return isObject(details) ? count(details, field) : 0;
+  return inclusiveUsage({
+    input: count(value, 'prompt_tokens'),
+    cacheRead: detail(value, 'prompt_tokens_details', 'cached_tokens'),
+    cacheWrite: detail(value, 'prompt_tokens_details', 'cache_write_tokens'),
+    output: count(value, 'completion_tokens'),
+    reasoning: detail(value, 'completion_tokens_details', 'reasoning_tokens'),
+  });
 }

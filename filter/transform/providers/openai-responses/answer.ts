@@ -2,6 +2,7 @@
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
 import { originalName } from '../../codecs/safe-names.ts';
 import { type Sealed, seal } from '../../codecs/sealed-reasoning.ts';
+import { factsOf } from '../../facts.ts';
 import type { AnswerFacts } from '../../schema.ts';
 import type { AssistantPart, FinishReason, ReasoningPart, TokenLogprob, UnifiedAnswer } from '../../unified.ts';
 import { readUsage } from './usage.ts';
@@ -17,11 +18,7 @@ export function finishReason(response: JsonObject, called: boolean): FinishReaso
 }
 
 export function readFacts(body: JsonObject): AnswerFacts {
-  const facts: AnswerFacts = {};
-  if (typeof body['model'] === 'string') facts.model = body['model'];
-  const usage = readUsage(body['usage']);
-  if (usage !== undefined) facts.usage = usage;
-  return facts;
+  return factsOf(body['model'], readUsage(body['usage']));
 }
 
 /** @throws Error when it has no output, or says that it failed: it is no answer */
