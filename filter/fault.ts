@@ -30,6 +30,8 @@ const FAULTS = {
   on_behalf_of_refused: { status: 403, kind: 'permission', source: 'policy' },
   alias_unknown: { status: 404, kind: 'not_found', source: 'caller' },
   path_not_served: { status: 404, kind: 'not_found', source: 'caller' },
+  /** Envoy could not take the request line or the headers. */
+  request_malformed: { status: 400, kind: 'invalid_request', source: 'caller' },
   method_not_allowed: { status: 405, kind: 'invalid_request', source: 'caller' },
   body_missing: { status: 400, kind: 'invalid_request', source: 'caller' },
   body_not_json: { status: 400, kind: 'invalid_request', source: 'caller' },

@@ -69,7 +69,8 @@ export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswe
     const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), bytes);
     const fault = providerFault(exchange, error);
     // The provider's own words, where they are the caller's schema too; platforms have others.
-    const theirs = conversion.passes && fault.code === 'provider_refused_request' ? parseObject(bytes) : undefined;
+    const said = conversion.passes && fault.code === 'provider_refused_request' && fault.status === status;
+    const theirs = said ? parseObject(bytes) : undefined;
     if (theirs === undefined || exchange.callerSchema?.isError(theirs) !== true) throw fault;
     exchange.fault = fault;
     exchange.status = status;
@@ -117,6 +118,12 @@ function localReplyFault(exchange: Exchange, attempt: Attempt | undefined, statu
   if (status === 413) {
     return new Fault('body_too_large', `The request body may have at most ${exchange.gateway.maxRequestBytes} bytes.`);
   }
+  if (attempt === undefined && status >= 400 && status < 500 && status !== 408) {
+    return new Fault(
+      'request_malformed',
+      'The path or a header of the request cannot be taken as it is: no %2F and no %00 in paths, no control characters.',
+    );
+  }
   if (attempt === undefined)
     return new Fault('gateway_unavailable', 'The gateway could not take the request; retry shortly.');
   attempt.endedAt = exchange.headersAt;
@@ -132,10 +139,16 @@ const CALLER_KINDS: Partial<Record<ProviderErrorKind, FaultKind>> = {
   content_refused: 'content_refused',
 };
 
+/** Others mean something else to HTTP clients between the gateway and the caller: a 407 is a proxy's, a 401 is about the caller's key. */
+const CALLER_STATUSES: ReadonlySet<number> = new Set([400, 413, 415, 422]);
+
 function providerFault(exchange: Exchange, error: ProviderError): Fault {
   const kind = CALLER_KINDS[error.kind];
   if (kind !== undefined) {
-    return new Fault('provider_refused_request', error.message, { status: error.status < 500 ? error.status : 400, kind });
+    return new Fault('provider_refused_request', error.message, {
+      status: CALLER_STATUSES.has(error.status) ? error.status : 400,
+      kind,
+    });
   }
   return chainExhausted(exchange, error.retryAfterSeconds);
 }

@@ -104,6 +104,23 @@ describe('refusals, through Envoy', () => {
     expect((await got.json()) as unknown).to.nested.include({ 'error.code': 'method_not_allowed' });
   });
 
+  it('400 for a path that Envoy does not take, and for a status that is not the caller’s', async () => {
+    for (const path of ['/v1beta/models/a%2Fb:generateContent', '/v1/models/%00']) {
+      const answer = await post(stack, path, {});
+      expect(answer.status, path).to.equal(400);
+      expect(JSON.parse(answer.text).error.code).to.equal('request_malformed');
+    }
+    for (const status of [405, 407, 418, 421]) {
+      for (const body of ['x', '{"error":{"message":"theirs"}}']) {
+        stack.openai.script({ kind: 'raw', status, headers: { 'content-type': 'application/json' }, body });
+        const answer = await post(stack, CHAT, { model: 'fast-summariser', messages: [{ role: 'user', content: 'x' }] });
+        expect(answer.status, String(status)).to.equal(400);
+        expect(answer.headers.get('x-gateway-error-source')).to.equal('provider');
+      }
+    }
+    stack.openai.reset();
+  });
+
   it('413 for a body over the limit, with its length told or not', async () => {
     const body = Buffer.alloc(41 * 1024 * 1024, 'x');
     for (const path of [CHAT, MESSAGES]) {
