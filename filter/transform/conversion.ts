@@ -220,6 +220,7 @@ class Translating implements Conversion {
   }
 
   check(original: OriginalRequest, target: EncodeTarget): readonly string[] {
+    if (original.unified === undefined && this.#caller.isPlain?.(original) === true) return NONE;
     return this.#translate(original, target).dropped;
   }
 

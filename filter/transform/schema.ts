@@ -65,6 +65,8 @@ interface CallerCommon {
 /** Callers that hold a conversation. Stateless: one instance serves all requests. */
 export interface ChatCaller extends CallerCommon {
   readonly operation: 'chat';
+  /** Can every target be told this, so that there is nothing to find out? Quick; false when it is not sure. */
+  isPlain?(original: OriginalRequest): boolean;
   /** Translates the whole body. @throws Fault `body_invalid` or `not_translatable`, with the place */
   parseRequest(original: OriginalRequest): UnifiedRequest;
   /** @returns the JSON body of an answer in this schema @throws Error when the schema cannot say it */
