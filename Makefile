@@ -2,10 +2,10 @@
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.tools/node/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench clean
+.PHONY: help setup run test check demo-outage bench clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## get Node, npm packages, Envoy and generated code into this folder
 	@.ci/setup
@@ -21,6 +21,9 @@ check: setup ## format, lint, types, import directions, dead code
 	@tsc -p .
 	@depcruise filter test
 	@knip
+
+demo-outage: setup ## a provider answers 529 for a while: mixed traffic, and who noticed
+	@node test/demo/outage.ts
 
 bench: setup ## measure cost and added latency; prints a table
 	@node test/load/bench.ts

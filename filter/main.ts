@@ -5,6 +5,7 @@ import { CredentialError, loadCredentials } from './credentials/credentials.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
 import { startFilterServer } from './extproc/server.ts';
+import { TargetHealth } from './fallback/health.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { loadPolicy, PolicyError } from './policy/load.ts';
@@ -25,14 +26,17 @@ async function main(): Promise<void> {
   await credentials.firstTries(FIRST_CREDENTIALS_MS);
   const auditLog = await AuditLog.open(settings.auditDirectory, log);
   const exchanges: Exchanges = new Map();
+  const health = new TargetHealth({ now: () => performance.now() });
   const metrics = createMetrics({
     auditLog,
     inFlight: () => exchanges.size,
+    targetHealth: () => health.states(),
     isAlias: (name) => policy.aliases.has(name as AliasName),
   });
   const gateway: Gateway = {
     policy: () => policy,
     credentials,
+    health,
     exchanges,
     record(record) {
       auditLog.append(record);

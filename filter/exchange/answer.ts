@@ -3,8 +3,9 @@ import { type Attempt, failureOfFlags, failureOfStatus } from '../fallback/attem
 import { Fault, type FaultKind } from '../fault.ts';
 import { parseObject } from '../json.ts';
 import type { ConvertedAnswer } from '../transform/conversion.ts';
+import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
-import { conversionFor, defaultsFor } from './attempts.ts';
+import { conclude, conversionFor, defaultsFor } from './attempts.ts';
 import { chainExhausted } from './chain.ts';
 import { decoded } from './content-coding.ts';
 import type { Exchange } from './exchange.ts';
@@ -31,14 +32,18 @@ export function onResponseHeaders(exchange: Exchange, headers: HeaderView): Answ
   if (local !== undefined) throw localReplyFault(exchange, attempt, status, local.split(','));
   if (attempt === undefined) throw new Error(`a provider answered ${status} to a request that was never forwarded`);
 
-  attempt.endedAt = exchange.headersAt;
   attempt.status = status;
   exchange.providerRequestId = headers.get('x-request-id') ?? headers.get('request-id');
   if (status >= 400) {
-    attempt.outcome = failureOfStatus(status);
+    conclude(
+      exchange,
+      attempt,
+      failureOfStatus(status),
+      retryAfterSeconds((name) => headers.get(name)),
+    );
     return { kind: 'whole' };
   }
-  attempt.outcome = 'ok';
+  conclude(exchange, attempt, 'ok');
   exchange.status = status;
   if (exchange.head?.stream !== true) return { kind: 'whole' };
   const contentType = headers.get('content-type') ?? '';
@@ -126,8 +131,7 @@ function localReplyFault(exchange: Exchange, attempt: Attempt | undefined, statu
   }
   if (attempt === undefined)
     return new Fault('gateway_unavailable', 'The gateway could not take the request; retry shortly.');
-  attempt.endedAt = exchange.headersAt;
-  attempt.outcome = failureOfFlags(flags) ?? 'no_answer';
+  conclude(exchange, attempt, failureOfFlags(flags) ?? 'no_answer');
   return chainExhausted(exchange, undefined);
 }
 

@@ -1,9 +1,10 @@
 /** Making one attempt ready, and learning what became of those that failed. */
 import type { OutgoingRequest } from '../credentials/credentials.ts';
-import { failureOfFlags, failureOfStatus, failureWithoutHeaders } from '../fallback/attempt.ts';
+import { type Attempt, failureOfFlags, failureOfStatus, failureWithoutHeaders } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
 import { type AnswerDefaults, type Conversion, type ConvertedRequest, conversionBetween } from '../transform/conversion.ts';
+import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
@@ -108,8 +109,7 @@ function begin(exchange: Exchange, target: Target, number: number, { dropped }: 
   const previous = exchange.attempts.at(-1);
   const now = performance.now();
   if (previous?.outcome === 'pending') {
-    previous.endedAt = now;
-    previous.outcome = failureWithoutHeaders(now - previous.startedAt, exchange.attemptDeadlineMs);
+    conclude(exchange, previous, failureWithoutHeaders(now - previous.startedAt, exchange.attemptDeadlineMs));
   }
   exchange.dropped = dropped;
   exchange.attempts.push({ number, target, startedAt: now, endedAt: undefined, outcome: 'pending', status: undefined });
@@ -142,15 +142,32 @@ export function isTargetsOwn(error: unknown): error is Fault {
   return error instanceof Fault && (error.code === 'not_translatable' || error.code === 'credential_unavailable');
 }
 
+/** The one place where it is said what became of an attempt; said twice, the first counts for the target's health. */
+export function conclude(
+  exchange: Exchange,
+  attempt: Attempt,
+  outcome: Exclude<Attempt['outcome'], 'pending'>,
+  retryAfter?: number,
+): void {
+  const first = attempt.outcome === 'pending';
+  attempt.outcome = outcome;
+  attempt.endedAt = performance.now();
+  if (first) exchange.gateway.health.note(attempt, retryAfter);
+}
+
 /** A provider answered attempt `number` with a failure; Envoy may move on after this. */
 export function onFailedAttempt(exchange: Exchange, number: number, headers: HeaderView): void {
   const attempt = exchange.attempts.findLast((made) => made.number === number);
   // What could not be asked was answered by us, and not by its provider.
   if (attempt?.outcome !== 'pending') return;
   const status = Number(headers.get(':status') ?? 0);
-  attempt.outcome = failureOfStatus(status);
   attempt.status = status;
-  attempt.endedAt = performance.now();
+  conclude(
+    exchange,
+    attempt,
+    failureOfStatus(status),
+    retryAfterSeconds((name) => headers.get(name)),
+  );
   // A token may have been withdrawn before its time: one early renewal (rate limited) tells.
   const { credential } = attempt.target;
   if ((status === 401 || status === 403) && credential !== undefined) exchange.gateway.credentials.suspect(credential);

@@ -1,4 +1,5 @@
 /** The chain of one request: which of the alias's targets can be asked at all, the first of them, and those that follow. */
+import { orderedByHealth } from '../fallback/health.ts';
 import { Fault } from '../fault.ts';
 import type { Alias, ClusterName, Target } from '../policy/policy.ts';
 import { checkTarget, isTargetsOwn, type PreparedAttempt, prepareAttempt, skipAttempt } from './attempts.ts';
@@ -16,11 +17,12 @@ export interface Forward {
  * @throws Fault the first target's own, when none can be asked
  */
 export function startChain(exchange: Exchange, alias: Alias): Forward {
+  const chain = alias.order === 'fixed' ? alias.chain : orderedByHealth(alias.chain, exchange.gateway.health);
   let refusal: Fault | undefined;
-  for (const [index, target] of alias.chain.entries()) {
+  for (const [index, target] of chain.entries()) {
     try {
       const first = prepareAttempt(exchange, target, 1);
-      return { chain: restOfChain(exchange, alias, index), first };
+      return { chain: restOfChain(exchange, chain, index, target), first };
     } catch (error) {
       if (!isTargetsOwn(error)) throw error;
       skipAttempt(exchange, target, error);
@@ -33,13 +35,24 @@ export function startChain(exchange: Exchange, alias: Alias): Forward {
   throw new Fault(refusal.code, refusal.message, { retryAfterSeconds: alias.retryAfterSeconds });
 }
 
-function restOfChain(exchange: Exchange, alias: Alias, start: number): readonly ClusterName[] {
-  const first = alias.chain[start] ?? alias.chain[0];
+function restOfChain(exchange: Exchange, chain: readonly Target[], start: number, first: Target): readonly ClusterName[] {
   const verdicts = new Map<Target, boolean>([[first, true]]);
-  const rest = alias.chain.filter((target, index) => index > start && isAskable(exchange, target, verdicts));
+  const rest = chain.filter((target, index) => index > start && isAskable(exchange, target, verdicts));
   exchange.chain = [first, ...rest];
-  const whole = alias.clusters[start] ?? [];
+  const whole = clustersFrom(chain, start);
   return whole.length === exchange.chain.length ? whole : exchange.chain.map(({ cluster }) => cluster);
+}
+
+/** One and the same list for every request that takes the same way: its bytes are made once (extproc/messages.ts). */
+const clusterLists = new WeakMap<readonly Target[], readonly (readonly ClusterName[])[]>();
+
+function clustersFrom(chain: readonly Target[], start: number): readonly ClusterName[] {
+  let lists = clusterLists.get(chain);
+  if (lists === undefined) {
+    lists = chain.map((_, from) => chain.slice(from).map(({ cluster }) => cluster));
+    clusterLists.set(chain, lists);
+  }
+  return lists[start] ?? [];
 }
 
 function isAskable(exchange: Exchange, target: Target, verdicts: Map<Target, boolean>): boolean {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { Attempt } from '../fallback/attempt.ts';
+import type { TargetHealth } from '../fallback/health.ts';
 import type { Fault } from '../fault.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
 import type { Alias, Caller, Policy, Target } from '../policy/policy.ts';
@@ -13,6 +14,7 @@ export interface Gateway {
   /** The policy in force now; an exchange keeps the one that it started with. */
   readonly policy: () => Policy;
   readonly credentials: Credentials;
+  readonly health: TargetHealth;
   readonly exchanges: Exchanges;
   readonly record: (record: AuditRecord) => void;
   readonly onInternalError: (error: unknown, requestId: string) => void;

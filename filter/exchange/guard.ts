@@ -8,6 +8,7 @@ import { failureOfKind } from '../fallback/attempt.ts';
 import type { FrameSplitter } from '../transform/codecs/framing.ts';
 import type { ProviderStream } from '../transform/schema.ts';
 import type { ProviderError, ProviderErrorKind, UnifiedEvent } from '../transform/unified.ts';
+import { conclude } from './attempts.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
 
@@ -116,7 +117,6 @@ export class AnswerGuard {
   #fail(outcome: ReturnType<typeof failureOfKind>): void {
     const attempt = this.#exchange.attempts.findLast(({ number }) => number === this.#number);
     if (attempt === undefined) return;
-    attempt.outcome = outcome;
-    attempt.endedAt = performance.now();
+    conclude(this.#exchange, attempt, outcome);
   }
 }

@@ -2,6 +2,7 @@
 import type { AuditOutcome, AuditUsage } from '../observability/audit-record.ts';
 import { auditUsage, estimateTokens } from '../observability/estimate.ts';
 import { NO_USAGE } from '../transform/unified.ts';
+import { conclude } from './attempts.ts';
 import type { Exchange } from './exchange.ts';
 
 /** How the caller's side of it ended. */
@@ -14,9 +15,11 @@ export function settle(exchange: Exchange, ending: Ending): void {
   const now = performance.now();
   const last = exchange.attempts.at(-1);
   if (last?.outcome === 'pending') {
-    last.outcome = 'abandoned';
-    last.endedAt = now;
+    conclude(exchange, last, 'abandoned');
   }
+  // An answer that had begun and broke is the target's failure, though its headers were good.
+  if (last !== undefined && outcomeOf(exchange, ending) === 'cut')
+    exchange.gateway.health.note({ target: last.target, outcome: 'server_error' });
   exchange.gateway.record({
     schema_version: 1,
     request_id: exchange.id,

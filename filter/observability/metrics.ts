@@ -14,10 +14,12 @@ export interface Metrics {
 export interface MetricsSources {
   readonly auditLog: AuditLog;
   readonly inFlight: () => number;
+  /** The state of every target that has been asked, in one word. */
+  readonly targetHealth: () => Iterable<readonly [target: string, state: string]>;
   readonly isAlias: (name: string) => boolean;
 }
 
-export function createMetrics({ auditLog, inFlight, isAlias }: MetricsSources): Metrics {
+export function createMetrics({ auditLog, inFlight, targetHealth, isAlias }: MetricsSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -64,6 +66,17 @@ export function createMetrics({ auditLog, inFlight, isAlias }: MetricsSources): 
   sampled(registry, 'gateway_audit_written_records', 'Audit records on disk.', () => auditLog.written);
   sampled(registry, 'gateway_audit_dropped_records', 'Audit records given up.', () => auditLog.dropped);
   sampled(registry, 'gateway_audit_failed_writes', 'Writes that the disk refused.', () => auditLog.failedWrites);
+
+  new Gauge({
+    name: 'gateway_target_health',
+    help: '1 for the state that a target is in; targets that have been asked.',
+    labelNames: ['target', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [target, state] of targetHealth()) this.set({ target, state }, 1);
+    },
+  });
 
   // prom-client hashes labels at each call; the few combinations that occur are resolved once.
   const requestSeries = cached((key) => {

@@ -142,8 +142,8 @@ function compileAlias(
   return Object.freeze({
     name: name as AliasName,
     chain: Object.freeze([first, ...rest] as const),
-    clusters: Object.freeze(chain.map((_, from) => Object.freeze(chain.slice(from).map((target) => target.cluster)))),
     guardMs: alias.guard === undefined ? undefined : (milliseconds(alias.guard.first_content) ?? DEFAULT_FIRST_CONTENT_MS),
+    order: alias.order ?? 'as_written',
     strict: alias.strict ?? false,
     attemptDeadlineMs: Object.freeze({
       plain: milliseconds(alias.attempt_deadline?.plain) ?? DEFAULT_PLAIN_DEADLINE_MS,

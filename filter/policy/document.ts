@@ -66,6 +66,7 @@ export interface TargetDocument {
 export interface AliasDocument {
   readonly chain: readonly string[];
   readonly strict?: boolean;
+  readonly order?: 'as_written' | 'fixed';
   readonly guard?: { readonly first_content?: string };
   readonly attempt_deadline?: { readonly plain?: string; readonly stream?: string };
   readonly stream_idle?: string;

@@ -41,8 +41,8 @@ export interface Alias {
   readonly name: AliasName;
   /** At least one target, tried in order. The same target twice in a row is one retry on it. */
   readonly chain: readonly [Target, ...Target[]];
-  /** `clusters[n]`: the clusters of the chain from its target `n` on. One and the same lists for every request. */
-  readonly clusters: readonly (readonly ClusterName[])[];
+  /** `as_written`: targets that are down or throttled now are asked last. `fixed`: the chain as it is written, always. */
+  readonly order: 'as_written' | 'fixed';
   /** Time until the first content of an answer, for an alias that holds answers back until then; undefined: it does not. */
   readonly guardMs: number | undefined;
   /** Refuses what a translation would have to drop, the advisory too. */

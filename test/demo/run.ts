@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const auditDirectory = join(ROOT, 'var/audit');
   // Sockets have short paths, so not under var/.
   const directory = mkdtempSync(join(tmpdir(), 'model-gateway-'));
-  const stack = await startStack({ ports, auditDirectory, directory });
+  const stack = await startStack({ ports, auditDirectory, directory, order: 'as_written' });
   const stop = async (why: string, code: number): Promise<void> => {
     process.stdout.write(`\n${why}; stopping Envoy, the filter and the mock providers … `);
     await stack.stop();

@@ -12,6 +12,17 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] extends object ? Writable<T[
 export function changedPolicy(change: (policy: Writable<PolicyDocument>) => void): string {
   const policy: Writable<PolicyDocument> = parse(readFileSync(join(ROOT, 'test/demo/policy.yaml'), 'utf8'));
   change(policy);
+  return written(policy);
+}
+
+/** @returns path of the same policy, with every alias keeping its chain's order unless it says otherwise */
+export function withFixedOrder(path: string): string {
+  const policy: Writable<PolicyDocument> = parse(readFileSync(path, 'utf8'));
+  for (const alias of Object.values(policy.aliases ?? {})) alias.order ??= 'fixed';
+  return written(policy);
+}
+
+function written(policy: Writable<PolicyDocument>): string {
   const path = join(mkdtempSync(join(tmpdir(), 'policy-')), 'policy.yaml');
   writeFileSync(path, stringify(policy));
   return path;

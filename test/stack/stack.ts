@@ -1,10 +1,12 @@
 /** A whole gateway on this machine: mock providers, the filter, Envoy. */
+
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditRecord } from '../../filter/observability/audit-record.ts';
 import { type MockName, type MockProvider, startMockProvider } from '../providers/mock-provider.ts';
 import { type EnvoyConfigOptions, writeEnvoyConfig } from './envoy-config.ts';
+import { withFixedOrder } from './policy.ts';
 import { type EnvoyProcess, type FilterProcess, ROOT, startEnvoy, startFilter, waitFor } from './processes.ts';
 
 export const CALLER_KEYS = { alpha: 'gk-demo-alpha', beta: 'gk-demo-beta' } as const;
@@ -29,6 +31,8 @@ export interface StackOptions {
   readonly overlay?: EnvoyConfigOptions['overlay'];
   readonly concurrency?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** `fixed` (the default): every alias keeps its chain's order, so that one test's failures are not the next one's. */
+  readonly order?: 'fixed' | 'as_written';
   /** What mocks take instead of the usual keys. */
   readonly keys?: Partial<Readonly<Record<MockName, string>>>;
 }
@@ -78,7 +82,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const google = await mock('google');
     const filter = await startFilter({
       directory,
-      policyPath: options.policyPath ?? join(ROOT, 'test/demo/policy.yaml'),
+      policyPath: policyIn(options),
       auditDirectory,
       adminPort: ports.filterAdmin,
       environment: {
@@ -130,6 +134,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+function policyIn({ policyPath = join(ROOT, 'test/demo/policy.yaml'), order = 'fixed' }: StackOptions): string {
+  return order === 'fixed' ? withFixedOrder(policyPath) : policyPath;
 }
 
 function readAudit(directory: string): AuditRecord[] {

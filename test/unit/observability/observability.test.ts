@@ -107,7 +107,12 @@ describe('metrics', () => {
   it('count a request, its attempts and its tokens; an unknown alias is one label', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
     const auditLog = await AuditLog.open(directory, log);
-    const { registry, observe } = createMetrics({ auditLog, inFlight: () => 7, isAlias: (name) => name === 'fast' });
+    const { registry, observe } = createMetrics({
+      auditLog,
+      inFlight: () => 7,
+      targetHealth: () => [],
+      isAlias: (name) => name === 'fast',
+    });
     observe(record('a'));
     for (let index = 0; index < 50; index++)
       observe(record('b', { alias: `guess-${index}`, outcome: 'caller_error', attempts: [], usage: null }));
@@ -131,7 +136,7 @@ describe('admin server', () => {
   it('answers health, readiness and metrics, and says what is taken', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
     const auditLog = await AuditLog.open(directory, log);
-    const { registry } = createMetrics({ auditLog, inFlight: () => 0, isAlias: () => false });
+    const { registry } = createMetrics({ auditLog, inFlight: () => 0, targetHealth: () => [], isAlias: () => false });
     let ready = true;
     const options = { host: '127.0.0.1', port: 0, registry, isReady: () => ready };
     const admin = await startAdminServer(options);
