@@ -28,6 +28,17 @@ const FAULTS = {
   caller_key_missing: { status: 401, kind: 'authentication', source: 'caller' },
   caller_key_invalid: { status: 401, kind: 'authentication', source: 'caller' },
   on_behalf_of_refused: { status: 403, kind: 'permission', source: 'policy' },
+  explain_refused: { status: 403, kind: 'permission', source: 'policy' },
+  /** A header that is to narrow the route cannot be read. */
+  route_demand_invalid: { status: 400, kind: 'invalid_request', source: 'caller' },
+  /** A privacy zone that this gateway cannot keep, or in which the alias has no target. */
+  zone_unavailable: { status: 403, kind: 'permission', source: 'policy' },
+  /** Policy and the request's demands leave no target of the alias. */
+  no_eligible_target: { status: 403, kind: 'permission', source: 'policy' },
+  /** No target that may answer takes so long a prompt. */
+  context_too_long: { status: 400, kind: 'context_too_long', source: 'caller' },
+  /** The request's latency budget is used up. */
+  deadline_exceeded: { status: 504, kind: 'timeout', source: 'provider' },
   alias_unknown: { status: 404, kind: 'not_found', source: 'caller' },
   path_not_served: { status: 404, kind: 'not_found', source: 'caller' },
   /** Envoy could not take the request line or the headers. */

@@ -5,7 +5,9 @@ import { CredentialError, loadCredentials } from './credentials/credentials.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
 import { startFilterServer } from './extproc/server.ts';
+import { ClusterView } from './fallback/clusters.ts';
 import { TargetHealth } from './fallback/health.ts';
+import { TargetLatency } from './fallback/latency.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { loadPolicy, PolicyError } from './policy/load.ts';
@@ -37,6 +39,9 @@ async function main(): Promise<void> {
     policy: () => policy,
     credentials,
     health,
+    latency: new TargetLatency(),
+    clusters: new ClusterView(() => performance.now()),
+    region: settings.region,
     exchanges,
     record(record) {
       auditLog.append(record);

@@ -1,4 +1,5 @@
 /** The one list of environment variables that the filter reads (credentials apart, which the policy names). */
+import type { RegionName } from './policy/policy.ts';
 
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
@@ -9,6 +10,8 @@ export interface Settings {
   /** Unix socket on which Envoy finds the filter; the same path stands in Envoy's bootstrap. */
   readonly socketPath: string;
   readonly auditDirectory: string;
+  /** Where this gateway runs, for orders by nearness. */
+  readonly region: RegionName | undefined;
   readonly adminHost: string;
   /** 0: a free one, told in the log. */
   readonly adminPort: number;
@@ -24,6 +27,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     policyPath: environment['GATEWAY_POLICY'] ?? 'policy.yaml',
     socketPath: environment['GATEWAY_SOCKET'] ?? '/var/run/model-gateway/filter.sock',
     auditDirectory: environment['GATEWAY_AUDIT_DIR'] ?? 'var/audit',
+    region: (environment['GATEWAY_REGION'] || undefined) as RegionName | undefined,
     adminHost: environment['GATEWAY_ADMIN_HOST'] ?? '127.0.0.1',
     adminPort: wholeNumber(environment, 'GATEWAY_ADMIN_PORT', 10080, 65535),
     maxRequestBytes: wholeNumber(

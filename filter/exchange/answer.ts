@@ -6,7 +6,7 @@ import type { ConvertedAnswer } from '../transform/conversion.ts';
 import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
 import { conclude, conversionFor, defaultsFor } from './attempts.ts';
-import { chainExhausted } from './chain.ts';
+import { chainExhausted, isOver } from './chain.ts';
 import { decoded } from './content-coding.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderChange, HeaderView } from './http.ts';
@@ -131,7 +131,20 @@ function localReplyFault(exchange: Exchange, attempt: Attempt | undefined, statu
   }
   if (attempt === undefined)
     return new Fault('gateway_unavailable', 'The gateway could not take the request; retry shortly.');
-  conclude(exchange, attempt, failureOfFlags(flags) ?? 'no_answer');
+  const failure = failureOfFlags(flags) ?? (isOver(exchange) ? 'deadline_exceeded' : 'no_answer');
+  const problem = failure === 'circuit_open' || failure === 'no_healthy_host' ? failure : undefined;
+  if (attempt.outcome === 'pending') {
+    conclude(exchange, attempt, failure);
+    if (problem !== undefined) exchange.gateway.clusters.told(attempt.target.cluster, problem);
+  } else if (problem !== undefined) {
+    // Envoy never began the attempt that was to follow.
+    const next = exchange.chain[attempt.number];
+    if (next !== undefined) {
+      exchange.gateway.clusters.told(next.cluster, problem);
+      const now = performance.now();
+      exchange.skipped.push({ number: 0, target: next, startedAt: now, endedAt: now, outcome: problem, status: undefined });
+    }
+  }
   return chainExhausted(exchange, undefined);
 }
 

@@ -1,8 +1,11 @@
 /** The chain of one request: which of the alias's targets can be asked at all, the first of them, and those that follow. */
-import { orderedByHealth } from '../fallback/health.ts';
+import { type AttemptFailure, CLOCK_TOLERANCE_MS } from '../fallback/attempt.ts';
+import { firstAttemptMs } from '../fallback/deadline.ts';
 import { Fault } from '../fault.ts';
-import type { Alias, ClusterName, Target } from '../policy/policy.ts';
+import type { ClusterName, Target } from '../policy/policy.ts';
+import type { Plan } from '../routing/plan.ts';
 import { checkTarget, isTargetsOwn, type PreparedAttempt, prepareAttempt, skipAttempt } from './attempts.ts';
+import { answerKind, choose, isLate } from './choose.ts';
 import type { Exchange } from './exchange.ts';
 
 export interface Forward {
@@ -16,13 +19,16 @@ export interface Forward {
  * provider answers, so a target that turns out in the middle to be of no use would end the chain.
  * @throws Fault the first target's own, when none can be asked
  */
-export function startChain(exchange: Exchange, alias: Alias): Forward {
-  const chain = alias.order === 'fixed' ? alias.chain : orderedByHealth(alias.chain, exchange.gateway.health);
+export function startChain(exchange: Exchange, plan: Plan): Forward {
+  const { alias } = plan;
+  const chain = choose(exchange, plan);
   let refusal: Fault | undefined;
   for (const [index, target] of chain.entries()) {
     try {
       const first = prepareAttempt(exchange, target, 1);
-      return { chain: restOfChain(exchange, chain, index, target), first };
+      const clusters = restOfChain(exchange, chain, index, target);
+      exchange.attemptDeadlineMs = attemptDeadlineMs(exchange, plan);
+      return { chain: clusters, first };
     } catch (error) {
       if (!isTargetsOwn(error)) throw error;
       skipAttempt(exchange, target, error);
@@ -84,12 +90,13 @@ export function continueChain(
   number: number,
 ): PreparedAttempt | Promise<PreparedAttempt> {
   const { chain } = exchange;
-  const target = chain[Math.min(number, chain.length) - 1];
+  const target = chain[number - 1];
   if (target === undefined || target.cluster !== cluster) {
     throw new Error(
       `attempt ${number} was routed to cluster ${JSON.stringify(cluster)}, which the chain does not name there`,
     );
   }
+  if (exchange.deadlineAt !== undefined && isLate(exchange, target)) throw chainExhausted(exchange, undefined);
   try {
     return prepareAttempt(exchange, target, number);
   } catch (error) {
@@ -99,11 +106,67 @@ export function continueChain(
   }
 }
 
+/** Time that each attempt has until response headers; Envoy takes one for all of them. */
+function attemptDeadlineMs(exchange: Exchange, { alias }: Plan): number {
+  const kind = answerKind(exchange);
+  const limit = alias.attemptDeadlineMs[kind];
+  const { deadlineAt, chain, gateway } = exchange;
+  if (deadlineAt === undefined) return limit;
+  const later = chain.slice(1).map(({ id }) => gateway.latency.of(id, kind)?.p95Ms);
+  return Math.min(limit, firstAttemptMs(deadlineAt - performance.now(), later));
+}
+
+/** A cluster without hosts, in Envoy's bootstrap: the end of a chain that has become shorter than Envoy was told. */
+const NO_CHAIN = 'no_chain' as ClusterName;
+
+/** What the same target would say again. */
+const SAYS_AGAIN: ReadonlySet<AttemptFailure> = new Set([
+  'rate_limited',
+  'credential_refused',
+  'billing',
+  'model_not_found',
+  'request_refused',
+]);
+
+/**
+ * Attempt `number` has failed with an answer, and Envoy waits for us before it moves on: the rest of the chain, by what is known now. A retry on the
+ * same target is left out when it would be told the same again, and so is what has no host, an open breaker or no time left; what is sick goes last.
+ * @returns clusters in the order of attempts, those made too; undefined: as they were
+ */
+export function replan(exchange: Exchange, number: number): readonly ClusterName[] | undefined {
+  const { chain, gateway, alias } = exchange;
+  const tail = chain.slice(number);
+  if (tail.length === 0 || alias?.order === 'fixed') return undefined;
+  const failed = exchange.attempts.findLast((attempt) => attempt.number === number);
+  const isPointless = (target: Target): boolean =>
+    (target === failed?.target && SAYS_AGAIN.has(failed.outcome as AttemptFailure)) ||
+    gateway.clusters.problemOf(target.cluster) !== undefined ||
+    isLate(exchange, target);
+  const rest = tail.filter((target) => !isPointless(target));
+  const next = gateway.health.allWell
+    ? rest
+    : [...rest.filter(({ id }) => !gateway.health.isAvoided(id)), ...rest.filter(({ id }) => gateway.health.isAvoided(id))];
+  if (next.length === tail.length && next.every((target, index) => target === tail[index])) return undefined;
+  exchange.chain = [...chain.slice(0, number), ...next];
+  const clusters = exchange.chain.map(({ cluster }) => cluster);
+  return next.length < tail.length ? [...clusters, NO_CHAIN] : clusters;
+}
+
+/** Is the latency budget used up? */
+export function isOver({ deadlineAt }: Exchange): boolean {
+  return deadlineAt !== undefined && performance.now() >= deadlineAt - CLOCK_TOLERANCE_MS;
+}
+
 /** The terminal step of every chain. Says nothing of why: the failed attempts are in a header, our account is nobody's matter. */
 export function chainExhausted(exchange: Exchange, hintSeconds: number | undefined): Fault {
   const retryAfterSeconds = Math.min(Math.max(hintSeconds ?? exchange.alias?.retryAfterSeconds ?? 1, 1), 300);
   const tried = exchange.attempts.filter((attempt) => attempt.number > 0).length;
   const alias = exchange.alias?.name ?? 'unknown';
+  const budget = exchange.plan?.key.latencyBudgetMs;
+  if (isOver(exchange)) {
+    const message = `The latency budget of ${budget} ms is used up (${tried} tried). Retry after ${retryAfterSeconds} s.`;
+    return new Fault('deadline_exceeded', message, { retryAfterSeconds });
+  }
   return new Fault(
     'chain_exhausted',
     `No target of ${JSON.stringify(alias)} could answer (${tried} tried). Retry after ${retryAfterSeconds} s.`,

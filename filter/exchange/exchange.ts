@@ -2,10 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Credentials } from '../credentials/credentials.ts';
 import type { Attempt } from '../fallback/attempt.ts';
+import type { ClusterView } from '../fallback/clusters.ts';
 import type { TargetHealth } from '../fallback/health.ts';
+import type { TargetLatency } from '../fallback/latency.ts';
 import type { Fault } from '../fault.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
-import type { Alias, Caller, Policy, Target } from '../policy/policy.ts';
+import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
+import type { Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
 import type { HeaderView } from './http.ts';
 
@@ -15,6 +18,10 @@ export interface Gateway {
   readonly policy: () => Policy;
   readonly credentials: Credentials;
   readonly health: TargetHealth;
+  readonly latency: TargetLatency;
+  readonly clusters: ClusterView;
+  /** Where this gateway runs, when it was told. */
+  readonly region: RegionName | undefined;
   readonly exchanges: Exchanges;
   readonly record: (record: AuditRecord) => void;
   readonly onInternalError: (error: unknown, requestId: string) => void;
@@ -39,9 +46,16 @@ export interface Exchange {
   header: (name: string) => string | undefined;
   head: RequestHead | undefined;
   alias: Alias | undefined;
+  plan: Plan | undefined;
+  /** Targets of the alias that may not be asked, and why. */
+  excluded: readonly Exclusion[];
+  /** The caller wants to see how its route came about, and may. */
+  explain: 'asked' | 'not_asked';
+  /** End of the latency budget, monotonic milliseconds. */
+  deadlineAt: number | undefined;
   /** The caller's original body; every attempt is translated from it. Released when an answer has begun. */
   original: OriginalRequest | undefined;
-  /** The alias's chain from the first target that could be asked. */
+  /** Targets in the order of attempts, from the first that could be asked; what comes next may change while attempts fail. */
   chain: readonly Target[];
   readonly attempts: Attempt[];
   /** Targets of the chain that could not be asked, as attempts with the number 0. */
@@ -91,6 +105,10 @@ export function openExchange(gateway: Gateway): Exchange {
     header: () => undefined,
     head: undefined,
     alias: undefined,
+    plan: undefined,
+    excluded: [],
+    explain: 'not_asked',
+    deadlineAt: undefined,
     original: undefined,
     chain: [],
     attempts: [],

@@ -5,9 +5,11 @@
  * It stands in the answer's way and costs a second stream per attempt: opt-in (policy, `aliases.<name>.guard`).
  */
 import { failureOfKind } from '../fallback/attempt.ts';
+import { movesOn, readsBodies } from '../fallback/conditions.ts';
+import type { FallbackCondition } from '../policy/policy.ts';
 import type { FrameSplitter } from '../transform/codecs/framing.ts';
 import type { ProviderStream } from '../transform/schema.ts';
-import type { ProviderError, ProviderErrorKind, UnifiedEvent } from '../transform/unified.ts';
+import type { ProviderError, UnifiedEvent } from '../transform/unified.ts';
 import { conclude } from './attempts.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
@@ -15,22 +17,29 @@ import type { HeaderView } from './http.ts';
 /** What the guard found: nothing yet, an answer that may go on, or one that another target should give. */
 export type Verdict = 'wait' | 'pass' | 'move_on';
 
-/** What a provider says with a 4xx and another target may see otherwise. */
-const MOVES_ON: ReadonlySet<ProviderErrorKind> = new Set([
-  'context_too_long',
-  'too_large',
-  'authentication',
-  'permission',
-  'billing',
-  'not_found',
-  'rate_limit',
-  'timeout',
-  'overloaded',
-  'server_error',
-]);
-
 /** Larger bodies of errors are no errors of a provider's schema. */
 const MAX_ERROR_BYTES = 1024 * 1024;
+
+const NOTHING: ReadonlySet<FallbackCondition> = new Set();
+
+/** A provider's 4xx, now that its body is here: the caller's own mistake, or one that another target may see otherwise. */
+export function onErrorBody(exchange: Exchange, number: number, headers: HeaderView, body: Buffer): 'pass' | 'move_on' {
+  const attempt = exchange.attempts.findLast((made) => made.number === number);
+  // Nobody comes after the last one: what it says is the answer.
+  if (attempt === undefined || number >= exchange.chain.length) return 'pass';
+  const status = Number(headers.get(':status') ?? 0);
+  const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), body);
+  if (!movesOn(error.kind, exchange.alias?.fallBackOn ?? NOTHING)) return 'pass';
+  attempt.status = status;
+  conclude(exchange, attempt, failureOfKind(error.kind));
+  return 'move_on';
+}
+
+/** Does it take an answer's body to know whether to move on? Only a provider's 400 and its like leave that open. */
+export function readsBody({ alias }: Exchange, headers: HeaderView): boolean {
+  const status = Number(headers.get(':status') ?? 0);
+  return (status === 400 || status === 413 || status === 422) && alias !== undefined && readsBodies(alias.fallBackOn);
+}
 
 export class AnswerGuard {
   readonly #exchange: Exchange;
@@ -104,14 +113,7 @@ export class AnswerGuard {
     if (this.#bytes > MAX_ERROR_BYTES) return 'pass';
     if (!ended) return 'wait';
     const headers = this.#headers;
-    const attempt = this.#exchange.attempts.findLast(({ number }) => number === this.#number);
-    if (headers === undefined || attempt === undefined) return 'pass';
-    const status = Number(headers.get(':status') ?? 0);
-    const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), Buffer.concat(this.#chunks));
-    if (!MOVES_ON.has(error.kind)) return 'pass';
-    attempt.status = status;
-    this.#fail(failureOfKind(error.kind));
-    return 'move_on';
+    return headers === undefined ? 'pass' : onErrorBody(this.#exchange, this.#number, headers, Buffer.concat(this.#chunks));
   }
 
   #fail(outcome: ReturnType<typeof failureOfKind>): void {

@@ -2,7 +2,7 @@
  * The life of a request, in order. Read this file first.
  *
  *   1. onRequestHeaders    identify the caller, its schema and what it may claim; refuse what needs no body to be refused
- *   2. onRequestBody       parse ▸ route (alias -> chain of targets) ▸ transform for the first target (chain.ts)
+ *   2. onRequestBody       parse ▸ route (alias -> plan -> chain of targets) ▸ transform for the first target (chain.ts)
  *   3. continueChain       only when Envoy moves on: transform the original again, for the next target
  *   4. onResponseHeaders   an answer, or the end of the chain; choose how its body is read
  *   5. onResponseBody, or the AnswerStream   transform back, read usage
@@ -13,7 +13,10 @@
 import { Fault } from '../fault.ts';
 import { identify, onBehalfOf } from '../identity/caller-key.ts';
 import { isObject, type Json } from '../json.ts';
+import type { Caller, RouteRules } from '../policy/policy.ts';
+import { planFor } from '../routing/plan.ts';
 import { route } from '../routing/route.ts';
+import { demandsOf } from '../routing/route-key.ts';
 import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import type { RequestLine } from '../transform/schema.ts';
@@ -68,13 +71,34 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnA
   const alias = route(exchange.policy, caller, head.alias);
   exchange.alias = alias;
 
-  exchange.attemptDeadlineMs = head.stream ? alias.attemptDeadlineMs.stream : alias.attemptDeadlineMs.plain;
+  const plan = planFor({
+    policy: exchange.policy,
+    caller,
+    alias,
+    operation: callerSchema.operation === 'embeddings' ? 'embeddings' : 'other',
+    demands: demanded(exchange, caller),
+    region: exchange.gateway.region,
+  });
+  exchange.plan = plan;
+  if (plan.key.latencyBudgetMs !== undefined) exchange.deadlineAt = exchange.startedAt + plan.key.latencyBudgetMs;
 
-  if (callerSchema.operation === 'count_tokens' && alias.chain.every(({ schema }) => schema.countTokens === undefined))
+  if (callerSchema.operation === 'count_tokens' && plan.chain.every(({ schema }) => schema.countTokens === undefined))
     return answerCount(exchange);
-  const forward = startChain(exchange, alias);
+  const forward = startChain(exchange, plan);
   exchange.forwardedAt = performance.now();
   return forward;
+}
+
+/** What the request's headers ask of its route; nothing is looked for where there is nothing of ours. */
+function demanded(exchange: Exchange, caller: Caller): RouteRules | undefined {
+  if (!exchange.receivedHeaders.some((name) => name.startsWith('x-gateway-'))) return undefined;
+  const { header } = exchange;
+  if (header('x-gateway-explain') !== undefined) {
+    if (caller.explain === 'refused')
+      throw new Fault('explain_refused', 'This caller key may not set x-gateway-explain; leave the header out.');
+    exchange.explain = 'asked';
+  }
+  return demandsOf(header, exchange.policy);
 }
 
 function requestLine(target: string): RequestLine {

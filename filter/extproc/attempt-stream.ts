@@ -12,12 +12,18 @@ export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, Process
   let cluster = '';
   let number = 0;
   let received: Iterable<string> = [];
+  let deadline: NodeJS.Timeout | undefined;
   call.on('data', (message: ProcessingRequest) => {
     const { request } = message;
     if (request?.$case === 'requestHeaders') {
       ({ cluster, number } = messages.attemptAttributes(message));
       received = messages.headerView(request.value.headers).names();
       call.write(messages.CONTINUE_REQUEST_HEADERS);
+      return;
+    }
+    if (request?.$case === 'responseHeaders') {
+      clearTimeout(deadline);
+      call.write(messages.CONTINUE_RESPONSE_HEADERS);
       return;
     }
     const exchange = gateway.exchanges.get(messages.exchangeId(message));
@@ -28,6 +34,11 @@ export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, Process
     }
     const began = performance.now();
     const send = (attempt: PreparedAttempt): void => {
+      // Envoy's own time-out of attempts is the same for all of them; the latency budget may leave this one less.
+      if (exchange.deadlineAt !== undefined) {
+        const left = Math.max(exchange.deadlineAt - performance.now(), 1);
+        deadline = setTimeout(() => failStream(call, 'the latency budget is used up'), left);
+      }
       call.write(messages.requestBodyAnswer(messages.replacing(received, attempt.headers), attempt.body));
     };
     const refuseWith = (error: unknown): void => {
@@ -42,7 +53,11 @@ export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, Process
     }
     exchange.spentMs += performance.now() - began;
   });
-  call.on('end', () => call.end());
+  call.on('end', () => {
+    clearTimeout(deadline);
+    call.end();
+  });
   // A discarded attempt's stream is cancelled; its exchange goes on.
-  call.on('error', () => undefined);
+  call.on('cancelled', () => clearTimeout(deadline));
+  call.on('error', () => clearTimeout(deadline));
 }

@@ -1,22 +1,55 @@
-/** The ext_proc stream of an attempt that a provider answered with a failure: it only listens. */
+/** The ext_proc stream of an attempt that a provider answered with a failure: listens, and says how the chain goes on. */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { onFailedAttempt } from '../exchange/attempts.ts';
-import type { Gateway } from '../exchange/exchange.ts';
+import { replan } from '../exchange/chain.ts';
+import type { Exchange, Gateway } from '../exchange/exchange.ts';
+import { onErrorBody, readsBody } from '../exchange/guard.ts';
+import type { HeaderView } from '../exchange/http.ts';
 import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import * as messages from './messages.ts';
 
 export function serveFailure(call: ServerDuplexStream<ProcessingRequest, ProcessingResponse>, gateway: Gateway): void {
+  /** An answer whose body tells whether to move on. */
+  let open: { exchange: Exchange; number: number; headers: HeaderView } | undefined;
   call.on('data', (message: ProcessingRequest) => {
-    const exchange = gateway.exchanges.get(messages.exchangeId(message));
-    if (exchange !== undefined && message.request?.$case === 'responseHeaders') {
-      onFailedAttempt(
-        exchange,
-        messages.attemptAttributes(message).number,
-        messages.headerView(message.request.value.headers),
+    const { request } = message;
+    if (request?.$case === 'responseBody') {
+      call.write(
+        open === undefined ? messages.CONTINUE_RESPONSE_BODY : afterBody(open, request.value.body ?? Buffer.alloc(0)),
       );
+      return;
     }
-    call.write(messages.CONTINUE_RESPONSE_HEADERS);
+    const exchange = gateway.exchanges.get(messages.exchangeId(message));
+    if (exchange === undefined || request?.$case !== 'responseHeaders') {
+      call.write(messages.CONTINUE_RESPONSE_HEADERS);
+      return;
+    }
+    const { number } = messages.attemptAttributes(message);
+    const headers = messages.headerView(request.value.headers);
+    if (readsBody(exchange, headers) && request.value.endOfStream !== true) {
+      open = { exchange, number, headers };
+      call.write(messages.READ_RESPONSE_BODY);
+      return;
+    }
+    onFailedAttempt(exchange, number, headers);
+    const chain = replan(exchange, number);
+    call.write({
+      ...messages.CONTINUE_RESPONSE_HEADERS,
+      ...(chain === undefined ? {} : messages.continuedChain(chain)),
+    });
   });
   call.on('end', () => call.end());
   call.on('error', () => undefined);
+}
+
+function afterBody(
+  { exchange, number, headers }: { exchange: Exchange; number: number; headers: HeaderView },
+  body: Buffer,
+): ProcessingResponse {
+  if (onErrorBody(exchange, number, headers, body) === 'pass') {
+    onFailedAttempt(exchange, number, headers);
+    return messages.CONTINUE_RESPONSE_BODY;
+  }
+  const chain = replan(exchange, number);
+  return { ...messages.MOVE_ON_AFTER_BODY, ...(chain === undefined ? {} : messages.continuedChain(chain)) };
 }

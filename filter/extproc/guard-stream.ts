@@ -11,9 +11,6 @@ const EMPTY = Buffer.alloc(0);
 /** A body that has ended must be answered to its end, or Envoy waits for it before it moves on (measured, 1.40.0). */
 const NO_MORE = messages.streamChunk(EMPTY, true);
 
-/** Envoy takes it for the provider's own and asks the next target. */
-const MOVE_ON = messages.responseHeadersAnswer({ set: [[':status', '503']], remove: [] });
-
 export function serveGuard(call: ServerDuplexStream<ProcessingRequest, ProcessingResponse>, gateway: Gateway): void {
   let guard: AnswerGuard | undefined;
   let verdict: Verdict = 'wait';
@@ -26,7 +23,7 @@ export function serveGuard(call: ServerDuplexStream<ProcessingRequest, Processin
     verdict = found;
     clearTimeout(timer);
     if (found === 'move_on') {
-      call.write(MOVE_ON);
+      call.write(messages.MOVE_ON_AT_HEADERS);
       if (held.some(({ ended }) => ended)) call.write(NO_MORE);
       held = [];
       return;
@@ -47,8 +44,9 @@ export function serveGuard(call: ServerDuplexStream<ProcessingRequest, Processin
           return;
         }
         guard = new AnswerGuard(exchange, messages.attemptAttributes(message).number);
+        const left = exchange.deadlineAt === undefined ? guardMs : Math.max(exchange.deadlineAt - performance.now(), 1);
         const found = guard.onHeaders(messages.headerView(request.value.headers));
-        if (found === 'wait') timer = setTimeout(() => decide(guard?.onStall() ?? 'pass'), guardMs);
+        if (found === 'wait') timer = setTimeout(() => decide(guard?.onStall() ?? 'pass'), Math.min(guardMs, left));
         decide(request.value.endOfStream === true && found === 'wait' ? guard.onBody(EMPTY, true) : found);
         return;
       }

@@ -7,6 +7,10 @@ import {
   type HeaderValueOption,
   HeaderValueOption_HeaderAppendAction,
 } from './gen/envoy/config/core/v3/base.ts';
+import {
+  ProcessingMode_BodySendMode,
+  ProcessingMode_HeaderSendMode,
+} from './gen/envoy/extensions/filters/http/ext_proc/v3/processing_mode.ts';
 import { PriorityGroupsOverride } from './gen/envoy/extensions/router/cluster_specifiers/priority_group/v3/priority_group.ts';
 import type {
   HeaderMutation,
@@ -58,6 +62,24 @@ export function replacing(received: Iterable<string>, set: HeaderPairs): HeaderC
 
 export const CONTINUE_REQUEST_HEADERS: ProcessingResponse = { response: { $case: 'requestHeaders', value: {} } };
 export const CONTINUE_RESPONSE_HEADERS: ProcessingResponse = { response: { $case: 'responseHeaders', value: {} } };
+export const CONTINUE_RESPONSE_BODY: ProcessingResponse = { response: { $case: 'responseBody', value: {} } };
+
+/** Envoy holds the headers until the body is answered. A mode_override replaces the whole mode. */
+export const READ_RESPONSE_BODY: ProcessingResponse = {
+  ...CONTINUE_RESPONSE_HEADERS,
+  modeOverride: {
+    requestHeaderMode: ProcessingMode_HeaderSendMode.SKIP,
+    requestBodyMode: ProcessingMode_BodySendMode.NONE,
+    responseHeaderMode: ProcessingMode_HeaderSendMode.SEND,
+    responseBodyMode: ProcessingMode_BodySendMode.BUFFERED,
+    requestTrailerMode: ProcessingMode_HeaderSendMode.SKIP,
+    responseTrailerMode: ProcessingMode_HeaderSendMode.SKIP,
+  },
+};
+
+/** A status that Envoy takes for the provider's own and always moves on from. */
+const MOVE_ON: HeaderChange = { set: [[':status', '503']], remove: [] };
+
 export const CONTINUE_RESPONSE_TRAILERS: ProcessingResponse = { response: { $case: 'responseTrailers', value: {} } };
 
 /** The rewritten request. Envoy obeys clear_route_cache only beside a header mutation. */
@@ -106,8 +128,13 @@ export function chainMetadata(
 ): Pick<ProcessingResponse, 'dynamicMetadata' | 'typedDynamicMetadata'> {
   return {
     dynamicMetadata: { [EXCHANGE_NAMESPACE]: { id: exchangeId, cluster: chain[0], ...(guarded ? { guard: true } : {}) } },
-    typedDynamicMetadata: { [CHAIN_NAMESPACE]: { typeUrl: OVERRIDE_TYPE, value: encodedChain(chain) } },
+    ...continuedChain(chain),
   };
+}
+
+/** The chain as it goes on from a failed attempt. */
+export function continuedChain(chain: readonly ClusterName[]): Pick<ProcessingResponse, 'typedDynamicMetadata'> {
+  return { typedDynamicMetadata: { [CHAIN_NAMESPACE]: { typeUrl: OVERRIDE_TYPE, value: encodedChain(chain) } } };
 }
 
 export function responseHeadersAnswer(change: HeaderChange): ProcessingResponse {
@@ -122,6 +149,12 @@ export function streamChunk(body: Buffer, endOfStream: boolean): ProcessingRespo
     },
   };
 }
+
+/** Envoy takes it for the provider's own answer and asks the next target. */
+export const MOVE_ON_AT_HEADERS: ProcessingResponse = responseHeadersAnswer(MOVE_ON);
+export const MOVE_ON_AFTER_BODY: ProcessingResponse = {
+  response: { $case: 'responseBody', value: { response: { headerMutation: headerMutation(MOVE_ON) } } },
+};
 
 export function immediateAnswer(answer: OwnAnswer): ProcessingResponse {
   return {

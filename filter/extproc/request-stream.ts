@@ -3,13 +3,16 @@ import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js';
 import { onResponseBody, onResponseHeaders } from '../exchange/answer.ts';
 import { AnswerStream } from '../exchange/answer-stream.ts';
 import type { PreparedAttempt } from '../exchange/attempts.ts';
+import { chainExhausted } from '../exchange/chain.ts';
 import { type Exchange, type Gateway, openExchange } from '../exchange/exchange.ts';
 import type { OwnAnswer } from '../exchange/http.ts';
 import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import { type Ending, settle } from '../exchange/settle.ts';
+import { retriableStatuses } from '../fallback/conditions.ts';
 import { Fault } from '../fault.ts';
-import type { ClusterName } from '../policy/policy.ts';
+import type { ClusterName, FallbackCondition } from '../policy/policy.ts';
+import type { HeaderPairs } from '../transform/schema.ts';
 import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import * as messages from './messages.ts';
 
@@ -22,12 +25,14 @@ export function serveRequest(call: Call, gateway: Gateway): void {
   const exchange = openExchange(gateway);
   let answer: AnswerStream | undefined;
   let idle: NodeJS.Timeout | undefined;
+  let deadline: NodeJS.Timeout | undefined;
   /** A whole answer's body as far as it has come. */
   const chunks: Buffer[] = [];
   let chunkBytes = 0;
 
   const finish = (ending: Ending): void => {
     clearTimeout(idle);
+    clearTimeout(deadline);
     answer?.takeFacts();
     settle(exchange, ending);
   };
@@ -90,6 +95,10 @@ export function serveRequest(call: Call, gateway: Gateway): void {
         if (request.value.endOfStream === true)
           throw new Fault('stream_cut', 'The provider ended the answer before it had begun.');
         idle = setTimeout(stalled, exchange.alias?.streamIdleMs ?? 0);
+        if (plan.kind === 'whole' && exchange.deadlineAt !== undefined) {
+          const left = Math.max(exchange.deadlineAt - performance.now(), 1);
+          deadline = setTimeout(() => refuseWith(chainExhausted(exchange, undefined)), left);
+        }
         // A whole answer's headers are answered together with its body, which may change them.
         if (plan.kind === 'whole') return undefined;
         answer = new AnswerStream(exchange);
@@ -154,6 +163,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
   /** Envoy closed the stream. After a whole answer that is the normal end; before it, somebody left. */
   function closed(): void {
     clearTimeout(idle);
+    clearTimeout(deadline);
     if (exchange.settled) return;
     if (answer?.complete === true) {
       finish('answered');
@@ -171,6 +181,7 @@ export function failStream(call: Call, message: string): void {
 }
 
 const EMPTY = Buffer.alloc(0);
+const NONE: ReadonlySet<FallbackCondition> = new Set();
 
 /** Envoy's advice for the pieces of a streamed body is 64 KiB; larger ones cost fewer messages and pass as well. */
 const MAX_CHUNK_BYTES = 1024 * 1024;
@@ -192,15 +203,28 @@ function forward(
 }
 
 function forwarded(exchange: Exchange, chain: readonly ClusterName[], first: PreparedAttempt): ProcessingResponse {
-  const change = messages.replacing(exchange.receivedHeaders, [
-    ...first.headers,
-    ['x-envoy-max-retries', String(chain.length - 1)],
-    ['x-envoy-upstream-rq-per-try-timeout-ms', String(exchange.attemptDeadlineMs)],
-  ]);
+  const change = messages.replacing(exchange.receivedHeaders, [...first.headers, ...retryHeaders(exchange, chain.length)]);
   return {
     ...messages.requestBodyAnswer(change, first.body),
     ...messages.chainMetadata(exchange.id, chain, exchange.alias?.guardMs !== undefined && chain.length > 1),
   };
+}
+
+/** Envoy's whole time-out comes a little after the filter's own, which can say more. */
+const TIMEOUT_GRACE_MS = 250;
+
+function retryHeaders({ alias, attemptDeadlineMs, deadlineAt, head }: Exchange, attempts: number): HeaderPairs {
+  const headers: [string, string][] = [
+    ['x-envoy-max-retries', String(attempts - 1)],
+    ['x-envoy-upstream-rq-per-try-timeout-ms', String(attemptDeadlineMs)],
+  ];
+  if (attempts > 1) headers.push(['x-envoy-retriable-status-codes', retriableStatuses(alias?.fallBackOn ?? NONE)]);
+  // It spans the whole answer: a stream may go on past the deadline for its beginning.
+  if (deadlineAt !== undefined && head?.stream !== true) {
+    const left = Math.ceil(Math.max(deadlineAt - performance.now(), 1)) + TIMEOUT_GRACE_MS;
+    headers.push(['x-envoy-upstream-rq-timeout-ms', String(left)]);
+  }
+  return headers;
 }
 
 function wholeBody(chunks: readonly Buffer[]): Buffer {

@@ -107,7 +107,7 @@ export function failureOfFlags(flags: readonly string[]): AttemptFailure | undef
 }
 
 /** Envoy's timers run on its event loop's clock, which may be this far behind ours. */
-const CLOCK_TOLERANCE_MS = 20;
+export const CLOCK_TOLERANCE_MS = 20;
 
 /** Envoy moved on and no response headers had come: the time tells whether the deadline or the connection ended the attempt. */
 export function failureWithoutHeaders(elapsedMs: number, deadlineMs: number): AttemptFailure {

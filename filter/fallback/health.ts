@@ -108,6 +108,12 @@ export class TargetHealth {
     }
   }
 
+  /** Should `id` be asked after all others now? Asks nothing of it, unlike `mayLead`. */
+  isAvoided(id: TargetId): boolean {
+    const view = this.#views.get(id);
+    return view !== undefined && (view.state === 'down' || view.state === 'throttled') && this.#options.now() < view.until;
+  }
+
   /** What became of an attempt. @param retryAfterSeconds the provider's own word on how long to wait */
   note({ target, outcome }: Pick<Attempt, 'target' | 'outcome'>, retryAfterSeconds?: number): void {
     if (outcome === 'pending') return;

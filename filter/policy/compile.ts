@@ -1,7 +1,18 @@
 /** Resolves every name of a policy document and freezes the result. */
+import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
+import {
+  checkPlace,
+  compileDegraded,
+  compileNearness,
+  compileRules,
+  compileSteps,
+  compileZones,
+  type RouteNames,
+  routeNames,
+} from './compile-route.ts';
 import type { AliasDocument, CallerKeyDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
 import {
   type Alias,
@@ -11,11 +22,15 @@ import {
   type ClusterName,
   type CredentialName,
   type CredentialSource,
+  type FallbackCondition,
   type Policy,
+  type RegionName,
+  type RouteRules,
   signedHost,
   type Target,
   type TargetId,
   type TenantId,
+  type ZoneName,
 } from './policy.ts';
 import { suggest } from './suggest.ts';
 
@@ -41,27 +56,38 @@ export function compile(document: PolicyDocument, about: { version: string; base
   const targets = new Map<TargetId, Target>();
   for (const [id, target] of Object.entries(document.targets)) {
     const compiled = compileTarget(id, target, credentials, models, problems);
+    checkPlace(document, id, problems);
     if (compiled !== undefined) targets.set(compiled.id, compiled);
   }
+  const names = routeNames(document, problems);
   const declared = new Set(Object.keys(document.targets));
   const aliases = new Map<AliasName, Alias>();
   for (const [name, alias] of Object.entries(document.aliases)) {
-    const compiled = compileAlias(name, alias, targets, declared, problems);
+    const compiled = compileAlias(name, alias, { targets, declared, names, problems });
     if (compiled !== undefined) aliases.set(compiled.name, compiled);
   }
   const callers = new Map<CallerKeyHash, Caller>();
-  for (const [tenant, { caller_keys }] of Object.entries(document.tenants)) {
+  for (const [tenant, { caller_keys, route }] of Object.entries(document.tenants)) {
+    const tenantRules = compileRules(route, names, ['tenants', tenant, 'route'], problems);
     for (const [index, key] of caller_keys.entries()) {
       const at = ['tenants', tenant, 'caller_keys', index];
       const hash = key.sha256 as CallerKeyHash;
       const taken = callers.get(hash);
       if (taken !== undefined)
         problems.push({ at: [...at, 'sha256'], message: `the same key as ${taken.tenant}/${taken.keyName}` });
-      callers.set(hash, compileCaller(tenant, key, Object.keys(document.aliases), at, problems));
+      callers.set(
+        hash,
+        compileCaller(tenant, key, { aliases: Object.keys(document.aliases), tenantRules, names, at, problems }),
+      );
     }
   }
+  const zones = compileZones(document, names, targets, problems);
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, policy: Object.freeze({ version: about.version, callers, aliases, targets, credentials }) };
+  const nearness = compileNearness(document);
+  return {
+    ok: true,
+    policy: Object.freeze({ version: about.version, callers, aliases, targets, credentials, zones, nearness }),
+  };
 }
 
 function compileTarget(
@@ -100,6 +126,10 @@ function compileTarget(
     cluster: target.cluster as ClusterName,
     schema,
     model: target.model,
+    baseModel: target.base_model ?? target.model,
+    region: target.region as RegionName | undefined,
+    zones: new Set(target.zones as readonly ZoneName[] | undefined),
+    workloadClasses: target.workload_classes === undefined ? 'all' : new Set(target.workload_classes),
     basePath: target.base_path?.replace(/\/$/, ''),
     query: target.query ?? '',
     host: target.host ?? (source?.kind === 'aws' ? signedHost(source) : undefined),
@@ -119,48 +149,54 @@ function camelCased(overrides: Readonly<Record<string, unknown>>): Partial<Capab
   );
 }
 
-function compileAlias(
-  name: string,
-  alias: AliasDocument,
-  targets: ReadonlyMap<TargetId, Target>,
-  declared: ReadonlySet<string>,
-  problems: Problem[],
-): Alias | undefined {
-  const chain = alias.chain.flatMap((id, index) => {
-    const target = targets.get(id as TargetId);
-    if (target !== undefined) return [target];
-    // What is wrong with a target is told at the target.
-    if (declared.has(id)) return [];
-    problems.push({
-      at: ['aliases', name, 'chain', index],
-      message: `no target ${JSON.stringify(id)}; ${suggest(id, targets.keys())}`,
-    });
-    return [];
-  });
-  const [first, ...rest] = chain;
+interface AliasContext {
+  readonly targets: ReadonlyMap<TargetId, Target>;
+  /** Targets of the document, those that are wrong in themselves too. */
+  readonly declared: ReadonlySet<string>;
+  readonly names: RouteNames;
+  readonly problems: Problem[];
+}
+
+const DEFAULT_FALL_BACK_ON: readonly FallbackCondition[] = ['throttled', 'credential', 'model_gone'];
+/** A guard reads what providers say, so that this costs nothing more. */
+const GUARDED: readonly FallbackCondition[] = ['context_too_long'];
+
+function compileAlias(name: string, alias: AliasDocument, context: AliasContext): Alias | undefined {
+  const { targets, declared, names, problems } = context;
+  const steps = compileSteps(name, alias, targets, declared, problems);
+  const rules = compileRules(alias.route, names, ['aliases', name, 'route'], problems);
+  const degraded = compileDegraded(name, alias, steps, targets, problems);
+  const [first, ...rest] = steps.flat();
   if (first === undefined) return undefined;
   return Object.freeze({
     name: name as AliasName,
     chain: Object.freeze([first, ...rest] as const),
-    guardMs: alias.guard === undefined ? undefined : (milliseconds(alias.guard.first_content) ?? DEFAULT_FIRST_CONTENT_MS),
+    steps,
+    degraded,
+    rules,
+    fallBackOn: new Set(alias.fall_back_on ?? [...DEFAULT_FALL_BACK_ON, ...(alias.guard === undefined ? [] : GUARDED)]),
+    guardMs: alias.guard === undefined ? undefined : (parseDuration(alias.guard.first_content) ?? DEFAULT_FIRST_CONTENT_MS),
     order: alias.order ?? 'as_written',
     strict: alias.strict ?? false,
     attemptDeadlineMs: Object.freeze({
-      plain: milliseconds(alias.attempt_deadline?.plain) ?? DEFAULT_PLAIN_DEADLINE_MS,
-      stream: milliseconds(alias.attempt_deadline?.stream) ?? DEFAULT_STREAM_DEADLINE_MS,
+      plain: parseDuration(alias.attempt_deadline?.plain) ?? DEFAULT_PLAIN_DEADLINE_MS,
+      stream: parseDuration(alias.attempt_deadline?.stream) ?? DEFAULT_STREAM_DEADLINE_MS,
     }),
-    streamIdleMs: milliseconds(alias.stream_idle) ?? DEFAULT_STREAM_IDLE_MS,
-    retryAfterSeconds: Math.ceil((milliseconds(alias.retry_after) ?? DEFAULT_RETRY_AFTER_MS) / 1000),
+    streamIdleMs: parseDuration(alias.stream_idle) ?? DEFAULT_STREAM_IDLE_MS,
+    retryAfterSeconds: Math.ceil((parseDuration(alias.retry_after) ?? DEFAULT_RETRY_AFTER_MS) / 1000),
   });
 }
 
-function compileCaller(
-  tenant: string,
-  key: CallerKeyDocument,
-  aliases: readonly string[],
-  at: readonly (string | number)[],
-  problems: Problem[],
-): Caller {
+interface CallerContext {
+  readonly aliases: readonly string[];
+  readonly tenantRules: RouteRules;
+  readonly names: RouteNames;
+  readonly at: readonly (string | number)[];
+  readonly problems: Problem[];
+}
+
+function compileCaller(tenant: string, key: CallerKeyDocument, context: CallerContext): Caller {
+  const { aliases, tenantRules, names, at, problems } = context;
   const listed = key.aliases ?? 'all';
   if (listed !== 'all') {
     listed.forEach((name, index) => {
@@ -178,14 +214,7 @@ function compileCaller(
     agent: key.agent ?? 'default',
     onBehalfOf: key.on_behalf_of ?? 'refused',
     aliases: listed === 'all' ? 'all' : new Set(listed as readonly AliasName[]),
+    rules: Object.freeze([tenantRules, compileRules(key.route, names, [...at, 'route'], problems)]),
+    explain: key.explain ?? 'refused',
   });
-}
-
-const UNIT_MS = { ms: 1, s: 1_000, m: 60_000 } as const;
-
-function milliseconds(duration: string | undefined): number | undefined {
-  const match = /^(\d+)(ms|s|m)$/.exec(duration ?? '');
-  const unit = match?.[2];
-  if (unit !== 'ms' && unit !== 's' && unit !== 'm') return undefined;
-  return Number(match?.[1]) * UNIT_MS[unit];
 }

@@ -1,13 +1,34 @@
 /** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import type { AwsService, KeyHeader } from './policy.ts';
+import type { AwsService, ChainOrder, FallbackCondition, KeyHeader, WorkloadClass } from './policy.ts';
 
 export interface PolicyDocument {
   readonly version: 1;
   readonly credentials?: Readonly<Record<string, CredentialDocument>>;
   readonly targets: Readonly<Record<string, TargetDocument>>;
   readonly aliases: Readonly<Record<string, AliasDocument>>;
-  readonly tenants: Readonly<Record<string, { readonly caller_keys: readonly CallerKeyDocument[] }>>;
+  readonly tenants: Readonly<Record<string, TenantDocument>>;
+  readonly zones?: Readonly<Record<string, ZoneDocument>>;
+  readonly nearness?: Readonly<Record<string, readonly string[]>>;
+  readonly audit?: { readonly zones?: readonly string[] };
+}
+
+export interface TenantDocument {
+  readonly route?: RouteDocument;
+  readonly caller_keys: readonly CallerKeyDocument[];
+}
+
+export interface ZoneDocument {
+  readonly regions?: readonly string[];
+  readonly last_resort?: readonly string[];
+}
+
+export interface RouteDocument {
+  readonly workload_class?: WorkloadClass;
+  readonly latency_budget?: string;
+  readonly privacy_zones?: readonly string[];
+  readonly cost_ceiling?: string | number;
+  readonly degradation?: 'allowed' | 'refused';
 }
 
 /** One of file, env, aws, google and azure. */
@@ -61,12 +82,18 @@ export interface TargetDocument {
   readonly max_output_tokens?: number;
   readonly base_model?: string;
   readonly capabilities?: Readonly<Record<string, unknown>>;
+  readonly region?: string;
+  readonly zones?: readonly string[];
+  readonly workload_classes?: readonly WorkloadClass[];
 }
 
 export interface AliasDocument {
-  readonly chain: readonly string[];
+  readonly chain: readonly (string | readonly string[])[];
   readonly strict?: boolean;
-  readonly order?: 'as_written' | 'fixed';
+  readonly order?: ChainOrder;
+  readonly equivalents?: readonly string[];
+  readonly fall_back_on?: readonly FallbackCondition[];
+  readonly route?: RouteDocument;
   readonly guard?: { readonly first_content?: string };
   readonly attempt_deadline?: { readonly plain?: string; readonly stream?: string };
   readonly stream_idle?: string;
@@ -80,6 +107,8 @@ export interface CallerKeyDocument {
   readonly agent?: string;
   readonly on_behalf_of?: 'trusted' | 'refused';
   readonly aliases?: 'all' | readonly string[];
+  readonly route?: RouteDocument;
+  readonly explain?: 'allowed' | 'refused';
 }
 
 /** Where in the document: `['aliases', 'fast', 'chain', 0]`. */

@@ -12,6 +12,10 @@ export type AliasName = Branded<string, 'AliasName'>;
 export type TargetId = Branded<string, 'TargetId'>;
 /** Name of a cluster that Envoy knows. */
 export type ClusterName = Branded<string, 'ClusterName'>;
+/** A part of the world, as providers name theirs: `eu-central-1`. */
+export type RegionName = Branded<string, 'RegionName'>;
+/** A privacy zone: what may not leave it goes only to targets in it. */
+export type ZoneName = Branded<string, 'ZoneName'>;
 export type CredentialName = Branded<string, 'CredentialName'>;
 /** SHA-256 of a caller key, lower-case hex. */
 export type CallerKeyHash = Branded<string, 'CallerKeyHash'>;
@@ -23,6 +27,31 @@ export interface Policy {
   readonly aliases: ReadonlyMap<AliasName, Alias>;
   readonly targets: ReadonlyMap<TargetId, Target>;
   readonly credentials: ReadonlyMap<CredentialName, CredentialSource>;
+  readonly zones: ReadonlyMap<ZoneName, Zone>;
+  /** Where a gateway runs -> regions from near to far; its own is nearer than all. */
+  readonly nearness: ReadonlyMap<RegionName, readonly RegionName[]>;
+}
+
+export interface Zone {
+  readonly name: ZoneName;
+  /** Does the audit log of this gateway lie in it? */
+  readonly audit: 'inside' | 'outside';
+  /** Asked after all others, in requests of this zone. */
+  readonly lastResort: readonly Target[];
+}
+
+/** How urgent a request is; from most to least, but for `embeddings`, which is a kind of its own. */
+export const WORKLOAD_CLASSES = ['interactive', 'tool_call', 'background', 'batch', 'embeddings'] as const;
+export type WorkloadClass = (typeof WORKLOAD_CLASSES)[number];
+
+/** What policy demands of a request's route, at one level: tenant, caller key or alias. All levels hold. */
+export interface RouteRules {
+  readonly workloadClass: WorkloadClass | undefined;
+  readonly latencyBudgetMs: number | undefined;
+  readonly costCeilingPicoUsd: number | undefined;
+  readonly zones: readonly ZoneName[];
+  /** `refused`: rather no answer than one of a lesser target. */
+  readonly degradation: 'allowed' | 'refused';
 }
 
 /** Who a caller key stands for. */
@@ -35,14 +64,23 @@ export interface Caller {
   /** May this caller say on whose behalf it calls (`x-gateway-on-behalf-of`)? */
   readonly onBehalfOf: 'trusted' | 'refused';
   readonly aliases: 'all' | ReadonlySet<AliasName>;
+  /** Its own and its tenant's. */
+  readonly rules: readonly RouteRules[];
+  /** May it see how a request's route came about (`x-gateway-explain`)? */
+  readonly explain: 'allowed' | 'refused';
 }
 
 export interface Alias {
   readonly name: AliasName;
   /** At least one target, tried in order. The same target twice in a row is one retry on it. */
   readonly chain: readonly [Target, ...Target[]];
-  /** `as_written`: targets that are down or throttled now are asked last. `fixed`: the chain as it is written, always. */
-  readonly order: 'as_written' | 'fixed';
+  /** The chain's steps: targets of one step are equals, ordered among themselves by `order`. */
+  readonly steps: readonly (readonly Target[])[];
+  readonly order: ChainOrder;
+  /** Targets of the chain whose answer is a lesser one. */
+  readonly degraded: ReadonlySet<TargetId>;
+  readonly rules: RouteRules;
+  readonly fallBackOn: ReadonlySet<FallbackCondition>;
   /** Time until the first content of an answer, for an alias that holds answers back until then; undefined: it does not. */
   readonly guardMs: number | undefined;
   /** Refuses what a translation would have to drop, the advisory too. */
@@ -55,6 +93,20 @@ export interface Alias {
   readonly retryAfterSeconds: number;
 }
 
+/**
+ * Order within a step. In all but `fixed` targets that are down or throttled now are asked last, after all steps.
+ * `fixed`: the chain as it is written, always.
+ */
+export const CHAIN_ORDERS = ['as_written', 'nearest', 'latency', 'price', 'fixed'] as const;
+export type ChainOrder = (typeof CHAIN_ORDERS)[number];
+
+/**
+ * Failures that move on to the next target. A target that is not available always does: 5xx, 408, 409, no connection, no headers in time.
+ * throttled: 429. credential: 401, 402, 403, ours to mend. model_gone: 404. The last two are told by the body of a provider's 400 alone.
+ */
+export const FALLBACK_CONDITIONS = ['throttled', 'credential', 'model_gone', 'context_too_long', 'content_refused'] as const;
+export type FallbackCondition = (typeof FALLBACK_CONDITIONS)[number];
+
 /** One model version on one Envoy cluster. */
 export interface Target extends EncodeTarget {
   readonly id: TargetId;
@@ -62,6 +114,11 @@ export interface Target extends EncodeTarget {
   readonly schema: ProviderSchema;
   /** The provider's model id. */
   readonly model: string;
+  /** The model behind `model`, where that is a name of the company's own. */
+  readonly baseModel: string;
+  readonly region: RegionName | undefined;
+  readonly zones: ReadonlySet<ZoneName>;
+  readonly workloadClasses: 'all' | ReadonlySet<WorkloadClass>;
   /** The provider's host name, where a credential needs it to sign; Envoy connects to what the cluster says. */
   readonly host: string | undefined;
   /** Added to the request path, without `?`; empty for none. */

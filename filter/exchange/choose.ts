@@ -1,0 +1,96 @@
+/** Which targets of a plan are asked, and in which order: what policy allows meets what is known at this moment. */
+import { isTooSlow } from '../fallback/deadline.ts';
+import { orderedByHealth } from '../fallback/health.ts';
+import type { AnswerKind } from '../fallback/latency.ts';
+import { Fault } from '../fault.ts';
+import type { Target } from '../policy/policy.ts';
+import type { Exclusion, ExclusionRule, Plan } from '../routing/plan.ts';
+import type { Exchange } from './exchange.ts';
+
+/** @returns the very same list for the same choice, so that what is made of it can be kept @throws Fault when nothing is left */
+export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
+  const { alias } = plan;
+  const { health } = exchange.gateway;
+  exchange.excluded = plan.excluded;
+  const chain = changesByRequest(exchange, plan) ? chosenNow(exchange, plan) : plan.chain;
+  if (chain.length === 0) throw nothingLeft(exchange, plan);
+  return alias.order === 'fixed' ? chain : orderedByHealth(chain, health);
+}
+
+/** Is there anything that makes this request's chain another than the plan's? */
+function changesByRequest({ gateway }: Exchange, { alias, key }: Plan): boolean {
+  return !gateway.clusters.allWell || key.latencyBudgetMs !== undefined || alias.order === 'latency';
+}
+
+function chosenNow(exchange: Exchange, plan: Plan): readonly Target[] {
+  const excluded: Exclusion[] = [];
+  const without = (steps: Plan['steps'], ruleOf: (target: Target) => ExclusionRule | undefined): Plan['steps'] =>
+    steps.map((step) =>
+      step.filter((target) => {
+        const rule = ruleOf(target);
+        if (rule !== undefined) excluded.push({ target, rule });
+        return rule === undefined;
+      }),
+    );
+  const { clusters } = exchange.gateway;
+  let steps = without(plan.steps, ({ cluster }) => clusters.problemOf(cluster));
+  // Better late than never: when all are slow they are asked all the same, and so measured again.
+  const tooLate = (target: Target): boolean => isLate(exchange, target);
+  if (plan.key.latencyBudgetMs !== undefined && steps.some((step) => step.some((target) => !tooLate(target))))
+    steps = without(steps, (target) => (tooLate(target) ? 'latency_budget' : undefined));
+  if (plan.alias.order === 'latency') steps = steps.map((step) => byLatency(exchange, step));
+  if (excluded.length > 0) exchange.excluded = [...plan.excluded, ...excluded];
+  return interned(plan, steps.flat());
+}
+
+export function isLate(exchange: Exchange, target: Target): boolean {
+  const { deadlineAt, gateway } = exchange;
+  if (deadlineAt === undefined) return false;
+  return isTooSlow(gateway.latency.of(target.id, answerKind(exchange))?.p50Ms, deadlineAt - performance.now());
+}
+
+export function answerKind({ head }: Exchange): AnswerKind {
+  return head?.stream === true ? 'stream' : 'plain';
+}
+
+/** Those that are not measured come first: else they never are. */
+function byLatency(exchange: Exchange, step: readonly Target[]): readonly Target[] {
+  if (step.length < 2) return step;
+  const kind = answerKind(exchange);
+  const of = ({ id }: Target): number => exchange.gateway.latency.of(id, kind)?.p50Ms ?? 0;
+  return step.toSorted((a, b) => of(a) - of(b));
+}
+
+/** A plan has few chains and each serves many requests. */
+const MAX_CHAINS = 64;
+const chains = new WeakMap<Plan, Map<string, readonly Target[]>>();
+
+function interned(plan: Plan, chain: readonly Target[]): readonly Target[] {
+  if (chain.length === plan.chain.length && chain.every((target, index) => target === plan.chain[index])) return plan.chain;
+  const known = chains.get(plan) ?? new Map<string, readonly Target[]>();
+  chains.set(plan, known);
+  const key = chain.map(({ id }) => id).join(' ');
+  const kept = known.get(key);
+  if (kept !== undefined) return kept;
+  if (known.size < MAX_CHAINS) known.set(key, chain);
+  return chain;
+}
+
+const PASSING: ReadonlySet<ExclusionRule> = new Set(['circuit_open', 'no_healthy_host', 'latency_budget']);
+
+/** What passes with time is told before what does not; a zone before all else. */
+function nothingLeft({ excluded }: Exchange, { alias, key }: Plan): Fault {
+  const name = JSON.stringify(alias.name);
+  const rules = new Set(excluded.map(({ rule }) => rule));
+  if ([...rules].some((rule) => PASSING.has(rule))) {
+    const message = `No target of ${name} can be reached now. Retry after ${alias.retryAfterSeconds} s.`;
+    return new Fault('chain_exhausted', message, { retryAfterSeconds: alias.retryAfterSeconds });
+  }
+  if (rules.size === 1 && rules.has('privacy_zone')) {
+    return new Fault('zone_unavailable', `No target of ${name} lies in the privacy zone ${key.zones.join(' and ')}.`);
+  }
+  if (rules.size === 1 && rules.has('context_window'))
+    return new Fault('context_too_long', `The prompt is longer than any target of ${name} takes.`);
+  const why = [...rules].map((rule) => rule.replaceAll('_', ' ')).join(', ');
+  return new Fault('no_eligible_target', `No target of ${name} may answer this request; left out by: ${why}.`);
+}

@@ -1,0 +1,21 @@
+/** A latency budget as one deadline: how it is shared out among the attempts of a chain. */
+
+/** What a later attempt is set aside of the first one's time: its slow case, with some air. */
+const AIR = 1.2;
+
+/**
+ * Time that the first attempt may take, so that those after it can still come in time. Envoy holds every attempt to it; what is left of the budget holds
+ * the later ones as well.
+ * @param remainingMs of the budget
+ * @param laterP95Ms of each later attempt's target, measured; undefined where too little is known: it gets an even share
+ */
+export function firstAttemptMs(remainingMs: number, laterP95Ms: readonly (number | undefined)[]): number {
+  const even = remainingMs / (laterP95Ms.length + 1);
+  const reserved = laterP95Ms.reduce<number>((sum, p95) => sum + Math.min((p95 ?? even) * AIR, even), 0);
+  return Math.max(Math.floor(remainingMs - reserved), 1);
+}
+
+/** Would an answer of this target come too late, more likely than not? Unknown: it may try. */
+export function isTooSlow(p50Ms: number | undefined, remainingMs: number): boolean {
+  return p50Ms !== undefined && p50Ms > remainingMs;
+}

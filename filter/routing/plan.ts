@@ -1,0 +1,101 @@
+/** From a route key to the targets that may answer, in the policy's order: all that does not change from one request to the next. */
+import type { Alias, Caller, Policy, RegionName, RouteRules, Target } from '../policy/policy.ts';
+import { type RoutedOperation, type RouteKey, routeKeyOf } from './route-key.ts';
+
+/** Why a target of the chain may not be asked. Published, in explanations and in the audit record. */
+export type ExclusionRule =
+  | 'privacy_zone'
+  | 'workload_class'
+  | 'degradation'
+  | 'cost_ceiling'
+  /** There is a ceiling, and nobody knows what the target costs. */
+  | 'unpriced'
+  | 'context_window'
+  | 'latency_budget'
+  | 'circuit_open'
+  | 'no_healthy_host';
+
+export interface Exclusion {
+  readonly target: Target;
+  readonly rule: ExclusionRule;
+}
+
+export interface Plan {
+  readonly alias: Alias;
+  readonly key: RouteKey;
+  /** Equals share a step. */
+  readonly steps: readonly (readonly Target[])[];
+  /** The steps in one list. */
+  readonly chain: readonly Target[];
+  readonly excluded: readonly Exclusion[];
+}
+
+export interface PlanInput {
+  readonly policy: Policy;
+  readonly caller: Caller;
+  readonly alias: Alias;
+  readonly operation: RoutedOperation;
+  /** Of the request's headers. */
+  readonly demands: RouteRules | undefined;
+  /** Where this gateway runs. */
+  readonly region: RegionName | undefined;
+}
+
+/** Callers and aliases live as long as their policy, and so do the plans that are the same for every request of theirs. */
+const plans = new WeakMap<Caller, WeakMap<Alias, Partial<Record<RoutedOperation, Plan>>>>();
+
+export function planFor(input: PlanInput): Plan {
+  const { caller, alias, operation, demands } = input;
+  if (demands !== undefined) return makePlan(input);
+  const known = plans.get(caller)?.get(alias)?.[operation];
+  if (known !== undefined) return known;
+  const made = makePlan(input);
+  const ofCaller = plans.get(caller) ?? new WeakMap<Alias, Partial<Record<RoutedOperation, Plan>>>();
+  plans.set(caller, ofCaller.set(alias, { ...ofCaller.get(alias), [operation]: made }));
+  return made;
+}
+
+function makePlan({ policy, caller, alias, operation, demands, region }: PlanInput): Plan {
+  const key = routeKeyOf(caller, alias, operation, demands);
+  const excluded: Exclusion[] = [];
+  const isEligible = (target: Target): boolean => {
+    const rule = ruleAgainst(target, key, alias);
+    if (rule !== undefined) excluded.push({ target, rule });
+    return rule === undefined;
+  };
+  const lastResort = key.zones.flatMap((zone) => policy.zones.get(zone)?.lastResort ?? []);
+  const isNew = (target: Target, index: number): boolean =>
+    !alias.chain.includes(target) && lastResort.indexOf(target) === index;
+  const steps = [...alias.steps, ...lastResort.filter(isNew).map((target) => [target])]
+    .map((step) => sorted(step.filter(isEligible), alias, policy, region))
+    .filter((step) => step.length > 0);
+  return { alias, key, steps, chain: steps.flat(), excluded };
+}
+
+function ruleAgainst(target: Target, key: RouteKey, alias: Alias): ExclusionRule | undefined {
+  if (!liesIn(target, key)) return 'privacy_zone';
+  if (target.workloadClasses !== 'all' && !target.workloadClasses.has(key.workloadClass)) return 'workload_class';
+  return key.degradation === 'refused' && alias.degraded.has(target.id) ? 'degradation' : undefined;
+}
+
+/** The one test of privacy zones. */
+export function liesIn({ zones }: Target, key: RouteKey): boolean {
+  return key.zones.every((zone) => zones.has(zone));
+}
+
+/** Measured latency is no part of a plan: it changes from one request to the next. */
+function sorted(
+  step: readonly Target[],
+  { order }: Alias,
+  policy: Policy,
+  region: RegionName | undefined,
+): readonly Target[] {
+  if (step.length < 2) return step;
+  if (order === 'nearest' && region !== undefined) {
+    const near = [region, ...(policy.nearness.get(region) ?? [])];
+    const distance = ({ region: at }: Target): number =>
+      at !== undefined && near.includes(at) ? near.indexOf(at) : near.length;
+    return step.toSorted((a, b) => distance(a) - distance(b));
+  }
+  return step;
+}
