@@ -4,7 +4,9 @@ import type { FrameSplitter, StreamEvent } from '../transform/codecs/framing.ts'
 import type { Carrier } from '../transform/conversion.ts';
 import type { ProviderError } from '../transform/unified.ts';
 import { conversionFor, defaultsFor } from './attempts.ts';
+import { contractComment } from './contract.ts';
 import type { Exchange } from './exchange.ts';
+import { gatewayHeaders } from './refuse.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -29,11 +31,17 @@ export class AnswerStream {
   /** @returns what the caller gets for this chunk; may be empty */
   push(chunk: Buffer): Buffer {
     if (this.#over) return NOTHING;
+    const isFirst = this.#exchange.firstByteAt === undefined;
     this.#exchange.firstByteAt ??= performance.now();
+    const carried = this.#carryChunk(chunk);
+    return this.#count(isFirst && tellsInStream(this.#exchange) ? withComment(this.#exchange, carried) : carried);
+  }
+
+  #carryChunk(chunk: Buffer): Buffer {
     try {
-      return this.#count(this.#carryAll(this.#splitter.push(chunk)));
+      return this.#carryAll(this.#splitter.push(chunk));
     } catch (error) {
-      return this.#count(this.#broken(error));
+      return this.#broken(error);
     }
   }
 
@@ -131,6 +139,15 @@ export class AnswerStream {
     this.#exchange.responseBytes += bytes.length;
     return bytes;
   }
+}
+
+/** What passes as it came need not be an event stream: speech is sound. */
+function tellsInStream({ callerSchema }: Exchange): boolean {
+  return callerSchema?.operation !== 'pass_through';
+}
+
+function withComment(exchange: Exchange, bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(contractComment(gatewayHeaders(exchange))), bytes]);
 }
 
 function streamErrorFault(error: ProviderError): Fault {

@@ -3,6 +3,7 @@ import type { OutgoingRequest } from '../credentials/credentials.ts';
 import { type Attempt, failureOfFlags, failureOfStatus, failureWithoutHeaders } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
+import { liesIn } from '../routing/plan.ts';
 import { type AnswerDefaults, type Conversion, type ConvertedRequest, conversionBetween } from '../transform/conversion.ts';
 import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
@@ -27,8 +28,11 @@ export function prepareAttempt(
   target: Target,
   number: number,
 ): PreparedAttempt | Promise<PreparedAttempt> {
-  const { original, head } = exchange;
+  const { original, head, plan } = exchange;
   if (original === undefined || head === undefined) throw new Error('the original request is no longer held');
+  // Whoever made the chain: nothing is written for a target outside the request's zones.
+  if (plan === undefined || !liesIn(target, plan.key))
+    throw new Error(`the target ${target.id} is outside the request's privacy zones`);
   const conversion = conversionFor(exchange, target);
   const converted = convert(exchange, conversion, target);
   const path = conversion.path(original, target, head.stream);

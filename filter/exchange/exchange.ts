@@ -60,6 +60,8 @@ export interface Exchange {
   readonly attempts: Attempt[];
   /** Targets of the chain that could not be asked, as attempts with the number 0. */
   readonly skipped: Attempt[];
+  /** Where the answer comes from; there is no cache yet. */
+  cache: 'off';
   /** Time that each attempt has until response headers. */
   attemptDeadlineMs: number;
   /** What the translation for the latest attempt had to leave out. */
@@ -113,6 +115,7 @@ export function openExchange(gateway: Gateway): Exchange {
     chain: [],
     attempts: [],
     skipped: [],
+    cache: 'off',
     attemptDeadlineMs: 0,
     dropped: [],
     answerHeaders: undefined,

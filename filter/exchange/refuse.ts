@@ -3,6 +3,7 @@ import { toldHeaders } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
 import { callerForUnknownPath } from '../transform/registry.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
+import { contractHeaders } from './contract.ts';
 import type { Exchange } from './exchange.ts';
 import type { OwnAnswer } from './http.ts';
 
@@ -35,6 +36,7 @@ export function gatewayHeaders(exchange: Exchange): HeaderPairs {
   const schema = exchange.callerSchema ?? callerForUnknownPath(() => undefined);
   for (const [name, value] of schema.requestIdHeaders(exchange.id)) headers.push([name, value]);
   for (const [name, value] of toldHeaders(exchange.attempts, exchange.skipped)) headers.push([name, value]);
+  for (const [name, value] of contractHeaders(exchange)) headers.push([name, value]);
   if (exchange.dropped.length > 0) headers.push(['x-gateway-dropped-fields', fieldList(exchange.dropped)]);
   return headers;
 }

@@ -1,8 +1,12 @@
 /** The end of every exchange: its audit record, written exactly once, whatever became of it. */
-import type { AuditOutcome, AuditUsage } from '../observability/audit-record.ts';
+import type { AuditOutcome, AuditRouteKey, AuditUsage } from '../observability/audit-record.ts';
 import { auditUsage, estimateTokens } from '../observability/estimate.ts';
+import { formatUsd } from '../quantities.ts';
+import type { RouteKey } from '../routing/route-key.ts';
 import { NO_USAGE } from '../transform/unified.ts';
 import { conclude } from './attempts.ts';
+import { answerKind } from './choose.ts';
+import { degradation } from './contract.ts';
 import type { Exchange } from './exchange.ts';
 
 /** How the caller's side of it ended. */
@@ -20,6 +24,8 @@ export function settle(exchange: Exchange, ending: Ending): void {
   // An answer that had begun and broke is the target's failure, though its headers were good.
   if (last !== undefined && outcomeOf(exchange, ending) === 'cut')
     exchange.gateway.health.note({ target: last.target, outcome: 'server_error' });
+  noteLatency(exchange);
+  const degraded = degradation(exchange);
   exchange.gateway.record({
     schema_version: 1,
     request_id: exchange.id,
@@ -33,6 +39,9 @@ export function settle(exchange: Exchange, ending: Ending): void {
     caller_schema: exchange.callerSchema?.name ?? null,
     alias: exchange.alias?.name ?? exchange.head?.alias.slice(0, 128) ?? null,
     stream: exchange.head?.stream ?? false,
+    route_key: exchange.plan === undefined ? null : auditRouteKey(exchange.plan.key),
+    excluded: exchange.excluded.map(({ target, rule }) => ({ target: target.id, rule })),
+    degraded: degraded === undefined ? null : degraded === 'degraded',
     attempts: [...exchange.skipped, ...exchange.attempts].map((attempt) => ({
       number: attempt.number,
       target: attempt.target.id,
@@ -59,6 +68,25 @@ export function settle(exchange: Exchange, ending: Ending): void {
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
   });
+}
+
+function auditRouteKey(key: RouteKey): AuditRouteKey {
+  return {
+    workload_class: key.workloadClass,
+    privacy_zones: key.zones,
+    latency_budget_ms: key.latencyBudgetMs ?? null,
+    cost_ceiling_usd: key.costCeilingPicoUsd === undefined ? null : formatUsd(key.costCeilingPicoUsd),
+    degradation: key.degradation,
+  };
+}
+
+/** How fast the target began, for orders and deadlines. */
+function noteLatency(exchange: Exchange): void {
+  const last = exchange.attempts.at(-1);
+  const kind = answerKind(exchange);
+  const beganAt = kind === 'stream' ? exchange.firstByteAt : exchange.headersAt;
+  if (last?.outcome !== 'ok' || beganAt === undefined) return;
+  exchange.gateway.latency.note(last.target.id, kind, beganAt - last.startedAt);
 }
 
 function outcomeOf(exchange: Exchange, ending: Ending): AuditOutcome {

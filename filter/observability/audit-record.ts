@@ -17,6 +17,12 @@ export interface AuditRecord {
   readonly caller_schema: string | null;
   readonly alias: string | null;
   readonly stream: boolean;
+  /** What the route had to fulfil; null when the request ended before it was known. */
+  readonly route_key: AuditRouteKey | null;
+  /** Targets of the alias that might not be asked, and by which rule. */
+  readonly excluded: readonly { readonly target: string; readonly rule: string }[];
+  /** The answer is a lesser target's; null: nobody answered. */
+  readonly degraded: boolean | null;
   readonly attempts: readonly AuditAttempt[];
   /** Model version as the answering provider reported it. */
   readonly response_model: string | null;
@@ -40,6 +46,15 @@ export interface AuditRecord {
  * policy said no. failed: no target answered. cut: an answer that had begun broke. caller_left: the caller went first.
  */
 export type AuditOutcome = 'ok' | 'caller_error' | 'refused' | 'failed' | 'cut' | 'caller_left';
+
+export interface AuditRouteKey {
+  readonly workload_class: string;
+  readonly privacy_zones: readonly string[];
+  readonly latency_budget_ms: number | null;
+  /** US dollars, a decimal. */
+  readonly cost_ceiling_usd: string | null;
+  readonly degradation: string;
+}
 
 export interface AuditAttempt {
   readonly number: number;

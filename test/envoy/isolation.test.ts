@@ -54,6 +54,8 @@ describe('isolation, through Envoy', () => {
         'date',
         'server',
         'x-gateway-attempt',
+      'x-gateway-cache',
+      'x-gateway-degraded',
         'x-gateway-model',
         'x-gateway-request-id',
       ],
