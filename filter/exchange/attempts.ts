@@ -110,13 +110,15 @@ export function defaultsFor({ id }: Exchange, target: Target): AnswerDefaults {
 }
 
 function begin(exchange: Exchange, target: Target, number: number, { dropped }: ConvertedRequest): void {
-  const previous = exchange.attempts.at(-1);
-  const now = performance.now();
-  if (previous?.outcome === 'pending') {
-    conclude(exchange, previous, failureWithoutHeaders(now - previous.startedAt, exchange.attemptDeadlineMs));
-  }
   exchange.dropped = dropped;
-  exchange.attempts.push({ number, target, startedAt: now, endedAt: undefined, outcome: 'pending', status: undefined });
+  exchange.attempts.push({
+    number,
+    target,
+    startedAt: performance.now(),
+    endedAt: undefined,
+    outcome: 'pending',
+    status: undefined,
+  });
 }
 
 function prepared(target: Target, { path, headers, body }: OutgoingRequest, credential: HeaderPairs): PreparedAttempt {
@@ -132,6 +134,14 @@ function headersFor(target: Target, conversion: Conversion, converted: Converted
   headers.set('accept-encoding', 'identity');
   headers.set('user-agent', 'model-gateway');
   return [...headers];
+}
+
+/** Envoy moved on from the latest attempt, and no answer of its target had come. */
+export function concludeSilent(exchange: Exchange): void {
+  const previous = exchange.attempts.at(-1);
+  if (previous?.outcome !== 'pending') return;
+  const elapsedMs = performance.now() - previous.startedAt;
+  conclude(exchange, previous, failureWithoutHeaders(elapsedMs, exchange.attemptDeadlineMs));
 }
 
 /** A target of the chain could not be asked at all. */

@@ -4,7 +4,7 @@ import { firstAttemptMs } from '../fallback/deadline.ts';
 import { Fault } from '../fault.ts';
 import type { ClusterName, Target } from '../policy/policy.ts';
 import type { Plan } from '../routing/plan.ts';
-import { checkTarget, isTargetsOwn, type PreparedAttempt, prepareAttempt, skipAttempt } from './attempts.ts';
+import { checkTarget, concludeSilent, isTargetsOwn, type PreparedAttempt, prepareAttempt, skipAttempt } from './attempts.ts';
 import { answerKind, choose, isLate } from './choose.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -96,7 +96,8 @@ export function continueChain(
       `attempt ${number} was routed to cluster ${JSON.stringify(cluster)}, which the chain does not name there`,
     );
   }
-  if (exchange.deadlineAt !== undefined && isLate(exchange, target)) throw chainExhausted(exchange, undefined);
+  concludeSilent(exchange);
+  if (isOver(exchange) || isLate(exchange, target)) throw chainExhausted(exchange, undefined);
   try {
     return prepareAttempt(exchange, target, number);
   } catch (error) {

@@ -1,7 +1,8 @@
 /** A latency budget as one deadline: how it is shared out among the attempts of a chain. */
 
-/** What a later attempt is set aside of the first one's time: its slow case, with some air. */
+/** What a later attempt is set aside of the first one's time: its slow case, with some air; but at least this share of the budget. */
 const AIR = 1.2;
+const LEAST_SHARE = 0.1;
 
 /**
  * Time that the first attempt may take, so that those after it can still come in time. Envoy holds every attempt to it; what is left of the budget holds
@@ -11,7 +12,10 @@ const AIR = 1.2;
  */
 export function firstAttemptMs(remainingMs: number, laterP95Ms: readonly (number | undefined)[]): number {
   const even = remainingMs / (laterP95Ms.length + 1);
-  const reserved = laterP95Ms.reduce<number>((sum, p95) => sum + Math.min((p95 ?? even) * AIR, even), 0);
+  const reserved = laterP95Ms.reduce<number>(
+    (sum, p95) => sum + Math.min(Math.max((p95 ?? even) * AIR, remainingMs * LEAST_SHARE), even),
+    0,
+  );
   return Math.max(Math.floor(remainingMs - reserved), 1);
 }
 

@@ -1,0 +1,430 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { Credentials } from '../../../filter/credentials/credentials.ts';
+import { replan, startChain } from '../../../filter/exchange/chain.ts';
+import { choose } from '../../../filter/exchange/choose.ts';
+import { type Exchange, type Gateway, openExchange } from '../../../filter/exchange/exchange.ts';
+import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
+import { ClusterView } from '../../../filter/fallback/clusters.ts';
+import { TargetHealth } from '../../../filter/fallback/health.ts';
+import { TargetLatency } from '../../../filter/fallback/latency.ts';
+import { Fault } from '../../../filter/fault.ts';
+import { hashCallerKey } from '../../../filter/identity/caller-key.ts';
+import { compile } from '../../../filter/policy/compile.ts';
+import type { PolicyDocument } from '../../../filter/policy/document.ts';
+import type { AliasName, ClusterName, Policy, RegionName, TargetId } from '../../../filter/policy/policy.ts';
+import { planFor } from '../../../filter/routing/plan.ts';
+import { demandsOf } from '../../../filter/routing/route-key.ts';
+import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/caller.ts';
+
+const KEY = hashCallerKey('gk-one');
+
+function compiled(document: PolicyDocument): Policy {
+  const result = compile(document, { version: 'v', baseDirectory: '/' });
+  if (!result.ok) throw new Error(result.problems.map(({ at, message }) => `${at.join('.')}: ${message}`).join('\n'));
+  return result.policy;
+}
+
+type Parts = Partial<Omit<PolicyDocument, 'targets'>> & {
+  targets: Record<string, Partial<PolicyDocument['targets'][string]>>;
+};
+
+function policyOf({ targets, ...parts }: Parts): Policy {
+  const whole = Object.entries(targets).map(([id, target]) => [
+    id,
+    { cluster: `c-${id}`, schema: 'openai-chat', model: `m-${id}`, max_output_tokens: 100, ...target },
+  ]);
+  return compiled({
+    version: 1,
+    targets: Object.fromEntries(whole),
+    aliases: { a: { chain: Object.keys(targets) } },
+    tenants: { t: { caller_keys: [{ name: 'k', sha256: KEY }] } },
+    ...parts,
+  });
+}
+
+interface World {
+  readonly policy: Policy;
+  readonly gateway: Gateway;
+  now: number;
+}
+
+function world(policy: Policy, region?: string): World {
+  const made: World = {
+    policy,
+    now: 1000,
+    gateway: {
+      policy: () => policy,
+      credentials: {} as Credentials,
+      health: new TargetHealth({ now: () => made.now }),
+      latency: new TargetLatency(),
+      clusters: new ClusterView(() => made.now),
+      region: region as RegionName | undefined,
+      exchanges: new Map(),
+      record: () => undefined,
+      onInternalError: () => undefined,
+      maxRequestBytes: 1_000_000,
+    },
+  };
+  return made;
+}
+
+/** A request for alias `a`, as far as its plan. */
+function request({ policy, gateway }: World, headers: Readonly<Record<string, string>> = {}): Exchange {
+  const exchange = openExchange(gateway);
+  const caller = policy.callers.get(KEY);
+  const alias = policy.aliases.get('a' as AliasName);
+  if (caller === undefined || alias === undefined) throw new Error('the policy has no such caller or alias');
+  const demands = demandsOf((name) => headers[name], policy);
+  exchange.caller = caller;
+  exchange.alias = alias;
+  exchange.callerSchema = openAiChatCaller;
+  exchange.head = { alias: 'a', stream: false };
+  const json = { model: 'a', messages: [{ role: 'user', content: 'x' }] };
+  const line = { path: '/v1/chat/completions', query: '' };
+  exchange.original = { line, bytes: Buffer.from(JSON.stringify(json)), json, header: () => undefined };
+  exchange.plan = planFor({ policy, caller, alias, operation: 'other', demands, region: gateway.region });
+  const budget = exchange.plan.key.latencyBudgetMs;
+  if (budget !== undefined) exchange.deadlineAt = exchange.startedAt + budget;
+  return exchange;
+}
+
+const chosen = (exchange: Exchange): string =>
+  choose(exchange, exchange.plan ?? fail())
+    .map(({ id }) => id)
+    .join(' ');
+
+function fail(): never {
+  throw new Error('no plan');
+}
+
+const fault = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof Fault) return `${error.status} ${error.code}: ${error.message}`;
+    throw error;
+  }
+  return 'none';
+};
+
+describe('route key', () => {
+  const ZONES = { zones: { eu: {}, de: {} }, audit: { zones: ['eu', 'de'] } };
+
+  it('is of tenant, caller key and alias, all of which hold, and headers only narrow it', () => {
+    const policy = policyOf({
+      ...ZONES,
+      targets: { x: { zones: ['eu', 'de'] } },
+      aliases: { a: { chain: ['x'], route: { latency_budget: '20s', cost_ceiling: '0.5' } } },
+      tenants: {
+        t: {
+          route: { privacy_zones: ['eu'], workload_class: 'background', latency_budget: '30s' },
+          caller_keys: [{ name: 'k', sha256: KEY, route: { degradation: 'refused' } }],
+        },
+      },
+    });
+    const plain = request(world(policy)).plan?.key;
+    expect(plain).to.deep.equal({
+      workloadClass: 'background',
+      latencyBudgetMs: 20_000,
+      costCeilingPicoUsd: 5e11,
+      zones: ['eu'],
+      degradation: 'refused',
+    });
+    const wider = {
+      'x-gateway-workload-class': 'interactive',
+      'x-gateway-latency-budget': '10m',
+      'x-gateway-cost-ceiling': '100',
+      'x-gateway-degradation': 'allowed',
+    };
+    expect(request(world(policy), wider).plan?.key).to.deep.equal(plain);
+    const narrower = {
+      'x-gateway-workload-class': 'batch',
+      'x-gateway-latency-budget': '700ms',
+      'x-gateway-cost-ceiling': '0.000001',
+      'x-gateway-privacy-zone': 'de, eu',
+    };
+    expect(request(world(policy), narrower).plan?.key).to.deep.equal({
+      workloadClass: 'batch',
+      latencyBudgetMs: 700,
+      costCeilingPicoUsd: 1e6,
+      zones: ['de', 'eu'],
+      degradation: 'refused',
+    });
+  });
+
+  it('refuses headers that it cannot read, and zones that it cannot keep', () => {
+    const policy = policyOf({
+      zones: { eu: {}, far: {} },
+      audit: { zones: ['eu'] },
+      targets: { x: { zones: ['eu', 'far'] } },
+    });
+    const told = (name: string, value: string): string => fault(() => request(world(policy), { [name]: value }));
+    expect(told('x-gateway-workload-class', 'urgent')).to.match(/^400 route_demand_invalid: x-gateway-workload-class takes/);
+    expect(told('x-gateway-latency-budget', '7 s')).to.match(/^400 route_demand_invalid: x-gateway-latency-budget takes/);
+    expect(told('x-gateway-latency-budget', '0s')).to.match(/^400/);
+    expect(told('x-gateway-cost-ceiling', '-1')).to.match(/^400 route_demand_invalid: x-gateway-cost-ceiling takes/);
+    expect(told('x-gateway-degradation', 'no')).to.match(/^400/);
+    expect(told('x-gateway-privacy-zone', 'mars')).to.equal(
+      '403 zone_unavailable: The privacy zone "mars" is not known to this gateway.',
+    );
+    expect(told('x-gateway-privacy-zone', 'far')).to.match(/^403 zone_unavailable: .*audit log/);
+  });
+
+  it('a policy whose zones do not fit is refused with the place', () => {
+    const targets = { x: { zones: ['eu'], region: 'us-east-1' }, y: {} };
+    const wrong = (): Policy =>
+      policyOf({
+        zones: { eu: { regions: ['eu-west-1'], last_resort: ['y'] } },
+        targets,
+        aliases: { a: { chain: ['x'], route: { privacy_zones: ['eu', 'ue'] } } },
+      });
+    expect(wrong).to.throw("targets.x.zones.0: the target's region us-east-1 is not one of the zone's: eu-west-1");
+    expect(wrong).to.throw('aliases.a.route.privacy_zones.0: the audit log does not lie in "eu"');
+    expect(wrong).to.throw('aliases.a.route.privacy_zones.1: no zone "ue"; did you mean "eu"?');
+    expect(wrong).to.throw('zones.eu.last_resort.0: the target y does not lie in this zone');
+  });
+});
+
+describe('eligible targets and their order', () => {
+  it('a zone leaves only its own, then its last resort; without any it is a refusal that says so', () => {
+    const policy = policyOf({
+      zones: { eu: { last_resort: ['local'] }, moon: {} },
+      audit: { zones: ['eu', 'moon'] },
+      targets: { us: {}, eu1: { zones: ['eu'] }, local: { zones: ['eu'] } },
+      aliases: { a: { chain: ['us', 'eu1'] } },
+    });
+    expect(chosen(request(world(policy)))).to.equal('us eu1');
+    const inside = request(world(policy), { 'x-gateway-privacy-zone': 'eu' });
+    expect(chosen(inside)).to.equal('eu1 local');
+    expect(inside.excluded.map(({ target, rule }) => `${target.id} ${rule}`)).to.deep.equal(['us privacy_zone']);
+    const nowhere = request(world(policy), { 'x-gateway-privacy-zone': 'moon' });
+    expect(fault(() => chosen(nowhere))).to.equal('403 zone_unavailable: No target of "a" lies in the privacy zone moon.');
+  });
+
+  it('classes and a floor leave targets out', () => {
+    const policy = policyOf({
+      targets: { big: {}, twin: { model: 'm-big' }, same: {}, small: {}, slow: { workload_classes: ['batch'] } },
+      aliases: { a: { chain: ['big', 'twin', 'same', 'small', 'slow'], equivalents: ['same'] } },
+    });
+    expect(chosen(request(world(policy)))).to.equal('big twin same small');
+    expect(chosen(request(world(policy), { 'x-gateway-workload-class': 'batch' }))).to.equal('big twin same small slow');
+    const proud = request(world(policy), { 'x-gateway-degradation': 'refused' });
+    expect(chosen(proud)).to.equal('big twin same');
+    expect(proud.excluded.map(({ target, rule }) => `${target.id} ${rule}`)).to.deep.equal([
+      'small degradation',
+      'slow workload_class',
+    ]);
+  });
+
+  it('nearest first within a step, by where the gateway runs', () => {
+    const spread: Parts = {
+      nearness: { 'eu-west-1': ['eu-central-1', 'us-east-1'], 'us-east-1': ['eu-west-1'] },
+      targets: {
+        us: { region: 'us-east-1' },
+        frankfurt: { region: 'eu-central-1' },
+        dublin: { region: 'eu-west-1' },
+        nowhere: {},
+        last: { region: 'eu-west-1' },
+      },
+      aliases: { a: { chain: [['us', 'nowhere', 'frankfurt', 'dublin'], 'last'], order: 'nearest' } },
+    };
+    expect(chosen(request(world(policyOf(spread), 'eu-west-1')))).to.equal('dublin frankfurt us nowhere last');
+    expect(chosen(request(world(policyOf(spread), 'us-east-1')))).to.equal('us dublin nowhere frankfurt last');
+    expect(chosen(request(world(policyOf(spread))))).to.equal('us nowhere frankfurt dublin last');
+    const ill = world(policyOf(spread), 'eu-west-1');
+    for (let time = 0; time < 5; time++)
+      ill.gateway.health.note({ target: request(ill).plan?.chain[0] ?? fail(), outcome: 'overloaded' });
+    expect(chosen(request(ill))).to.equal('frankfurt us nowhere last dublin');
+  });
+
+  it('fastest first within a step, once measured', () => {
+    const policy = policyOf({
+      targets: { x: {}, y: {}, z: {} },
+      aliases: { a: { chain: [['x', 'y', 'z']], order: 'latency' } },
+    });
+    const here = world(policy);
+    for (let time = 0; time < 10; time++) {
+      here.gateway.latency.note('x' as TargetId, 'plain', 900);
+      here.gateway.latency.note('y' as TargetId, 'plain', 100);
+    }
+    expect(chosen(request(here))).to.equal('z y x');
+    for (let time = 0; time < 10; time++) here.gateway.latency.note('z' as TargetId, 'plain', 500);
+    expect(chosen(request(here))).to.equal('y z x');
+  });
+
+  it('the same inputs give the very same list, so that what is made of it can be kept', () => {
+    const here = world(policyOf({ targets: { x: {}, y: {}, z: {} } }));
+    const plan = request(here).plan ?? fail();
+    expect(choose(request(here), plan)).to.equal(plan.chain);
+    here.gateway.clusters.update(new Map([['c-y' as ClusterName, 'circuit_open']]));
+    expect(choose(request(here), plan)).to.equal(choose(request(here), plan));
+    expect(chosen(request(here))).to.equal('x z');
+  });
+
+  it('a cluster with an open breaker or no host is not chosen; when none is left, Retry-After', () => {
+    const here = world(policyOf({ targets: { x: {}, y: {} } }));
+    here.gateway.clusters.told('c-x' as ClusterName, 'circuit_open');
+    expect(chosen(request(here))).to.equal('y');
+    here.gateway.clusters.update(
+      new Map([
+        ['c-y' as ClusterName, 'no_healthy_host'],
+        ['c-x' as ClusterName, 'circuit_open'],
+      ]),
+    );
+    expect(fault(() => chosen(request(here)))).to.match(/^503 chain_exhausted: .*Retry after 5 s/);
+    here.gateway.clusters.update(new Map());
+    expect(chosen(request(here))).to.equal('x y');
+    here.gateway.clusters.told('c-x' as ClusterName, 'circuit_open');
+    here.now += 1001;
+    expect(chosen(request(here))).to.equal('x y');
+  });
+
+  it('a target that is surely too slow for the budget is left out, unless all are', () => {
+    const here = world(policyOf({ targets: { slow: {}, fast: {} } }));
+    for (let time = 0; time < 10; time++) {
+      here.gateway.latency.note('slow' as TargetId, 'plain', 5000);
+      here.gateway.latency.note('fast' as TargetId, 'plain', 300);
+    }
+    expect(chosen(request(here))).to.equal('slow fast');
+    expect(chosen(request(here, { 'x-gateway-latency-budget': '2s' }))).to.equal('fast');
+    expect(chosen(request(here, { 'x-gateway-latency-budget': '100ms' }))).to.equal('slow fast');
+  });
+
+  it('gives the first attempt what the later ones do not need', () => {
+    const here = world(policyOf({ targets: { x: {}, y: {} } }));
+    const first = (): number => {
+      const exchange = request(here, { 'x-gateway-latency-budget': '10s' });
+      startChain(exchange, exchange.plan ?? fail());
+      return exchange.attemptDeadlineMs;
+    };
+    expect(first()).to.be.within(4_900, 5_000);
+    for (let time = 0; time < 10; time++) here.gateway.latency.note('y' as TargetId, 'plain', 1000);
+    expect(first()).to.be.within(8_700, 8_800);
+    for (let time = 0; time < 64; time++) here.gateway.latency.note('y' as TargetId, 'plain', 1);
+    expect(first()).to.be.within(8_900, 9_000);
+  });
+});
+
+describe('the chain after a failed attempt', () => {
+  const begun = (here: World, headers: Record<string, string> = {}): Exchange => {
+    const exchange = request(here, headers);
+    startChain(exchange, exchange.plan ?? fail());
+    return exchange;
+  };
+  const failed = (exchange: Exchange, outcome: AttemptFailure): readonly string[] | undefined => {
+    const attempt = exchange.attempts.at(-1) ?? fail();
+    attempt.outcome = outcome;
+    return replan(exchange, attempt.number);
+  };
+
+  it('retries the same target only where it may answer otherwise', () => {
+    const policy = policyOf({ targets: { x: {}, y: {} }, aliases: { a: { chain: ['x', 'x', 'y'] } } });
+    expect(failed(begun(world(policy)), 'server_error')).to.equal(undefined);
+    for (const outcome of ['rate_limited', 'credential_refused', 'billing', 'model_not_found'] as const)
+      expect(failed(begun(world(policy)), outcome), outcome).to.deep.equal(['c-x', 'c-y', 'no_chain']);
+  });
+
+  it('goes round what has become sick or has no host meanwhile, and ends where nothing is left', () => {
+    const here = world(policyOf({ targets: { x: {}, y: {}, z: {} } }));
+    const exchange = begun(here);
+    for (let time = 0; time < 5; time++)
+      here.gateway.health.note({ target: exchange.chain[1] ?? fail(), outcome: 'overloaded' });
+    expect(failed(exchange, 'overloaded')).to.deep.equal(['c-x', 'c-z', 'c-y']);
+    here.gateway.clusters.update(new Map([['c-z' as ClusterName, 'circuit_open']]));
+    expect(failed(exchange, 'overloaded')).to.deep.equal(['c-x', 'c-y', 'no_chain']);
+    here.gateway.clusters.update(new Map([['c-y' as ClusterName, 'circuit_open']]));
+    expect(failed(exchange, 'overloaded')).to.deep.equal(['c-x', 'no_chain']);
+  });
+
+  it('an alias in fixed order stays as it is', () => {
+    const policy = policyOf({ targets: { x: {}, y: {} }, aliases: { a: { chain: ['x', 'x', 'y'], order: 'fixed' } } });
+    expect(failed(begun(world(policy)), 'rate_limited')).to.equal(undefined);
+  });
+});
+
+describe('privacy zones, whatever the policy and the weather', () => {
+  const zone = fc.constantFrom('eu', 'us', 'de');
+  const zones = fc.uniqueArray(zone, { maxLength: 3 });
+  const ids = ['p', 'q', 'r', 's'] as const;
+  const step = fc.oneof(fc.constantFrom(...ids), fc.uniqueArray(fc.constantFrom(...ids), { minLength: 1, maxLength: 3 }));
+  const situation = fc.record({
+    targets: fc.tuple(zones, zones, zones, zones),
+    lastResort: fc.dictionary(zone, fc.uniqueArray(fc.constantFrom(...ids), { maxLength: 2 })),
+    chain: fc.array(step, { minLength: 1, maxLength: 3 }).filter((steps) => steps.flat().length <= 8),
+    order: fc.constantFrom('as_written' as const, 'nearest' as const, 'latency' as const, 'fixed' as const),
+    tenant: zones,
+    key: zones,
+    alias: zones,
+    header: zones,
+    sick: fc.array(fc.constantFrom(...ids), { maxLength: 12 }),
+    open: fc.uniqueArray(fc.constantFrom(...ids), { maxLength: 2 }),
+    budget: fc.option(fc.constantFrom('1s', '1m'), { nil: undefined }),
+    failures: fc.array(fc.constantFrom<AttemptFailure>('overloaded', 'rate_limited', 'credential_refused', 'server_error'), {
+      maxLength: 6,
+    }),
+  });
+
+  it('no chain, not after any failure either, names a target outside the request’s zones', () => {
+    let served = 0;
+    let refused = 0;
+    fc.assert(
+      fc.property(situation, (made) => {
+        const targets = Object.fromEntries(ids.map((id, index) => [id, { zones: made.targets[index] ?? [] }]));
+        const lastResort = Object.fromEntries(
+          ['eu', 'us', 'de'].map((name) => [
+            name,
+            { last_resort: (made.lastResort[name] ?? []).filter((id) => targets[id]?.zones.includes(name as 'eu')) },
+          ]),
+        );
+        const policy = policyOf({
+          zones: lastResort,
+          audit: { zones: ['eu', 'us', 'de'] },
+          targets,
+          aliases: { a: { chain: made.chain, order: made.order, route: { privacy_zones: made.alias } } },
+          tenants: {
+            t: {
+              route: { privacy_zones: made.tenant },
+              caller_keys: [{ name: 'k', sha256: KEY, route: { privacy_zones: made.key } }],
+            },
+          },
+        });
+        const here = world(policy);
+        for (const id of made.sick)
+          here.gateway.health.note({ target: policy.targets.get(id as TargetId) ?? fail(), outcome: 'overloaded' });
+        here.gateway.clusters.update(new Map(made.open.map((id) => [`c-${id}` as ClusterName, 'circuit_open'])));
+        const wanted = new Set([...made.tenant, ...made.key, ...made.alias, ...made.header]);
+        const check = (exchange: Exchange): void => {
+          for (const { id, zones: of } of exchange.chain)
+            for (const name of wanted) if (!of.has(name as never)) throw new Error(`${id} is not in ${name}`);
+        };
+        const exchange = request(here, {
+          ...(made.header.length === 0 ? {} : { 'x-gateway-privacy-zone': made.header.join(',') }),
+          ...(made.budget === undefined ? {} : { 'x-gateway-latency-budget': made.budget }),
+        });
+        try {
+          startChain(exchange, exchange.plan ?? fail());
+        } catch (error) {
+          if (!(error instanceof Fault)) throw error;
+          refused += 1;
+          return exchange.attempts.length === 0;
+        }
+        served += 1;
+        check(exchange);
+        for (const [index, outcome] of made.failures.entries()) {
+          const attempt = exchange.attempts.at(-1) ?? fail();
+          attempt.outcome = outcome;
+          replan(exchange, index + 1);
+          check(exchange);
+          const target = exchange.chain[index + 1];
+          if (target === undefined) break;
+          exchange.attempts.push({ ...attempt, number: index + 2, target, outcome: 'pending' });
+        }
+        return true;
+      }),
+      { numRuns: 2000 },
+    );
+    expect(served).to.be.greaterThan(200);
+    expect(refused).to.be.greaterThan(200);
+  });
+});
