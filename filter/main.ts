@@ -1,7 +1,7 @@
 /** The filter process: reads its settings, builds everything, serves, drains. The only file that builds things. */
 import { pino } from 'pino';
 import { startAdminServer } from './admin/admin-server.ts';
-import { CredentialError, loadCredentials } from './credentials/credentials.ts';
+import { CredentialError } from './credentials/credentials.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
 import { startFilterServer } from './extproc/server.ts';
@@ -10,36 +10,42 @@ import { TargetHealth } from './fallback/health.ts';
 import { TargetLatency } from './fallback/latency.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { createMetrics } from './observability/metrics.ts';
-import { loadPolicy, PolicyError } from './policy/load.ts';
+import { PolicyError } from './policy/load.ts';
 import type { AliasName } from './policy/policy.ts';
+import { startReloading } from './reload.ts';
 import { readSettings, SettingsError } from './settings.ts';
 
 /** Streams in flight get this long when the process is told to end. */
 const DRAIN_MS = 30_000;
-/** The first requests should find their credentials; a token endpoint that is away must not keep the others waiting. */
-const FIRST_CREDENTIALS_MS = 5_000;
 
 const log = pino({ base: { process: 'filter' }, timestamp: pino.stdTimeFunctions.isoTime });
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const policy = loadPolicy(settings.policyPath);
-  const credentials = loadCredentials(policy, process.env, log);
-  await credentials.firstTries(FIRST_CREDENTIALS_MS);
-  const auditLog = await AuditLog.open(settings.auditDirectory, log);
   const exchanges: Exchanges = new Map();
   const health = new TargetHealth({ now: () => performance.now() });
+  const latency = new TargetLatency();
+  const rules = await startReloading({
+    policyPath: settings.policyPath,
+    environment: process.env,
+    log,
+    onForget(ids) {
+      health.forget(ids);
+      latency.forget(ids);
+    },
+  });
+  const auditLog = await AuditLog.open(settings.auditDirectory, log);
   const metrics = createMetrics({
     auditLog,
     inFlight: () => exchanges.size,
     targetHealth: () => health.states(),
-    isAlias: (name) => policy.aliases.has(name as AliasName),
+    policy: rules.state,
+    isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
   });
   const gateway: Gateway = {
-    policy: () => policy,
-    credentials,
+    ruleset: rules.inForce,
     health,
-    latency: new TargetLatency(),
+    latency,
     clusters: new ClusterView(() => performance.now()),
     region: settings.region,
     exchanges,
@@ -58,7 +64,8 @@ async function main(): Promise<void> {
     registry: metrics.registry,
     isReady: () => !draining,
   });
-  log.info({ socket: settings.socketPath, adminPort: admin.port, policy: policy.version }, 'filter is ready');
+  const { version } = rules.inForce().policy;
+  log.info({ socket: settings.socketPath, adminPort: admin.port, policy: version }, 'filter is ready');
 
   const stop = async (signal: string): Promise<void> => {
     if (draining) return;
@@ -67,13 +74,14 @@ async function main(): Promise<void> {
     await server.drain(DRAIN_MS);
     // What still waits for Envoy's word on how it ended is audited without it.
     for (const exchange of exchanges.values()) settle(exchange, 'caller_left');
-    credentials.close();
+    rules.close();
     await auditLog.close();
     await admin.close();
     log.info('filter has stopped');
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
+  process.on('SIGHUP', () => void rules.look());
 }
 
 try {

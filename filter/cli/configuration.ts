@@ -19,6 +19,20 @@ function reaches(clusters: readonly ClusterFile[], name: string, host: string): 
   return [...text.matchAll(/"(?:address|hostname)":"([^"]+)"/g)].some(([, found]) => found === host.split(':')[0]);
 }
 
+/** Hosts of providers that have regions name them: bedrock-runtime.eu-central-1.amazonaws.com, europe-west4-aiplatform.googleapis.com. */
+const REGION_IN_HOST =
+  /(?:^|[.-])((?:us|eu|ap|ca|sa|me|af|il|mx)(?:-gov)?-[a-z]+-\d|(?:us|europe|asia|australia|me|africa|northamerica|southamerica)-[a-z]+\d)(?=[.-])/;
+
+/** Where a cluster's hosts are: what their locality says, else their names. */
+function regionsOf(clusters: readonly ClusterFile[], name: string): Set<string> {
+  const cluster = clusters.find((one) => one.name === name);
+  const text = JSON.stringify(cluster?.config['load_assignment'] ?? {});
+  const told = [...text.matchAll(/"region":"([^"]+)"/g)].flatMap(([, region]) => region ?? []);
+  if (told.length > 0) return new Set(told);
+  const hosts = [...text.matchAll(/"address":"([^"]+)"/g)].flatMap(([, host]) => host ?? []);
+  return new Set(hosts.flatMap((host) => REGION_IN_HOST.exec(host)?.[1] ?? []));
+}
+
 export function checkConfiguration(policyPath: string, clustersDirectory: string): Checked {
   const { clusters, problems: fileProblems } = readClusterFiles(clustersDirectory);
   const problems = [...fileProblems, ...clusters.flatMap(clusterProblems)];
@@ -39,6 +53,13 @@ export function checkConfiguration(policyPath: string, clustersDirectory: string
     if (target.host !== undefined && !reaches(clusters, target.cluster, target.host)) {
       problems.push(
         `${policyPath}: targets.${target.id}: its requests are signed for ${target.host}, but the cluster ${JSON.stringify(target.cluster)} (${places.get(target.cluster) ?? 'nowhere'}) sends to another host, which refuses them`,
+      );
+    }
+    for (const region of regionsOf(clusters, target.cluster)) {
+      if (target.region === undefined ? target.zones.size === 0 : target.region === region) continue;
+      const zones = target.zones.size === 0 ? '' : `, and it lies in the privacy zone ${[...target.zones].join(', ')}`;
+      problems.push(
+        `${policyPath}: targets.${target.id}.region: the cluster ${JSON.stringify(target.cluster)} (${places.get(target.cluster) ?? 'nowhere'}) is in ${region}, the target says ${target.region ?? 'nothing'}${zones}`,
       );
     }
     if (places.has(target.cluster)) continue;

@@ -1,4 +1,6 @@
 /** Gateway keys: the provider credentials that only the gateway holds. */
+
+import { isDeepStrictEqual } from 'node:util';
 import type { CredentialName, CredentialSource, Policy } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import { prepareAws } from './aws.ts';
@@ -14,11 +16,16 @@ export class CredentialError extends Error {
   override readonly name = 'CredentialError';
 }
 
+interface Held {
+  readonly source: CredentialSource;
+  readonly credential: Credential;
+}
+
 /** All stays in private fields and closures: JSON, `util.inspect` and template strings show nothing of it. */
 export class Credentials {
-  readonly #credentials: ReadonlyMap<CredentialName, Credential>;
+  readonly #credentials: ReadonlyMap<CredentialName, Held>;
 
-  constructor(credentials: ReadonlyMap<CredentialName, Credential>) {
+  constructor(credentials: ReadonlyMap<CredentialName, Held>) {
     this.#credentials = credentials;
   }
 
@@ -33,27 +40,34 @@ export class Credentials {
     byKey: (gatewayKey: string) => HeaderPairs,
     request: OutgoingRequest,
   ): HeaderPairs | Promise<HeaderPairs> {
-    const credential = this.#credentials.get(name);
-    if (credential === undefined) throw new Error(`no gateway key ${JSON.stringify(name)}`);
-    return credential.authorize(byKey, request);
+    const held = this.#credentials.get(name);
+    if (held === undefined) throw new Error(`no gateway key ${JSON.stringify(name)}`);
+    return held.credential.authorize(byKey, request);
   }
 
   /** A provider answered 401 or 403: what can be renewed is renewed early, but not again and again. */
   suspect(name: CredentialName): void {
-    this.#credentials.get(name)?.suspect();
+    this.#credentials.get(name)?.credential.suspect();
   }
 
   /** Settles when every credential was had, or could not be had, for the first time; but after `limitMs`. Never rejects. */
   async firstTries(limitMs: number): Promise<void> {
     const { promise: limit, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, limitMs);
-    await Promise.race([limit, Promise.all([...this.#credentials.values()].map((credential) => credential.firstTry))]);
+    await Promise.race([limit, Promise.all([...this.#credentials.values()].map(({ credential }) => credential.firstTry))]);
     clearTimeout(timer);
   }
 
-  /** Ends what runs in the background. What is held stays usable while it is valid. */
-  close(): void {
-    for (const credential of this.#credentials.values()) credential.close();
+  /** Ends what runs in the background, but for what goes on in `others`. What is held stays usable while it is valid. */
+  close(others?: Credentials): void {
+    for (const [name, { credential }] of this.#credentials)
+      if (others === undefined || others.#credentials.get(name)?.credential !== credential) credential.close();
+  }
+
+  /** The credential of this name, if it comes from the very same source. */
+  sameAs(name: CredentialName, source: CredentialSource): Credential | undefined {
+    const held = this.#credentials.get(name);
+    return held !== undefined && isDeepStrictEqual(held.source, source) ? held.credential : undefined;
   }
 }
 
@@ -61,25 +75,29 @@ const NO_LOG: CredentialLog = { info: () => undefined, warn: () => undefined };
 
 /**
  * A token endpoint that is away is no error here: it is asked again until it answers.
+ * @param previous what did not change is taken over with all that it holds: an edit of the policy is no storm on token endpoints
  * @throws CredentialError that names every key and file which cannot be had, and where it was looked for
  */
 export function loadCredentials(
   policy: Pick<Policy, 'credentials'>,
   environment: NodeJS.ProcessEnv,
   log: CredentialLog = NO_LOG,
+  previous?: Credentials,
 ): Credentials {
-  const prepared = new Map<CredentialName, PreparedCredential>();
+  const prepared = new Map<CredentialName, { source: CredentialSource; start: () => Credential }>();
   const problems: string[] = [];
   for (const [name, source] of policy.credentials) {
     try {
-      prepared.set(name, prepare(source, environment));
+      const known = previous?.sameAs(name, source);
+      const start = known === undefined ? prepare(source, environment) : () => known;
+      prepared.set(name, { source, start: () => start({ name, log }) });
     } catch (error) {
       if (!(error instanceof CredentialProblem)) throw error;
       problems.push(`credential ${JSON.stringify(name)}: ${error.message}`);
     }
   }
   if (problems.length > 0) throw new CredentialError(problems.join('\n'));
-  return new Credentials(new Map([...prepared].map(([name, start]) => [name, start({ name, log })])));
+  return new Credentials(new Map([...prepared].map(([name, { source, start }]) => [name, { source, credential: start() }])));
 }
 
 function prepare(source: CredentialSource, environment: NodeJS.ProcessEnv): PreparedCredential {

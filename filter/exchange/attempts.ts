@@ -46,7 +46,7 @@ export function prepareAttempt(
   const credential =
     target.credential === undefined
       ? []
-      : exchange.gateway.credentials.authorize(target.credential, target.schema.authorize, request);
+      : exchange.ruleset.credentials.authorize(target.credential, target.schema.authorize, request);
   begin(exchange, target, number, converted);
   return credential instanceof Promise
     ? credential.then((pairs) => prepared(target, request, pairs))
@@ -184,7 +184,7 @@ export function onFailedAttempt(exchange: Exchange, number: number, headers: Hea
   );
   // A token may have been withdrawn before its time: one early renewal (rate limited) tells.
   const { credential } = attempt.target;
-  if ((status === 401 || status === 403) && credential !== undefined) exchange.gateway.credentials.suspect(credential);
+  if ((status === 401 || status === 403) && credential !== undefined) exchange.ruleset.credentials.suspect(credential);
 }
 
 /** How Envoy says that a request ended in disorder. */

@@ -1,6 +1,5 @@
 /** One request's life: everything that is known of it, from its headers until its audit record is written. */
 import { randomUUID } from 'node:crypto';
-import type { Credentials } from '../credentials/credentials.ts';
 import type { Attempt } from '../fallback/attempt.ts';
 import type { ClusterView } from '../fallback/clusters.ts';
 import type { TargetHealth } from '../fallback/health.ts';
@@ -11,12 +10,12 @@ import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy
 import type { Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
 import type { HeaderView } from './http.ts';
+import type { Ruleset } from './ruleset.ts';
 
 /** What the exchange needs of the process that it lives in; `main.ts` builds it. */
 export interface Gateway {
-  /** The policy in force now; an exchange keeps the one that it started with. */
-  readonly policy: () => Policy;
-  readonly credentials: Credentials;
+  /** What is in force now; an exchange keeps the one that it started with. */
+  readonly ruleset: () => Ruleset;
   readonly health: TargetHealth;
   readonly latency: TargetLatency;
   readonly clusters: ClusterView;
@@ -31,6 +30,7 @@ export interface Gateway {
 export interface Exchange {
   readonly gateway: Gateway;
   readonly id: string;
+  readonly ruleset: Ruleset;
   readonly policy: Policy;
   /** Wall clock, milliseconds since the epoch. */
   readonly receivedAt: number;
@@ -93,10 +93,13 @@ export interface Exchange {
 export type Exchanges = Map<string, Exchange>;
 
 export function openExchange(gateway: Gateway): Exchange {
+  const ruleset = gateway.ruleset();
+  ruleset.begin();
   const exchange: Exchange = {
     gateway,
     id: `req_${randomUUID()}`,
-    policy: gateway.policy(),
+    ruleset,
+    policy: ruleset.policy,
     receivedAt: Date.now(),
     startedAt: performance.now(),
     callerSchema: undefined,

@@ -16,6 +16,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   if (exchange.settled) return;
   exchange.settled = true;
   exchange.gateway.exchanges.delete(exchange.id);
+  exchange.ruleset.end();
   const now = performance.now();
   const last = exchange.attempts.at(-1);
   if (last?.outcome === 'pending') {

@@ -114,6 +114,15 @@ export class TargetHealth {
     return view !== undefined && (view.state === 'down' || view.state === 'throttled') && this.#options.now() < view.until;
   }
 
+  /** Targets that are no more, or are something else now. */
+  forget(ids: ReadonlySet<TargetId>): void {
+    for (const id of ids) {
+      const view = this.#views.get(id);
+      if (view !== undefined) this.#turn(view, 'well');
+      this.#views.delete(id);
+    }
+  }
+
   /** What became of an attempt. @param retryAfterSeconds the provider's own word on how long to wait */
   note({ target, outcome }: Pick<Attempt, 'target' | 'outcome'>, retryAfterSeconds?: number): void {
     if (outcome === 'pending') return;

@@ -51,8 +51,8 @@ export class TargetLatency {
     return view.quantiles;
   }
 
-  /** Targets that the policy has no more. */
-  keepOnly(ids: ReadonlySet<TargetId>): void {
-    for (const views of Object.values(this.#views)) for (const id of views.keys()) if (!ids.has(id)) views.delete(id);
+  /** Targets that are no more, or are something else now. */
+  forget(ids: ReadonlySet<TargetId>): void {
+    for (const views of Object.values(this.#views)) for (const id of ids) views.delete(id);
   }
 }

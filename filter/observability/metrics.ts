@@ -16,10 +16,19 @@ export interface MetricsSources {
   readonly inFlight: () => number;
   /** The state of every target that has been asked, in one word. */
   readonly targetHealth: () => Iterable<readonly [target: string, state: string]>;
+  /** `loadedAt`: seconds since the epoch. `edit`: is what the file says in force? */
+  readonly policy: () => PolicyState;
   readonly isAlias: (name: string) => boolean;
 }
 
-export function createMetrics({ auditLog, inFlight, targetHealth, isAlias }: MetricsSources): Metrics {
+interface PolicyState {
+  readonly version: string;
+  readonly loadedAt: number;
+  readonly edit: 'in_force' | 'refused';
+  readonly reloads: Readonly<Record<'ok' | 'refused', number>>;
+}
+
+export function createMetrics({ auditLog, inFlight, targetHealth, policy, isAlias }: MetricsSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -77,6 +86,39 @@ export function createMetrics({ auditLog, inFlight, targetHealth, isAlias }: Met
       for (const [target, state] of targetHealth()) this.set({ target, state }, 1);
     },
   });
+
+  new Gauge({
+    name: 'gateway_policy_info',
+    help: '1 for the version of the policy in force.',
+    labelNames: ['version'],
+    registers,
+    collect() {
+      this.reset();
+      this.set({ version: policy().version }, 1);
+    },
+  });
+  new Counter({
+    name: 'gateway_policy_reloads_total',
+    help: 'Edits of the policy file, by what became of them.',
+    labelNames: ['result'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [result, count] of Object.entries(policy().reloads)) this.inc({ result }, count);
+    },
+  });
+  sampled(
+    registry,
+    'gateway_policy_edit_refused',
+    '1 while the policy file cannot be used and the one before stays in force.',
+    () => (policy().edit === 'refused' ? 1 : 0),
+  );
+  sampled(
+    registry,
+    'gateway_policy_loaded_timestamp_seconds',
+    'When the policy in force was loaded.',
+    () => policy().loadedAt,
+  );
 
   // prom-client hashes labels at each call; the few combinations that occur are resolved once.
   const requestSeries = cached((key) => {

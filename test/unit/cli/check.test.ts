@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { checkConfiguration } from '../../../filter/cli/configuration.ts';
 import { readClusters, writeEnvoyConfig } from '../../stack/envoy-config.ts';
 import { everyProviderPolicy } from '../../stack/every-provider.ts';
@@ -86,6 +86,38 @@ describe('the check before going live', () => {
   it('names a file that is no list of clusters, and a cluster defined twice', () => {
     expect(problems(changedClusters('local', /resources:/, 'clusters:'))).to.include('local.yaml:1: expected "resources:"');
     expect(problems(changedClusters('local', /name: local/, 'name: openai'))).to.include('is defined at');
+  });
+
+  it('a target whose region or zone its cluster breaks', () => {
+    const policy = (region: string | undefined): string =>
+      changedPolicy((changed) => {
+        changed.zones = { eu: {} };
+        const bedrock = { cluster: 'bedrock', schema: 'bedrock-converse', model: 'm', max_output_tokens: 10, zones: ['eu'] };
+        changed.targets['far'] = { ...bedrock, ...(region === undefined ? {} : { region }) };
+      });
+    const told = (region: string | undefined): string[] =>
+      checkConfiguration(policy(region), CLUSTERS).problems.map((problem) => problem.replace(/^.*?: /, ''));
+    const region = /bedrock-runtime\.([a-z0-9-]+)\./.exec(readFileSync(join(CLUSTERS, 'bedrock.yaml'), 'utf8'))?.[1];
+    expect(told(region)).to.deep.equal([]);
+    expect(told('eu-north-1')).to.have.length(1);
+    expect(told('eu-north-1')[0]).to.match(
+      /^targets\.far\.region: the cluster "bedrock" .* is in [a-z0-9-]+, the target says eu-north-1, and it lies in the privacy zone eu$/,
+    );
+    expect(told(undefined)[0]).to.contain('the target says nothing');
+  });
+
+  it('publishes what fits, at once and only when it is new', () => {
+    const live = join(directory, 'live.yaml');
+    const run = (...args: string[]) =>
+      spawnSync(process.execPath, [join(ROOT, 'filter/cli/check.ts'), ...args, '--publish', live], { encoding: 'utf8' });
+    const published = run('--policy', POLICY, '--clusters', CLUSTERS);
+    expect([published.status, published.stdout.split('\n')[1]]).to.deep.equal([0, `${live}: published`]);
+    const names = (parse(readFileSync(live, 'utf8')).resources as { name: string }[]).map(({ name }) => name);
+    expect(names).to.deep.equal(readClusters().map(({ name }) => name));
+    expect(run('--policy', POLICY, '--clusters', CLUSTERS).stdout).to.contain(`${live}: unchanged`);
+    const before = readFileSync(live, 'utf8');
+    expect(run('--policy', POLICY, '--clusters', changedClusters('openai', /, max_retries: 8192/, '')).status).to.equal(1);
+    expect(readFileSync(live, 'utf8')).to.equal(before);
   });
 
   it('is a command with an exit code', () => {

@@ -114,6 +114,7 @@ describe('metrics', () => {
       auditLog,
       inFlight: () => 7,
       targetHealth: () => [],
+      policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
       isAlias: (name) => name === 'fast',
     });
     observe(record('a'));
@@ -139,7 +140,13 @@ describe('admin server', () => {
   it('answers health, readiness and metrics, and says what is taken', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
     const auditLog = await AuditLog.open(directory, log);
-    const { registry } = createMetrics({ auditLog, inFlight: () => 0, targetHealth: () => [], isAlias: () => false });
+    const { registry } = createMetrics({
+      auditLog,
+      inFlight: () => 0,
+      targetHealth: () => [],
+      policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
+      isAlias: () => false,
+    });
     let ready = true;
     const options = { host: '127.0.0.1', port: 0, registry, isReady: () => ready };
     const admin = await startAdminServer(options);

@@ -4,6 +4,7 @@ import type { Credentials } from '../../../filter/credentials/credentials.ts';
 import { replan, startChain } from '../../../filter/exchange/chain.ts';
 import { choose } from '../../../filter/exchange/choose.ts';
 import { type Exchange, type Gateway, openExchange } from '../../../filter/exchange/exchange.ts';
+import { Ruleset } from '../../../filter/exchange/ruleset.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import { ClusterView } from '../../../filter/fallback/clusters.ts';
 import { TargetHealth } from '../../../filter/fallback/health.ts';
@@ -54,8 +55,7 @@ function world(policy: Policy, region?: string): World {
     policy,
     now: 1000,
     gateway: {
-      policy: () => policy,
-      credentials: {} as Credentials,
+      ruleset: () => new Ruleset(policy, {} as Credentials),
       health: new TargetHealth({ now: () => made.now }),
       latency: new TargetLatency(),
       clusters: new ClusterView(() => made.now),

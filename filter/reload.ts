@@ -1,0 +1,101 @@
+/** The policy in force and its gateway keys; a good edit of the file takes their place, a bad one is told and changes nothing. */
+import type { Logger } from 'pino';
+import { CredentialError, type Credentials, loadCredentials } from './credentials/credentials.ts';
+import { Ruleset } from './exchange/ruleset.ts';
+import { loadPolicy, PolicyError } from './policy/load.ts';
+import type { Policy, Target, TargetId } from './policy/policy.ts';
+import { type FileWatch, watchFile } from './policy/watch.ts';
+
+/** Requests should find their credentials; a token endpoint that is away must not keep the others waiting. */
+const FIRST_CREDENTIALS_MS = 5_000;
+
+export interface PolicyState {
+  readonly version: string;
+  /** Seconds since the epoch. */
+  readonly loadedAt: number;
+  /** The file says something that is not in force. */
+  readonly edit: 'in_force' | 'refused';
+  readonly reloads: { readonly ok: number; readonly refused: number };
+}
+
+export interface Reloader {
+  inForce(): Ruleset;
+  state(): PolicyState;
+  /** Looks at the file now. */
+  look(): Promise<void>;
+  close(): void;
+}
+
+export interface ReloadOptions {
+  readonly policyPath: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly log: Logger;
+  /** Targets that are gone, or are something else under the same name. */
+  readonly onForget: (ids: ReadonlySet<TargetId>) => void;
+}
+
+/** @throws PolicyError and CredentialError: the first one must be good */
+export async function startReloading({ policyPath, environment, log, onForget }: ReloadOptions): Promise<Reloader> {
+  const load = async (previous: Credentials | undefined): Promise<Ruleset> => {
+    const policy = loadPolicy(policyPath);
+    const credentials = loadCredentials(policy, environment, log, previous);
+    await credentials.firstTries(FIRST_CREDENTIALS_MS);
+    // What the ruleset in force has as well goes on.
+    const ruleset: Ruleset = new Ruleset(policy, credentials, () => credentials.close(inForce));
+    return ruleset;
+  };
+  let inForce: Credentials | undefined;
+  let ruleset = await load(undefined);
+  inForce = ruleset.credentials;
+  let loadedAt = Date.now();
+  let refused: string | undefined;
+  const reloads = { ok: 0, refused: 0 };
+
+  const reload = async (): Promise<void> => {
+    try {
+      const next = await load(ruleset.credentials);
+      if (refused !== undefined) log.info({ policy: next.policy.version }, 'the policy file is good again');
+      refused = undefined;
+      if (next.policy.version === ruleset.policy.version) return;
+      const old = ruleset;
+      ruleset = next;
+      inForce = next.credentials;
+      loadedAt = Date.now();
+      reloads.ok += 1;
+      onForget(changedTargets(old.policy, next.policy));
+      old.retire();
+      log.info({ policy: next.policy.version, before: old.policy.version }, 'another policy is in force');
+    } catch (error) {
+      const problems = error instanceof PolicyError || error instanceof CredentialError ? error.message : String(error);
+      if (problems === refused) return;
+      refused = problems;
+      reloads.refused += 1;
+      const alarm = { policy: ruleset.policy.version, problems: problems.split('\n') };
+      log.error(alarm, 'the policy file was edited and cannot be used; the policy before it stays in force');
+    }
+  };
+  const watch: FileWatch = watchFile(policyPath, reload);
+  return {
+    inForce: () => ruleset,
+    state: () => ({
+      version: ruleset.policy.version,
+      loadedAt: loadedAt / 1000,
+      edit: refused === undefined ? 'in_force' : 'refused',
+      reloads,
+    }),
+    look: () => watch.look(),
+    close() {
+      watch.close();
+      ruleset.credentials.close();
+    },
+  };
+}
+
+/** What is known of a target's health holds for what it was. */
+function changedTargets(before: Policy, after: Policy): Set<TargetId> {
+  const same = (a: Target, b: Target | undefined): boolean =>
+    b !== undefined && a.cluster === b.cluster && a.model === b.model && a.credential === b.credential;
+  return new Set(
+    [...before.targets.values()].filter((target) => !same(target, after.targets.get(target.id))).map(({ id }) => id),
+  );
+}
