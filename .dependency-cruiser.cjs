@@ -14,9 +14,9 @@ module.exports = {
     edge('grpc-stays-in-extproc', 'gRPC', { path: '^filter/', pathNot: '^filter/extproc/' }, { path: '@grpc/grpc-js' }),
     edge(
       'only-main-builds',
-      'main.ts wires, nobody wires main',
-      { path: '^filter/(?!main\\.ts)' },
-      { path: '^filter/(main|settings)\\.ts' },
+      'main.ts and worker.ts wire, nobody wires them',
+      { path: '^filter/(?!(main|worker)\\.ts)' },
+      { path: '^filter/(main|worker|supervisor|settings)\\.ts' },
     ),
     edge(
       'exchange-below-extproc',

@@ -1,87 +1,111 @@
-/** The filter process: reads its settings, builds everything, serves, drains. The only file that builds things. */
-import { pino } from 'pino';
+/** The filter's entry: reads the settings and serves, in this process or in several workers, until it is told to end. */
+import cluster from 'node:cluster';
+import { type Logger, pino } from 'pino';
+import { AggregatorRegistry } from 'prom-client';
 import { startAdminServer } from './admin/admin-server.ts';
 import { CredentialError } from './credentials/credentials.ts';
-import type { Exchanges, Gateway } from './exchange/exchange.ts';
-import { settle } from './exchange/settle.ts';
-import { startFilterServer } from './extproc/server.ts';
-import { ClusterView } from './fallback/clusters.ts';
-import { TargetHealth } from './fallback/health.ts';
-import { TargetLatency } from './fallback/latency.ts';
-import { AuditLog } from './observability/audit-log.ts';
-import { createMetrics } from './observability/metrics.ts';
 import { PolicyError } from './policy/load.ts';
-import type { AliasName } from './policy/policy.ts';
-import { startReloading } from './reload.ts';
-import { readSettings, SettingsError } from './settings.ts';
+import { readSettings, type Settings, SettingsError } from './settings.ts';
+import { supervise, WORKER_VARIABLE, type WorkerMessage } from './supervisor.ts';
+import { startWorker, type WorkerOptions } from './worker.ts';
 
-/** Streams in flight get this long when the process is told to end. */
-const DRAIN_MS = 30_000;
-
-const log = pino({ base: { process: 'filter' }, timestamp: pino.stdTimeFunctions.isoTime });
+const index = Number(process.env[WORKER_VARIABLE] ?? 0);
+const log = pino({
+  base: { process: 'filter', ...(index === 0 ? {} : { worker: index }) },
+  timestamp: pino.stdTimeFunctions.isoTime,
+});
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  const exchanges: Exchanges = new Map();
-  const health = new TargetHealth({ now: () => performance.now() });
-  const latency = new TargetLatency();
-  const rules = await startReloading({
-    policyPath: settings.policyPath,
-    environment: process.env,
-    log,
-    onForget(ids) {
-      health.forget(ids);
-      latency.forget(ids);
-    },
+  if (cluster.isWorker) await serveAsWorker(settings);
+  else if (settings.workers === 1) await serveAlone(settings);
+  else await serveWithWorkers(settings);
+}
+
+async function serveAlone(settings: Settings): Promise<void> {
+  const address = settings.advertise ?? settings.listen;
+  const worker = await startWorker({
+    ...{ settings, log, address, auditName: '', onSick: () => undefined },
+    ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
-  const auditLog = await AuditLog.open(settings.auditDirectory, log);
-  const metrics = createMetrics({
-    auditLog,
-    inFlight: () => exchanges.size,
-    targetHealth: () => health.states(),
-    policy: rules.state,
-    isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
-  });
-  const gateway: Gateway = {
-    ruleset: rules.inForce,
-    health,
-    latency,
-    clusters: new ClusterView(() => performance.now()),
-    region: settings.region,
-    exchanges,
-    record(record) {
-      auditLog.append(record);
-      metrics.observe(record);
-    },
-    onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
-    maxRequestBytes: settings.maxRequestBytes,
-  };
-  const server = await startFilterServer(settings.socketPath, gateway);
   let draining = false;
   const admin = await startAdminServer({
-    host: settings.adminHost,
-    port: settings.adminPort,
-    registry: metrics.registry,
+    ...{ host: settings.adminHost, port: settings.adminPort },
+    metrics: () => worker.registry.metrics(),
     isReady: () => !draining,
   });
-  const { version } = rules.inForce().policy;
-  log.info({ socket: settings.socketPath, adminPort: admin.port, policy: version }, 'filter is ready');
-
-  const stop = async (signal: string): Promise<void> => {
-    if (draining) return;
+  log.info({ socket: settings.socketPath, adminPort: admin.port, policy: worker.policyVersion() }, 'filter is ready');
+  process.on('SIGHUP', () => void worker.reload());
+  endOnSignal(log, async () => {
     draining = true;
-    log.info({ signal, inFlight: exchanges.size }, 'draining');
-    await server.drain(DRAIN_MS);
-    // What still waits for Envoy's word on how it ended is audited without it.
-    for (const exchange of exchanges.values()) settle(exchange, 'caller_left');
-    rules.close();
-    await auditLog.close();
+    await worker.stop();
     await admin.close();
+  });
+}
+
+async function serveWithWorkers(settings: Settings): Promise<void> {
+  const supervisor = await supervise(settings.workers, log);
+  const admin = await startAdminServer({
+    ...{ host: settings.adminHost, port: settings.adminPort },
+    metrics: supervisor.metrics,
+    isReady: supervisor.isReady,
+  });
+  log.info({ workers: settings.workers, adminPort: admin.port }, 'filter is ready');
+  process.on('SIGHUP', supervisor.reload);
+  endOnSignal(log, async () => {
+    await supervisor.stop();
+    await admin.close();
+  });
+}
+
+async function serveAsWorker(settings: Settings): Promise<void> {
+  const worker = await startWorker({
+    settings,
+    log,
+    ...placeOf(settings),
+    onSick: (target) => tell({ kind: 'sick', target }),
+  });
+  AggregatorRegistry.setRegistries([worker.registry]);
+  // It answers the supervisor's questions for metrics.
+  new AggregatorRegistry();
+  process.on('message', (message: WorkerMessage) => {
+    if (message.kind === 'sick') worker.hear(message.target);
+  });
+  process.on('SIGHUP', () => void worker.reload());
+  endOnSignal(log, worker.stop);
+  // Nobody is left to start it again, or to ask it for its metrics.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  tell({ kind: 'ready', policy: worker.policyVersion() });
+}
+
+function tell(message: WorkerMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+/** Each worker has its own addresses: `filter.sock` is `filter-1.sock` for the first, and ports count up. */
+function placeOf({
+  socketPath,
+  listen,
+  advertise,
+}: Settings): Pick<WorkerOptions, 'socketPath' | 'listen' | 'address' | 'auditName'> {
+  const own = socketPath.replace(/(\.[^./]*)?$/, (extension) => `-${index}${extension}`);
+  const counted = (address: string | undefined): string | undefined =>
+    address?.replace(/\d+$/, (port) => String(Number(port) + index - 1));
+  const at = counted(listen);
+  return { socketPath: own, listen: at, address: counted(advertise) ?? at ?? `unix:${own}`, auditName: `-${index}` };
+}
+
+function endOnSignal(log: Logger, stop: () => Promise<void>): void {
+  let ending = false;
+  const end = async (signal: string): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    log.info({ signal }, 'the filter is told to end');
+    await stop();
     log.info('filter has stopped');
     process.exit(0);
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void stop(signal));
-  process.on('SIGHUP', () => void rules.look());
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal));
 }
 
 try {

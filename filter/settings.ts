@@ -9,6 +9,12 @@ export interface Settings {
   readonly policyPath: string;
   /** Unix socket on which Envoy finds the filter; the same path stands in Envoy's bootstrap. */
   readonly socketPath: string;
+  /** Processes that take streams. */
+  readonly workers: number;
+  /** `host:port` at which this filter takes streams of other pods' filters, besides its socket. */
+  readonly listen: string | undefined;
+  /** `host:port` at which they reach it, where that is another. */
+  readonly advertise: string | undefined;
   readonly auditDirectory: string;
   /** Where this gateway runs, for orders by nearness. */
   readonly region: RegionName | undefined;
@@ -27,24 +33,38 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     policyPath: environment['GATEWAY_POLICY'] ?? 'policy.yaml',
     socketPath: environment['GATEWAY_SOCKET'] ?? '/var/run/model-gateway/filter.sock',
     auditDirectory: environment['GATEWAY_AUDIT_DIR'] ?? 'var/audit',
+    workers: wholeNumber(environment, 'FILTER_WORKERS', { fallback: 1, min: 1, max: 64 }),
+    listen: address(environment, 'GATEWAY_LISTEN'),
+    advertise: address(environment, 'GATEWAY_ADVERTISE'),
     region: (environment['GATEWAY_REGION'] || undefined) as RegionName | undefined,
     adminHost: environment['GATEWAY_ADMIN_HOST'] ?? '127.0.0.1',
-    adminPort: wholeNumber(environment, 'GATEWAY_ADMIN_PORT', 10080, 65535),
-    maxRequestBytes: wholeNumber(
-      environment,
-      'GATEWAY_MAX_REQUEST_BYTES',
-      DEFAULT_MAX_REQUEST_BYTES,
-      DEFAULT_MAX_REQUEST_BYTES,
-    ),
+    adminPort: wholeNumber(environment, 'GATEWAY_ADMIN_PORT', { fallback: 10080, min: 0, max: 65535 }),
+    maxRequestBytes: wholeNumber(environment, 'GATEWAY_MAX_REQUEST_BYTES', {
+      ...{ fallback: DEFAULT_MAX_REQUEST_BYTES, min: 0, max: DEFAULT_MAX_REQUEST_BYTES },
+    }),
   };
 }
 
-function wholeNumber(environment: NodeJS.ProcessEnv, name: string, fallback: number, max: number): number {
+interface Bounds {
+  readonly fallback: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+function wholeNumber(environment: NodeJS.ProcessEnv, name: string, { fallback, min, max }: Bounds): number {
   const text = environment[name];
   if (text === undefined || text === '') return fallback;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > max) {
-    throw new SettingsError(`${name}: expected a whole number from 0 to ${max}, found ${JSON.stringify(text)}`);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new SettingsError(`${name}: expected a whole number from ${min} to ${max}, found ${JSON.stringify(text)}`);
   }
   return value;
+}
+
+function address(environment: NodeJS.ProcessEnv, name: string): string | undefined {
+  const text = environment[name];
+  if (text === undefined || text === '') return undefined;
+  if (!/^[^\s/]+:\d{1,5}$/.test(text))
+    throw new SettingsError(`${name}: expected host:port, such as 10.0.3.7:10081, found ${JSON.stringify(text)}`);
+  return text;
 }

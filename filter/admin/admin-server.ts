@@ -1,13 +1,14 @@
 /** Health, readiness and metrics, on a port of its own that callers do not reach. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 
 export interface AdminOptions {
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
-  readonly registry: Registry;
+  /** In Prometheus's text format. */
+  readonly metrics: () => Promise<string>;
   readonly isReady: () => boolean;
 }
 
@@ -19,7 +20,7 @@ export interface AdminServer {
 const INDEX = 'model-gateway\n\n/healthz   the process lives\n/readyz    it takes requests\n/metrics   Prometheus\n';
 
 /** @throws Error when the port is taken, saying what to change */
-export async function startAdminServer({ host, port, registry, isReady }: AdminOptions): Promise<AdminServer> {
+export async function startAdminServer({ host, port, metrics, isReady }: AdminOptions): Promise<AdminServer> {
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       send(response, 405, 'Use GET.\n');
@@ -34,10 +35,10 @@ export async function startAdminServer({ host, port, registry, isReady }: AdminO
         return;
       case '/readyz':
         if (isReady()) send(response, 200, 'ready\n');
-        else send(response, 503, 'draining: no new requests are taken\n');
+        else send(response, 503, 'no new requests are taken: draining, or no worker is ready\n');
         return;
       case '/metrics':
-        send(response, 200, await registry.metrics(), registry.contentType);
+        send(response, 200, await metrics(), Registry.PROMETHEUS_CONTENT_TYPE);
         return;
       default:
         send(response, 404, `Not here. Try:\n\n${INDEX}`);

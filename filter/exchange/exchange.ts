@@ -19,6 +19,8 @@ export interface Gateway {
   readonly health: TargetHealth;
   readonly latency: TargetLatency;
   readonly clusters: ClusterView;
+  /** Where other filter processes reach this one (a gRPC target, `unix:/…` or `host:port`); undefined: there are none. */
+  readonly address: string | undefined;
   /** Where this gateway runs, when it was told. */
   readonly region: RegionName | undefined;
   readonly exchanges: Exchanges;

@@ -4,6 +4,7 @@ import { onDisorderlyEnd } from '../exchange/attempts.ts';
 import type { Gateway } from '../exchange/exchange.ts';
 import type { ResponseFlags } from './gen/envoy/data/accesslog/v3/accesslog.ts';
 import type { StreamAccessLogsMessage, StreamAccessLogsResponse } from './gen/envoy/service/accesslog/v3/als.ts';
+import { HandOver } from './hand-over.ts';
 
 /** Envoy's short names of the flags that tell whose side ended a request. */
 const SHORT_NAMES: readonly (readonly [keyof ResponseFlags, string])[] = [
@@ -20,13 +21,20 @@ const SHORT_NAMES: readonly (readonly [keyof ResponseFlags, string])[] = [
 export function serveEndingLog(
   call: ServerReadableStream<StreamAccessLogsMessage, StreamAccessLogsResponse>,
   gateway: Gateway,
+  handOver: HandOver,
   done: () => void,
 ): void {
   call.on('data', (message: StreamAccessLogsMessage) => {
-    for (const { commonProperties } of message.logEntries?.value.logEntry ?? []) {
-      const flags = commonProperties?.responseFlags ?? {};
-      const names = SHORT_NAMES.filter(([field]) => flags[field] === true).map(([, name]) => name);
-      onDisorderlyEnd(gateway.exchanges.get(commonProperties?.customTags?.['exchange'] ?? ''), names);
+    for (const entry of message.logEntries?.value.logEntry ?? []) {
+      const { responseFlags = {}, customTags = {} } = entry.commonProperties ?? {};
+      const exchange = gateway.exchanges.get(customTags['exchange'] ?? '');
+      const owner = customTags['owner'] ?? '';
+      if (exchange === undefined && owner !== '' && owner !== gateway.address && !HandOver.isHandedOver(call.metadata)) {
+        handOver.tell(owner, { logEntries: { $case: 'httpLogs', value: { logEntry: [entry] } } });
+        continue;
+      }
+      const names = SHORT_NAMES.filter(([field]) => responseFlags[field] === true).map(([, name]) => name);
+      onDisorderlyEnd(exchange, names);
     }
   });
   call.on('end', done);

@@ -122,12 +122,19 @@ function encodedChain(chain: readonly ClusterName[]): Buffer {
  * exchange and the cluster that the request was prepared for.
  */
 export function chainMetadata(
-  exchangeId: string,
+  exchange: { readonly id: string; readonly owner: string | undefined },
   chain: readonly ClusterName[],
   guarded: boolean,
 ): Pick<ProcessingResponse, 'dynamicMetadata' | 'typedDynamicMetadata'> {
   return {
-    dynamicMetadata: { [EXCHANGE_NAMESPACE]: { id: exchangeId, cluster: chain[0], ...(guarded ? { guard: true } : {}) } },
+    dynamicMetadata: {
+      [EXCHANGE_NAMESPACE]: {
+        id: exchange.id,
+        cluster: chain[0],
+        ...(exchange.owner === undefined ? {} : { owner: exchange.owner }),
+        ...(guarded ? { guard: true } : {}),
+      },
+    },
     ...continuedChain(chain),
   };
 }
@@ -175,6 +182,12 @@ export function immediateAnswer(answer: OwnAnswer): ProcessingResponse {
 export function exchangeId(message: ProcessingRequest): string {
   const id: unknown = message.metadataContext?.filterMetadata?.[EXCHANGE_NAMESPACE]?.['id'];
   return typeof id === 'string' ? id : '';
+}
+
+/** Where the process that holds the exchange is reached; undefined where there is but one. */
+export function ownerOf(message: ProcessingRequest): string | undefined {
+  const owner: unknown = message.metadataContext?.filterMetadata?.[EXCHANGE_NAMESPACE]?.['owner'];
+  return typeof owner === 'string' ? owner : undefined;
 }
 
 /** Which attempt an upstream stream belongs to. @returns number 0 when Envoy did not say */

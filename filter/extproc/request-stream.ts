@@ -206,7 +206,11 @@ function forwarded(exchange: Exchange, chain: readonly ClusterName[], first: Pre
   const change = messages.replacing(exchange.receivedHeaders, [...first.headers, ...retryHeaders(exchange, chain.length)]);
   return {
     ...messages.requestBodyAnswer(change, first.body),
-    ...messages.chainMetadata(exchange.id, chain, exchange.alias?.guardMs !== undefined && chain.length > 1),
+    ...messages.chainMetadata(
+      { id: exchange.id, owner: exchange.gateway.address },
+      chain,
+      exchange.alias?.guardMs !== undefined && chain.length > 1,
+    ),
   };
 }
 

@@ -22,6 +22,7 @@ import {
   ProcessingResponse,
 } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import { serveGuard } from './guard-stream.ts';
+import { HandOver, STREAM_KEY } from './hand-over.ts';
 import { serveRequest } from './request-stream.ts';
 
 /** A 40 MiB body, its translation and their headers fit; grpc-js's own limit is 4 MiB. */
@@ -39,30 +40,40 @@ const EXTERNAL_PROCESSOR = {
 };
 
 export interface FilterServer {
+  /** Streams handed over to other processes, since this one began. */
+  handedOver(): number;
   /** Stops taking streams, lets those in flight finish, at most `graceMs`. */
   drain(graceMs: number): Promise<void>;
 }
 
-/** @throws Error when the socket cannot be bound */
-export async function startFilterServer(socketPath: string, gateway: Gateway): Promise<FilterServer> {
-  const server = new Server({
+export interface ListenOptions {
+  /** A Unix socket. */
+  readonly socketPath: string;
+  /** `host:port` to take streams at as well; they carry credentials, so whoever reaches it must be trusted. */
+  readonly listen: string | undefined;
+}
+
+/** @throws Error when an address cannot be bound */
+export async function startFilterServer({ socketPath, listen }: ListenOptions, gateway: Gateway): Promise<FilterServer> {
+  const limits = {
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-  });
+  };
+  const server = new Server(limits);
+  const handOver = new HandOver(limits);
   tolerateResets(server);
   server.addService(EXTERNAL_PROCESSOR, {
     process: (call: ServerDuplexStream<ProcessingRequest, ProcessingResponse>) => {
-      // Set by Envoy's own configuration (initial_metadata), which no caller can reach.
-      switch (call.metadata.get('x-gateway-stream')[0]) {
+      switch (call.metadata.get(STREAM_KEY)[0]) {
         case 'attempt':
-          serveAttempt(call, gateway);
+          handOver.route(call, gateway, serveAttempt);
           return;
         case 'guard':
-          serveGuard(call, gateway);
+          handOver.route(call, gateway, serveGuard);
           return;
         case 'failure':
-          serveFailure(call, gateway);
+          handOver.route(call, gateway, serveFailure);
           return;
         default:
           serveRequest(call, gateway);
@@ -73,25 +84,29 @@ export async function startFilterServer(socketPath: string, gateway: Gateway): P
     streamAccessLogs: (
       call: ServerReadableStream<StreamAccessLogsMessage, StreamAccessLogsResponse>,
       done: sendUnaryData<StreamAccessLogsResponse>,
-    ) => serveEndingLog(call, gateway, () => done(null, {})),
+    ) => serveEndingLog(call, gateway, handOver, () => done(null, {})),
   });
   rmSync(socketPath, { force: true });
-  await new Promise<void>((resolve, reject) => {
-    server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(error),
-    );
-  });
+  const bind = (address: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error)));
+    });
+  await bind(`unix:${socketPath}`);
+  if (listen !== undefined) await bind(listen);
   // Envoy commonly runs as another user of the same group.
   chmodSync(socketPath, 0o660);
   return {
+    handedOver: () => handOver.count,
     drain: (graceMs) =>
       new Promise((resolve) => {
         const timer = setTimeout(() => {
           server.forceShutdown();
+          handOver.close();
           resolve();
         }, graceMs);
         server.tryShutdown(() => {
           clearTimeout(timer);
+          handOver.close();
           resolve();
         });
       }),

@@ -11,6 +11,15 @@ import type { Attempt, AttemptFailure } from './attempt.ts';
 export interface HealthOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** A target has turned down or throttled here. */
+  readonly onSick?: (target: SickTarget) => void;
+}
+
+/** What one process tells the others: leave this target alone for so long. */
+export interface SickTarget {
+  readonly id: TargetId;
+  readonly state: 'down' | 'throttled';
+  readonly forMs: number;
 }
 
 /** Attempts are judged by the latest so many of them, none older than this: a busy hour of successes does not hide the outage that follows it. */
@@ -114,6 +123,13 @@ export class TargetHealth {
     return view !== undefined && (view.state === 'down' || view.state === 'throttled') && this.#options.now() < view.until;
   }
 
+  /** Another process has seen this. */
+  hear({ id, state, forMs }: SickTarget): void {
+    const view = this.#viewOf(id);
+    this.#turn(view, state);
+    view.until = Math.max(view.until, this.#options.now() + forMs);
+  }
+
   /** Targets that are no more, or are something else now. */
   forget(ids: ReadonlySet<TargetId>): void {
     for (const id of ids) {
@@ -133,7 +149,7 @@ export class TargetHealth {
       return;
     }
     if (outcome === 'ok') this.#succeeded(view);
-    else if (!NOT_ITS_FAULT.has(outcome)) this.#failed(view, outcome, retryAfterSeconds);
+    else if (!NOT_ITS_FAULT.has(outcome)) this.#failed(target.id, view, outcome, retryAfterSeconds);
     else view.probeSince = undefined;
   }
 
@@ -157,13 +173,14 @@ export class TargetHealth {
     view.outcomes = [];
   }
 
-  #failed(view: View, failure: AttemptFailure, retryAfterSeconds: number | undefined): void {
+  #failed(id: TargetId, view: View, failure: AttemptFailure, retryAfterSeconds: number | undefined): void {
     this.#remember(view, true);
     const now = this.#options.now();
     if (failure === 'rate_limited') {
       const wait = retryAfterSeconds === undefined ? THROTTLE_PAUSE_MS : retryAfterSeconds * 1000;
       this.#turn(view, 'throttled');
       view.until = Math.max(view.until, now + Math.min(wait, MAX_THROTTLE_MS));
+      this.#options.onSick?.({ id, state: 'throttled', forMs: view.until - now });
       return;
     }
     const wasProbe = view.state === 'probing' || view.state === 'recovering';
@@ -172,6 +189,7 @@ export class TargetHealth {
     if (wasProbe) view.pauseMs = Math.min(view.pauseMs * 2, MAX_PAUSE_MS);
     this.#turn(view, 'down');
     view.until = now + (LASTING.has(failure) ? LASTING_PAUSE_MS : view.pauseMs);
+    this.#options.onSick?.({ id, state: 'down', forMs: view.until - now });
   }
 
   #isOutage({ outcomes }: View): boolean {

@@ -11,6 +11,7 @@ const GATHER_MS = 100;
 
 export class AuditLog {
   readonly #directory: string;
+  readonly #name: string;
   readonly #log: Logger;
   #queue: string[] = [];
   #queuedBytes = 0;
@@ -25,15 +26,16 @@ export class AuditLog {
   dropped = 0;
   failedWrites = 0;
 
-  private constructor(directory: string, log: Logger) {
+  private constructor(directory: string, name: string, log: Logger) {
     this.#directory = directory;
+    this.#name = name;
     this.#log = log;
   }
 
-  /** @throws Error when the directory cannot be made */
-  static async open(directory: string, log: Logger): Promise<AuditLog> {
+  /** @param name what tells this process's files from others' in the same directory @throws Error when the directory cannot be made */
+  static async open(directory: string, name: string, log: Logger): Promise<AuditLog> {
     await mkdir(directory, { recursive: true, mode: 0o750 });
-    return new AuditLog(directory, log);
+    return new AuditLog(directory, name, log);
   }
 
   get queuedBytes(): number {
@@ -115,7 +117,7 @@ export class AuditLog {
     const day = new Date().toISOString().slice(0, 10);
     if (this.#file?.day === day) return this.#file.handle;
     await this.#file?.handle.close();
-    const handle = await open(join(this.#directory, `audit-${day}.jsonl`), 'a+', 0o640);
+    const handle = await open(join(this.#directory, `audit-${day}${this.#name}.jsonl`), 'a+', 0o640);
     this.#file = { day, handle };
     const { size } = await handle.stat();
     if (size > 0) {

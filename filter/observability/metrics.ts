@@ -1,5 +1,5 @@
 /** What Prometheus scrapes. Labels hold only names out of the policy and words of closed sets: cardinality is bounded. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AuditLog } from './audit-log.ts';
 import type { AuditRecord } from './audit-record.ts';
 
@@ -14,6 +14,8 @@ export interface Metrics {
 export interface MetricsSources {
   readonly auditLog: AuditLog;
   readonly inFlight: () => number;
+  /** Streams handed over to other filter processes, since this one began. */
+  readonly handedOver: () => number;
   /** The state of every target that has been asked, in one word. */
   readonly targetHealth: () => Iterable<readonly [target: string, state: string]>;
   /** `loadedAt`: seconds since the epoch. `edit`: is what the file says in force? */
@@ -28,7 +30,7 @@ interface PolicyState {
   readonly reloads: Readonly<Record<'ok' | 'refused', number>>;
 }
 
-export function createMetrics({ auditLog, inFlight, targetHealth, policy, isAlias }: MetricsSources): Metrics {
+export function createMetrics({ auditLog, inFlight, handedOver, targetHealth, policy, isAlias }: MetricsSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -71,6 +73,12 @@ export function createMetrics({ auditLog, inFlight, targetHealth, policy, isAlia
     registers,
   });
   sampled(registry, 'gateway_requests_in_flight', 'Requests in flight.', inFlight);
+  sampled(
+    registry,
+    'gateway_handed_over_streams',
+    'Streams handed over to the process that holds their request.',
+    handedOver,
+  );
   sampled(registry, 'gateway_audit_queued_bytes', 'Audit records that wait for the disk.', () => auditLog.queuedBytes);
   sampled(registry, 'gateway_audit_written_records', 'Audit records on disk.', () => auditLog.written);
   sampled(registry, 'gateway_audit_dropped_records', 'Audit records given up.', () => auditLog.dropped);
@@ -80,6 +88,7 @@ export function createMetrics({ auditLog, inFlight, targetHealth, policy, isAlia
     name: 'gateway_target_health',
     help: '1 for the state that a target is in; targets that have been asked.',
     labelNames: ['target', 'state'],
+    aggregator: 'max',
     registers,
     collect() {
       this.reset();
@@ -91,6 +100,7 @@ export function createMetrics({ auditLog, inFlight, targetHealth, policy, isAlia
     name: 'gateway_policy_info',
     help: '1 for the version of the policy in force.',
     labelNames: ['version'],
+    aggregator: 'max',
     registers,
     collect() {
       this.reset();
@@ -101,6 +111,7 @@ export function createMetrics({ auditLog, inFlight, targetHealth, policy, isAlia
     name: 'gateway_policy_reloads_total',
     help: 'Edits of the policy file, by what became of them.',
     labelNames: ['result'],
+    aggregator: 'max',
     registers,
     collect() {
       this.reset();
@@ -174,10 +185,11 @@ function cached<Series>(make: (key: string) => Series): (key: string) => Series 
   };
 }
 
-function sampled(registry: Registry, name: string, help: string, read: () => number): void {
+function sampled(registry: Registry, name: string, help: string, read: () => number, aggregator: Aggregator = 'sum'): void {
   new Gauge({
     name,
     help,
+    aggregator,
     registers: [registry],
     collect() {
       this.set(read());

@@ -1,12 +1,11 @@
 /** The first target fails, in every way that Envoy can see: the caller notices nothing but a header. */
 
-import { type AddressInfo, createServer } from 'node:net';
 import Anthropic from '@anthropic-ai/sdk';
 import { expect } from 'chai';
 import OpenAI from 'openai';
 import type { Behaviour } from '../providers/script.ts';
 import { changedPolicy } from '../stack/policy.ts';
-import { type Stack, startStack } from '../stack/stack.ts';
+import { freePort, type Stack, startStack } from '../stack/stack.ts';
 import { anthropicCaller, openAiCaller, post } from './callers.ts';
 
 const FAILURES: readonly (readonly [what: string, behaviour: Behaviour, told: string])[] = [
@@ -35,15 +34,6 @@ const FAILURES: readonly (readonly [what: string, behaviour: Behaviour, told: st
   ],
 ];
 
-/** A port that nobody listens at. */
-async function deadPort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
 async function ask(caller: OpenAI, streamed: boolean): Promise<{ text: string; response: Response }> {
   const request = { model: 'fast-summariser', messages: [{ role: 'user' as const, content: 'hello' }] };
   if (!streamed) {
@@ -71,7 +61,7 @@ describe('fallback, through Envoy', () => {
       policy.aliases['only-gpt'] = { chain: ['gpt-luna'] };
       policy.aliases['strict-gpt'] = { chain: ['gpt-luna'], strict: true };
     });
-    stack = await startStack({ policyPath, overlay: { local: await deadPort() } });
+    stack = await startStack({ policyPath, overlay: { local: await freePort() } });
   });
   after(() => stack.stop());
   afterEach(() => {

@@ -10,7 +10,8 @@ export interface EnvoyConfigOptions {
   /** 0: a free one. */
   readonly port: number;
   readonly adminPort: number;
-  readonly filterSocket: string;
+  /** Unix sockets or `host:port`, one for each filter process. */
+  readonly filterAddresses: readonly string[];
   /** Cluster name -> port on 127.0.0.1 that stands in for the real provider. */
   readonly overlay: Readonly<Record<string, number>>;
   /** Where other files stand in for the repository's own: tests of what a changed file does. */
@@ -27,11 +28,18 @@ export function writeEnvoyConfig(options: EnvoyConfigOptions): string {
   document.setIn(['dynamic_resources', 'cds_config', 'path_config_source', 'path'], clustersPath);
   const listener = ['static_resources', 'listeners', 0];
   document.setIn([...listener, 'address', 'socket_address', 'port_value'], options.port);
-  const endpoint = ['load_assignment', 'endpoints', 0, 'lb_endpoints', 0, 'endpoint', 'address', 'pipe', 'path'];
-  document.setIn(['static_resources', 'clusters', 1, ...endpoint], options.filterSocket);
+  const endpoints = options.filterAddresses.map((address) => ({ endpoint: { address: addressOf(address) } }));
+  const at = ['static_resources', 'clusters', 1, 'load_assignment', 'endpoints', 0, 'lb_endpoints'];
+  document.setIn(at, document.createNode(endpoints));
   const path = join(options.directory, 'bootstrap.yaml');
   writeFileSync(path, document.toString());
   return path;
+}
+
+function addressOf(text: string): object {
+  if (text.startsWith('/')) return { pipe: { path: text } };
+  const [host, port] = text.split(':');
+  return { socket_address: { address: host, port_value: Number(port) } };
 }
 
 export function readBootstrap(): string {

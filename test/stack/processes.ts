@@ -51,19 +51,25 @@ export interface FilterOptions {
   readonly policyPath: string;
   readonly auditDirectory: string;
   readonly adminPort: number;
+  /** Processes that take streams; default 1. */
+  readonly workers?: number;
+  /** Tells several filters of one directory apart. */
+  readonly name?: string;
   readonly environment: Readonly<Record<string, string>>;
 }
 
 export interface FilterProcess extends Running {
-  readonly socketPath: string;
+  /** One for each worker. */
+  readonly socketPaths: readonly string[];
   readonly adminPort: number;
   readonly logPath: string;
 }
 
 export async function startFilter(options: FilterOptions): Promise<FilterProcess> {
   mkdirSync(options.directory, { recursive: true });
-  const socketPath = join(options.directory, 'filter.sock');
-  const logPath = join(options.directory, 'filter.log');
+  const { workers = 1, name = 'filter' } = options;
+  const socketPath = join(options.directory, `${name}.sock`);
+  const logPath = join(options.directory, `${name}.log`);
   const child = spawn(process.execPath, [...FILTER_FLAGS, join(ROOT, 'filter/main.ts')], {
     env: {
       PATH: process.env['PATH'],
@@ -72,6 +78,7 @@ export async function startFilter(options: FilterOptions): Promise<FilterProcess
       GATEWAY_SOCKET: socketPath,
       GATEWAY_AUDIT_DIR: options.auditDirectory,
       GATEWAY_ADMIN_PORT: String(options.adminPort),
+      FILTER_WORKERS: String(workers),
     },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A Ctrl-C goes to the launcher alone; it stops its processes in order.
@@ -92,7 +99,11 @@ export async function startFilter(options: FilterOptions): Promise<FilterProcess
     await started.stop('SIGKILL');
     throw new Error(`${String(error)}\n${tail(logPath)}`);
   }
-  return { ...started, socketPath, adminPort: adminPort ?? 0, logPath };
+  const socketPaths =
+    workers === 1
+      ? [socketPath]
+      : Array.from({ length: workers }, (_, index) => socketPath.replace('.sock', `-${index + 1}.sock`));
+  return { ...started, socketPaths, adminPort: adminPort ?? 0, logPath };
 }
 
 export interface EnvoyProcess extends Running {

@@ -1,6 +1,7 @@
 /** A whole gateway on this machine: mock providers, the filter, Envoy. */
 
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AuditRecord } from '../../filter/observability/audit-record.ts';
@@ -30,6 +31,10 @@ export interface StackOptions {
   /** Stand-ins for providers other than the mocks: cluster name -> port. */
   readonly overlay?: EnvoyConfigOptions['overlay'];
   readonly concurrency?: number;
+  /** Worker processes of a filter; default 1. */
+  readonly workers?: number;
+  /** Filters that know nothing of each other, at TCP ports, as in several pods; default 1, at a socket. */
+  readonly pods?: number;
   readonly environment?: Readonly<Record<string, string>>;
   /** `fixed` (the default): every alias keeps its chain's order, so that one test's failures are not the next one's. */
   readonly order?: 'fixed' | 'as_written';
@@ -47,6 +52,8 @@ export interface Stack {
   /** All of them. */
   readonly mocks: readonly MockProvider[];
   readonly filter: FilterProcess;
+  /** All of them, one a pod. */
+  readonly filters: readonly FilterProcess[];
   readonly envoy: EnvoyProcess;
   readonly directory: string;
   /** Audit records on disk now, in order. */
@@ -80,27 +87,36 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const azure = await mock('azure');
     const bedrock = await mock('bedrock');
     const google = await mock('google');
-    const filter = await startFilter({
-      directory,
-      policyPath: policyIn(options),
-      auditDirectory,
-      adminPort: ports.filterAdmin,
-      environment: {
-        MOCK_OPENAI_KEY: GATEWAY_KEYS.openai,
-        MOCK_ANTHROPIC_KEY: GATEWAY_KEYS.anthropic,
-        MOCK_AZURE_KEY: GATEWAY_KEYS.azure,
-        MOCK_GOOGLE_KEY: GATEWAY_KEYS.google,
-        MOCK_AWS_ACCESS_KEY_ID: 'AKIDMOCK',
-        MOCK_AWS_SECRET_ACCESS_KEY: GATEWAY_KEYS.bedrock,
-        ...options.environment,
-      },
-    });
-    stops.push(() => filter.stop());
+    const { pods = 1, workers = 1 } = options;
+    const policyPath = policyIn(options);
+    const filters: { process: FilterProcess; addresses: readonly string[] }[] = [];
+    for (let pod = 1; pod <= pods; pod++) {
+      const listen = pods === 1 ? undefined : `127.0.0.1:${await freePort()}`;
+      const process = await startFilter({
+        ...{ directory, policyPath, workers, auditDirectory: pod === 1 ? auditDirectory : `${auditDirectory}-${pod}` },
+        ...{ adminPort: pod === 1 ? ports.filterAdmin : 0, name: pod === 1 ? 'filter' : `filter-pod-${pod}` },
+        environment: {
+          MOCK_OPENAI_KEY: GATEWAY_KEYS.openai,
+          MOCK_ANTHROPIC_KEY: GATEWAY_KEYS.anthropic,
+          MOCK_AZURE_KEY: GATEWAY_KEYS.azure,
+          MOCK_GOOGLE_KEY: GATEWAY_KEYS.google,
+          MOCK_AWS_ACCESS_KEY_ID: 'AKIDMOCK',
+          MOCK_AWS_SECRET_ACCESS_KEY: GATEWAY_KEYS.bedrock,
+          ...(listen === undefined ? {} : { GATEWAY_LISTEN: listen }),
+          ...options.environment,
+        },
+      });
+      stops.push(() => process.stop());
+      filters.push({ process, addresses: listen === undefined ? process.socketPaths : [listen] });
+    }
+    const [first] = filters;
+    if (first === undefined) throw new Error('a stack without a filter');
+    const filter = first.process;
     const bootstrap = writeEnvoyConfig({
       directory,
       port: ports.gateway,
       adminPort: ports.envoyAdmin,
-      filterSocket: filter.socketPath,
+      filterAddresses: filters.flatMap(({ addresses }) => addresses),
       overlay: {
         openai: openai.port,
         anthropic: anthropic.port,
@@ -115,11 +131,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     });
     const envoy = await startEnvoy(bootstrap, directory, options.concurrency);
     stops.push(() => envoy.stop());
-    const audit = (): AuditRecord[] => readAudit(auditDirectory);
+    const audits = filters.map((_, index) => (index === 0 ? auditDirectory : `${auditDirectory}-${index + 1}`));
+    const audit = (): AuditRecord[] => audits.flatMap(readAudit);
     return {
       url: `http://127.0.0.1:${envoy.port}`,
       ...{ openai, anthropic, azure, bedrock, google, mocks: [openai, anthropic, azure, bedrock, google] },
-      ...{ filter, envoy, directory, audit, stop },
+      ...{ filter, filters: filters.map(({ process }) => process), envoy, directory, audit, stop },
       async auditOf(requestId) {
         let found: AuditRecord | undefined;
         await waitFor(`the audit record of ${requestId}`, filter, async () => {
@@ -134,6 +151,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+/** A port that is free now. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
 }
 
 function policyIn({ policyPath = join(ROOT, 'test/demo/policy.yaml'), order = 'fixed' }: StackOptions): string {

@@ -139,7 +139,7 @@ describe('the check before going live', () => {
         directory: folder,
         port: 0,
         adminPort: 0,
-        filterSocket: join(folder, 'f.sock'),
+        filterAddresses: [join(folder, 'f.sock')],
         overlay,
       });
       execFileSync(envoyBinary(), ['--mode', 'validate', '-c', path], { stdio: 'pipe' });

@@ -69,7 +69,7 @@ describe('audit log', () => {
     );
 
   it('writes a line for each record, in order, readable by its group alone', async () => {
-    const audit = await AuditLog.open(directory, log);
+    const audit = await AuditLog.open(directory, '', log);
     for (let index = 0; index < 500; index++) audit.append(record(`r${index}`));
     await audit.close();
     expect(lines().map((line) => JSON.parse(line).request_id)).to.deep.equal(
@@ -83,7 +83,7 @@ describe('audit log', () => {
 
   it('keeps half a line, which a crash left behind, apart from what follows', async () => {
     writeFileSync(join(directory, `audit-${new Date().toISOString().slice(0, 10)}.jsonl`), '{"half":');
-    const audit = await AuditLog.open(directory, log);
+    const audit = await AuditLog.open(directory, '', log);
     audit.append(record('next'));
     await audit.close();
     expect(lines()).to.have.length(2);
@@ -91,7 +91,7 @@ describe('audit log', () => {
   });
 
   it('queues while the disk refuses, and writes when it takes them again', async () => {
-    const audit = await AuditLog.open(join(directory, 'sub'), log);
+    const audit = await AuditLog.open(join(directory, 'sub'), '', log);
     rmSync(join(directory, 'sub'), { recursive: true });
     writeFileSync(join(directory, 'sub'), 'in the way');
     audit.append(record('kept'));
@@ -109,10 +109,11 @@ describe('audit log', () => {
 describe('metrics', () => {
   it('count a request, its attempts and its tokens; an unknown alias is one label', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
-    const auditLog = await AuditLog.open(directory, log);
+    const auditLog = await AuditLog.open(directory, '', log);
     const { registry, observe } = createMetrics({
       auditLog,
       inFlight: () => 7,
+      handedOver: () => 0,
       targetHealth: () => [],
       policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
       isAlias: (name) => name === 'fast',
@@ -139,16 +140,17 @@ describe('metrics', () => {
 describe('admin server', () => {
   it('answers health, readiness and metrics, and says what is taken', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
-    const auditLog = await AuditLog.open(directory, log);
+    const auditLog = await AuditLog.open(directory, '', log);
     const { registry } = createMetrics({
       auditLog,
       inFlight: () => 0,
+      handedOver: () => 0,
       targetHealth: () => [],
       policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
       isAlias: () => false,
     });
     let ready = true;
-    const options = { host: '127.0.0.1', port: 0, registry, isReady: () => ready };
+    const options = { host: '127.0.0.1', port: 0, metrics: () => registry.metrics(), isReady: () => ready };
     const admin = await startAdminServer(options);
     const get = async (path: string, method = 'GET') => {
       const response = await fetch(`http://127.0.0.1:${admin.port}${path}`, { method });

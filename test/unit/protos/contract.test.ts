@@ -39,7 +39,7 @@ describe('the ext_proc contract', () => {
   });
 
   it('dynamic metadata is read alike by google-protobuf', () => {
-    const metadata = chainMetadata('req_1', ['openai', 'anthropic'] as ClusterName[], true);
+    const metadata = chainMetadata({ id: 'req_1', owner: 'unix:/f' }, ['openai', 'anthropic'] as ClusterName[], true);
     const wire = Buffer.from(ProcessingResponse.encode({ dynamicMetadata: metadata.dynamicMetadata }).finish());
     // Field 8, length-delimited: one byte of tag, one of length.
     expect(wire[0]).to.equal((8 << 3) | 2);

@@ -59,6 +59,7 @@ function world(policy: Policy, region?: string): World {
       health: new TargetHealth({ now: () => made.now }),
       latency: new TargetLatency(),
       clusters: new ClusterView(() => made.now),
+      address: undefined,
       region: region as RegionName | undefined,
       exchanges: new Map(),
       record: () => undefined,

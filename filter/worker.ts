@@ -1,0 +1,101 @@
+/** One process that takes streams: everything that a request meets, wired. */
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { Exchanges, Gateway } from './exchange/exchange.ts';
+import { settle } from './exchange/settle.ts';
+import { startFilterServer } from './extproc/server.ts';
+import { ClusterView } from './fallback/clusters.ts';
+import { type SickTarget, TargetHealth } from './fallback/health.ts';
+import { TargetLatency } from './fallback/latency.ts';
+import { AuditLog } from './observability/audit-log.ts';
+import { createMetrics } from './observability/metrics.ts';
+import type { AliasName } from './policy/policy.ts';
+import { startReloading } from './reload.ts';
+import type { Settings } from './settings.ts';
+
+/** Streams in flight get this long when the process is told to end. */
+const DRAIN_MS = 30_000;
+
+export interface WorkerOptions {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly socketPath: string;
+  /** `host:port` to listen at besides the socket. */
+  readonly listen: string | undefined;
+  /** Where other processes reach this one; undefined: there are none. */
+  readonly address: string | undefined;
+  /** Part of the audit files' names: every process writes its own. */
+  readonly auditName: string;
+  /** This process has seen a target fail; others may want to know. */
+  readonly onSick: (target: SickTarget) => void;
+}
+
+export interface Worker {
+  readonly registry: Registry;
+  policyVersion(): string;
+  /** What another process has seen. */
+  hear(target: SickTarget): void;
+  /** Looks at the policy file now. */
+  reload(): Promise<void>;
+  /** Takes no new streams, lets those in flight finish, and ends when everything is written. */
+  stop(): Promise<void>;
+}
+
+/** @throws PolicyError, CredentialError, or an Error that says what cannot be bound or written */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const { settings, log, socketPath, listen, address, auditName, onSick } = options;
+  const now = (): number => performance.now();
+  const exchanges: Exchanges = new Map();
+  const health = new TargetHealth({ now, onSick });
+  const latency = new TargetLatency();
+  const rules = await startReloading({
+    policyPath: settings.policyPath,
+    environment: process.env,
+    log,
+    onForget(ids) {
+      health.forget(ids);
+      latency.forget(ids);
+    },
+  });
+  const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log);
+  let handedOver = (): number => 0;
+  const metrics = createMetrics({
+    auditLog,
+    inFlight: () => exchanges.size,
+    handedOver: () => handedOver(),
+    targetHealth: () => health.states(),
+    policy: rules.state,
+    isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
+  });
+  const gateway: Gateway = {
+    ruleset: rules.inForce,
+    health,
+    latency,
+    clusters: new ClusterView(now),
+    address,
+    region: settings.region,
+    exchanges,
+    record(record) {
+      auditLog.append(record);
+      metrics.observe(record);
+    },
+    onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
+    maxRequestBytes: settings.maxRequestBytes,
+  };
+  const server = await startFilterServer({ socketPath, listen }, gateway);
+  handedOver = server.handedOver;
+  return {
+    registry: metrics.registry,
+    policyVersion: () => rules.inForce().policy.version,
+    hear: (target) => health.hear(target),
+    reload: rules.look,
+    async stop() {
+      log.info({ inFlight: exchanges.size }, 'draining');
+      await server.drain(DRAIN_MS);
+      // What still waits for Envoy's word on how it ended is audited without it.
+      for (const exchange of exchanges.values()) settle(exchange, 'caller_left');
+      rules.close();
+      await auditLog.close();
+    },
+  };
+}
