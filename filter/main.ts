@@ -1,12 +1,10 @@
 /** The filter's entry: reads the settings and serves, in this process or in several workers, until it is told to end. */
-import cluster from 'node:cluster';
 import { type Logger, pino } from 'pino';
-import { AggregatorRegistry } from 'prom-client';
 import { startAdminServer } from './admin/admin-server.ts';
 import { CredentialError } from './credentials/credentials.ts';
 import { PolicyError } from './policy/load.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
-import { supervise, WORKER_VARIABLE, type WorkerMessage } from './supervisor.ts';
+import { type FromWorker, supervise, type ToWorker, WORKER_VARIABLE } from './supervisor.ts';
 import { startWorker, type WorkerOptions } from './worker.ts';
 
 const index = Number(process.env[WORKER_VARIABLE] ?? 0);
@@ -17,7 +15,7 @@ const log = pino({
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  if (cluster.isWorker) await serveAsWorker(settings);
+  if (index > 0) await serveAsWorker(settings);
   else if (settings.workers === 1) await serveAlone(settings);
   else await serveWithWorkers(settings);
 }
@@ -65,21 +63,22 @@ async function serveAsWorker(settings: Settings): Promise<void> {
     ...placeOf(settings),
     onSick: (target) => tell({ kind: 'sick', target }),
   });
-  AggregatorRegistry.setRegistries([worker.registry]);
-  // It answers the supervisor's questions for metrics.
-  new AggregatorRegistry();
-  process.on('message', (message: WorkerMessage) => {
+  process.on('message', (message: ToWorker) => {
     if (message.kind === 'sick') worker.hear(message.target);
+    else
+      void worker.registry
+        .getMetricsAsJSON()
+        .then((metrics) => tell({ kind: 'metrics', question: message.question, metrics }));
   });
   process.on('SIGHUP', () => void worker.reload());
   endOnSignal(log, worker.stop);
   // Nobody is left to start it again, or to ask it for its metrics.
   process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-  tell({ kind: 'ready', policy: worker.policyVersion() });
+  tell({ kind: 'ready' });
 }
 
-function tell(message: WorkerMessage): void {
-  if (process.connected) process.send?.(message);
+function tell(message: FromWorker): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
 /** Each worker has its own addresses: `filter.sock` is `filter-1.sock` for the first, and ports count up. */

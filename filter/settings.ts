@@ -18,6 +18,8 @@ export interface Settings {
   readonly auditDirectory: string;
   /** Where this gateway runs, for orders by nearness. */
   readonly region: RegionName | undefined;
+  /** Envoy's admin interface; undefined: it is not looked at. */
+  readonly envoyAdmin: string | undefined;
   readonly adminHost: string;
   /** 0: a free one, told in the log. */
   readonly adminPort: number;
@@ -37,6 +39,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     listen: address(environment, 'GATEWAY_LISTEN'),
     advertise: address(environment, 'GATEWAY_ADVERTISE'),
     region: (environment['GATEWAY_REGION'] || undefined) as RegionName | undefined,
+    envoyAdmin: url(environment, 'GATEWAY_ENVOY_ADMIN'),
     adminHost: environment['GATEWAY_ADMIN_HOST'] ?? '127.0.0.1',
     adminPort: wholeNumber(environment, 'GATEWAY_ADMIN_PORT', { fallback: 10080, min: 0, max: 65535 }),
     maxRequestBytes: wholeNumber(environment, 'GATEWAY_MAX_REQUEST_BYTES', {
@@ -59,6 +62,14 @@ function wholeNumber(environment: NodeJS.ProcessEnv, name: string, { fallback, m
     throw new SettingsError(`${name}: expected a whole number from ${min} to ${max}, found ${JSON.stringify(text)}`);
   }
   return value;
+}
+
+function url(environment: NodeJS.ProcessEnv, name: string): string | undefined {
+  const text = environment[name];
+  if (text === undefined || text === '') return undefined;
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new SettingsError(`${name}: expected a URL such as http://127.0.0.1:10001, found ${JSON.stringify(text)}`);
+  return text.replace(/\/$/, '');
 }
 
 function address(environment: NodeJS.ProcessEnv, name: string): string | undefined {

@@ -1,16 +1,24 @@
 /**
- * Several workers in one place: starts them, starts again what dies, passes on what one has learnt. node:cluster is here for its processes and their messages
- * (prom-client gathers metrics over them); no socket is shared: every worker has one of its own, because Envoy keeps one connection per thread and socket.
+ * Several workers in one place: starts them, starts again what dies, passes on what one has learnt. Plain child processes: node:cluster would hold the workers'
+ * sockets in this one, and a connection that it accepts for a worker that has just died waits for ever (measured).
  */
-import cluster, { type Worker as ClusterWorker } from 'node:cluster';
+import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
-import { AggregatorRegistry, Counter, Gauge, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
 import type { SickTarget } from './fallback/health.ts';
 
-/** What workers tell the supervisor, and it passes on. */
-export type WorkerMessage =
-  | { readonly kind: 'ready'; readonly policy: string }
-  | { readonly kind: 'sick'; readonly target: SickTarget };
+type WorkerMetrics = readonly MetricObjectWithValues<MetricValue<string>>[];
+
+/** What workers tell the supervisor. */
+export type FromWorker =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'sick'; readonly target: SickTarget }
+  | { readonly kind: 'metrics'; readonly question: number; readonly metrics: WorkerMetrics };
+
+/** And what it tells them. */
+export type ToWorker =
+  | { readonly kind: 'sick'; readonly target: SickTarget }
+  | { readonly kind: 'metrics'; readonly question: number };
 
 /** Which of the workers a process is, from 1; told by the supervisor. */
 export const WORKER_VARIABLE = 'FILTER_WORKER';
@@ -19,6 +27,8 @@ const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 10_000;
 /** A worker that has lived so long did not die of its beginning. */
 const STABLE_MS = 10_000;
+/** A worker that is busy or dying is left out of one scrape. */
+const METRICS_WITHIN_MS = 2_000;
 
 export interface Supervisor {
   /** Does any worker take requests? */
@@ -28,43 +38,44 @@ export interface Supervisor {
   stop(): Promise<void>;
 }
 
+interface Running {
+  readonly child: ChildProcess;
+  ready: boolean;
+}
+
 /** @returns when all workers take requests @throws Error when one ends before that: it has said why */
 export async function supervise(workers: number, log: Logger): Promise<Supervisor> {
-  const registry = new Registry();
-  const aggregator = new AggregatorRegistry();
-  const ready = new Set<number>();
-  const running = new Map<number, ClusterWorker>();
+  const running = new Map<number, Running>();
+  const questions = new Map<number, (metrics: WorkerMetrics) => void>();
   let stopping = false;
   let begun = false;
-  new Gauge({
-    name: 'gateway_workers',
-    help: 'Workers that take requests.',
-    registers: [registry],
-    collect() {
-      this.set(ready.size);
-    },
-  });
-  const restarts = new Counter({
-    name: 'gateway_worker_restarts_total',
-    help: 'Workers started again.',
-    registers: [registry],
-  });
+  const readyWorkers = (): Running[] => [...running.values()].filter(({ ready }) => ready);
+  const { registry, restarts } = ownMetrics(() => readyWorkers().length);
   const { promise: allReady, resolve, reject } = Promise.withResolvers<void>();
 
+  const hear = (from: number, message: FromWorker): void => {
+    switch (message.kind) {
+      case 'ready': {
+        const worker = running.get(from);
+        if (worker !== undefined) worker.ready = true;
+        if (readyWorkers().length === workers) resolve();
+        return;
+      }
+      case 'sick':
+        for (const [index, { child }] of running) if (index !== from) tell(child, message);
+        return;
+      case 'metrics':
+        questions.get(message.question)?.(message.metrics);
+    }
+  };
   const start = (index: number, pauseMs: number): void => {
     const startedAt = Date.now();
-    const worker = cluster.fork({ [WORKER_VARIABLE]: String(index) });
-    running.set(index, worker);
-    worker.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'ready') {
-        ready.add(index);
-        if (ready.size === workers) resolve();
-      } else if (message.kind === 'sick') {
-        for (const [other, process] of running) if (other !== index && process.isConnected()) process.send(message);
-      }
+    const child = fork(process.argv[1] ?? '', [], {
+      env: { ...process.env, [WORKER_VARIABLE]: String(index) },
     });
-    worker.on('exit', (code, signal) => {
-      ready.delete(index);
+    running.set(index, { child, ready: false });
+    child.on('message', (message: FromWorker) => hear(index, message));
+    child.on('exit', (code, signal) => {
       running.delete(index);
       if (stopping) return;
       if (!begun) {
@@ -84,21 +95,62 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
     await allReady;
   } catch (error) {
     stopping = true;
-    for (const worker of running.values()) worker.process.kill('SIGKILL');
+    for (const { child } of running.values()) child.kill('SIGKILL');
     throw error;
   }
   begun = true;
+
+  let asked = 0;
+  const ask = (child: ChildProcess): Promise<WorkerMetrics> =>
+    new Promise((answered) => {
+      const question = ++asked;
+      const done = (metrics: WorkerMetrics): void => {
+        clearTimeout(timer);
+        questions.delete(question);
+        answered(metrics);
+      };
+      const timer = setTimeout(() => done([]), METRICS_WITHIN_MS);
+      child.once('exit', () => done([]));
+      questions.set(question, done);
+      tell(child, { kind: 'metrics', question });
+    });
   return {
-    isReady: () => !stopping && ready.size > 0,
-    metrics: async () => (await aggregator.clusterMetrics()) + (await registry.metrics()),
+    isReady: () => !stopping && readyWorkers().length > 0,
+    async metrics() {
+      const all = await Promise.all(readyWorkers().map(({ child }) => ask(child)));
+      const whole = AggregatorRegistry.aggregate(all.map((metrics) => [...metrics]));
+      return (await whole.metrics()) + (await registry.metrics());
+    },
     reload() {
-      for (const worker of running.values()) worker.process.kill('SIGHUP');
+      for (const { child } of running.values()) child.kill('SIGHUP');
     },
     async stop() {
       stopping = true;
-      const exits = [...running.values()].map((worker) => new Promise((ended) => worker.once('exit', ended)));
-      for (const worker of running.values()) worker.process.kill('SIGTERM');
+      const exits = [...running.values()].map(({ child }) => new Promise((ended) => child.once('exit', ended)));
+      for (const { child } of running.values()) child.kill('SIGTERM');
       await Promise.all(exits);
     },
   };
+}
+
+function tell(child: ChildProcess, message: ToWorker): void {
+  if (child.connected) child.send(message, () => undefined);
+}
+
+function ownMetrics(ready: () => number): { registry: Registry; restarts: Counter } {
+  const registry = new Registry();
+  new Gauge({
+    name: 'gateway_workers',
+    help: 'Workers that take requests.',
+    registers: [registry],
+    collect() {
+      this.set(ready());
+    },
+  });
+  const restarts = new Counter({
+    name: 'gateway_worker_restarts_total',
+    help: 'Workers started again.',
+    registers: [registry],
+  });
+  return { registry, restarts };
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
+import { watchClusters } from './extproc/envoy-admin.ts';
 import { startFilterServer } from './extproc/server.ts';
 import { ClusterView } from './fallback/clusters.ts';
 import { type SickTarget, TargetHealth } from './fallback/health.ts';
@@ -48,6 +49,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const exchanges: Exchanges = new Map();
   const health = new TargetHealth({ now, onSick });
   const latency = new TargetLatency();
+  const clusters = new ClusterView(now);
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
@@ -64,6 +66,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     inFlight: () => exchanges.size,
     handedOver: () => handedOver(),
     targetHealth: () => health.states(),
+    clusterProblems: () => clusters.problems(),
     policy: rules.state,
     isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
   });
@@ -71,7 +74,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     ruleset: rules.inForce,
     health,
     latency,
-    clusters: new ClusterView(now),
+    clusters,
     address,
     region: settings.region,
     exchanges,
@@ -82,6 +85,17 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
     maxRequestBytes: settings.maxRequestBytes,
   };
+  const watch =
+    settings.envoyAdmin === undefined
+      ? undefined
+      : watchClusters({
+          ...{ adminUrl: settings.envoyAdmin, log },
+          onLook(known, problems) {
+            const { targets } = rules.inForce().policy;
+            const missing = known.size === 0 ? [] : [...targets.values()].filter(({ cluster }) => !known.has(cluster));
+            clusters.update(new Map([...problems, ...missing.map(({ cluster }) => [cluster, 'no_healthy_host'] as const)]));
+          },
+        });
   const server = await startFilterServer({ socketPath, listen }, gateway);
   handedOver = server.handedOver;
   return {
@@ -94,6 +108,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       await server.drain(DRAIN_MS);
       // What still waits for Envoy's word on how it ended is audited without it.
       for (const exchange of exchanges.values()) settle(exchange, 'caller_left');
+      watch?.close();
       rules.close();
       await auditLog.close();
     },

@@ -18,6 +18,8 @@ export interface MetricsSources {
   readonly handedOver: () => number;
   /** The state of every target that has been asked, in one word. */
   readonly targetHealth: () => Iterable<readonly [target: string, state: string]>;
+  /** Clusters that no target may be asked at now, and why in one word. */
+  readonly clusterProblems: () => Iterable<readonly [cluster: string, problem: string]>;
   /** `loadedAt`: seconds since the epoch. `edit`: is what the file says in force? */
   readonly policy: () => PolicyState;
   readonly isAlias: (name: string) => boolean;
@@ -30,7 +32,15 @@ interface PolicyState {
   readonly reloads: Readonly<Record<'ok' | 'refused', number>>;
 }
 
-export function createMetrics({ auditLog, inFlight, handedOver, targetHealth, policy, isAlias }: MetricsSources): Metrics {
+export function createMetrics({
+  auditLog,
+  inFlight,
+  handedOver,
+  targetHealth,
+  clusterProblems,
+  policy,
+  isAlias,
+}: MetricsSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -96,6 +106,17 @@ export function createMetrics({ auditLog, inFlight, handedOver, targetHealth, po
     },
   });
 
+  new Gauge({
+    name: 'gateway_cluster_problem',
+    help: '1 for a cluster of Envoy that is not chosen: its breaker is open, or it has no healthy host.',
+    labelNames: ['cluster', 'problem'],
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.reset();
+      for (const [cluster, problem] of clusterProblems()) this.set({ cluster, problem }, 1);
+    },
+  });
   new Gauge({
     name: 'gateway_policy_info',
     help: '1 for the version of the policy in force.',

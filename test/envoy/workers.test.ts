@@ -151,7 +151,6 @@ describe('four workers, through Envoy', () => {
     const outcomes = await load;
     const failed = outcomes.filter(({ status }) => status !== 200);
     // 32 are under way at once, a quarter of them with this worker; others wait for it with a fallback stream.
-    console.log('KILL', failed.length, bad(failed).map(x=>x.slice(0,120)));
     expect(failed.length, bad(failed).join('\n')).to.be.at.most(32);
     for (const { status, text } of failed) {
       expect(status === 503 || status === 0, `${status} ${text}`).to.equal(true);

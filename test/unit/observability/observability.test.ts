@@ -115,6 +115,7 @@ describe('metrics', () => {
       inFlight: () => 7,
       handedOver: () => 0,
       targetHealth: () => [],
+      clusterProblems: () => [],
       policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
       isAlias: (name) => name === 'fast',
     });
@@ -146,6 +147,7 @@ describe('admin server', () => {
       inFlight: () => 0,
       handedOver: () => 0,
       targetHealth: () => [],
+      clusterProblems: () => [],
       policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
       isAlias: () => false,
     });
