@@ -32,10 +32,18 @@ export interface ReloadOptions {
   readonly log: Logger;
   /** Targets that are gone, or are something else under the same name. */
   readonly onForget: (ids: ReadonlySet<TargetId>) => void;
+  /** Another policy is in force. */
+  readonly onChange: (policy: Policy) => void;
 }
 
 /** @throws PolicyError and CredentialError: the first one must be good */
-export async function startReloading({ policyPath, environment, log, onForget }: ReloadOptions): Promise<Reloader> {
+export async function startReloading({
+  policyPath,
+  environment,
+  log,
+  onForget,
+  onChange,
+}: ReloadOptions): Promise<Reloader> {
   const load = async (previous: Credentials | undefined): Promise<Ruleset> => {
     const policy = loadPolicy(policyPath);
     const credentials = loadCredentials(policy, environment, log, previous);
@@ -63,6 +71,7 @@ export async function startReloading({ policyPath, environment, log, onForget }:
       loadedAt = Date.now();
       reloads.ok += 1;
       onForget(changedTargets(old.policy, next.policy));
+      onChange(next.policy);
       old.retire();
       log.info({ policy: next.policy.version, before: old.policy.version }, 'another policy is in force');
     } catch (error) {

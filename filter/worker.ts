@@ -1,18 +1,22 @@
 /** One process that takes streams: everything that a request meets, wired. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { canariesOf, canaryIds, canaryStopFile } from './canary-state.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
 import { watchClusters } from './extproc/envoy-admin.ts';
 import { startFilterServer } from './extproc/server.ts';
 import { ClusterView } from './fallback/clusters.ts';
-import { type SickTarget, TargetHealth } from './fallback/health.ts';
+import { TargetHealth } from './fallback/health.ts';
 import { TargetLatency } from './fallback/latency.ts';
+import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { createMetrics } from './observability/metrics.ts';
 import type { AliasName } from './policy/policy.ts';
 import { startReloading } from './reload.ts';
+import { CanaryWatch } from './routing/canary.ts';
 import type { Settings } from './settings.ts';
+import type { Hint } from './supervisor.ts';
 
 /** Streams in flight get this long when the process is told to end. */
 const DRAIN_MS = 30_000;
@@ -27,15 +31,15 @@ export interface WorkerOptions {
   readonly address: string | undefined;
   /** Part of the audit files' names: every process writes its own. */
   readonly auditName: string;
-  /** This process has seen a target fail; others may want to know. */
-  readonly onSick: (target: SickTarget) => void;
+  /** This process has learnt something that others should know. */
+  readonly onHint: (hint: Hint) => void;
 }
 
 export interface Worker {
   readonly registry: Registry;
   policyVersion(): string;
-  /** What another process has seen. */
-  hear(target: SickTarget): void;
+  /** What another process has learnt. */
+  hear(hint: Hint): void;
   /** Looks at the policy file now. */
   reload(): Promise<void>;
   /** Takes no new streams, lets those in flight finish, and ends when everything is written. */
@@ -44,12 +48,22 @@ export interface Worker {
 
 /** @throws PolicyError, CredentialError, or an Error that says what cannot be bound or written */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { settings, log, socketPath, listen, address, auditName, onSick } = options;
+  const { settings, log, socketPath, listen, address, auditName, onHint } = options;
   const now = (): number => performance.now();
   const exchanges: Exchanges = new Map();
-  const health = new TargetHealth({ now, onSick });
+  const health = new TargetHealth({ now, onSick: (target) => onHint({ kind: 'sick', target }) });
   const latency = new TargetLatency();
   const clusters = new ClusterView(now);
+  const stops = canaryStopFile(settings.stateDirectory, log);
+  const canaries = new CanaryWatch({
+    stopped: stops.read(),
+    onStop(stop) {
+      log.warn({ ...stop }, 'a canary has left its bounds and is stopped');
+      stops.add(stop);
+      onHint({ kind: 'canary_stopped', stop });
+    },
+    now: Date.now,
+  });
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
@@ -58,6 +72,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       health.forget(ids);
       latency.forget(ids);
     },
+    onChange: (policy) => canaries.keep(canaryIds(policy)),
   });
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log);
   let handedOver = (): number => 0;
@@ -67,6 +82,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     handedOver: () => handedOver(),
     targetHealth: () => health.states(),
     clusterProblems: () => clusters.problems(),
+    canaries: () => canariesOf(rules.inForce().policy, canaries),
     policy: rules.state,
     isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
   });
@@ -75,6 +91,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     health,
     latency,
     clusters,
+    canaries,
+    staleAnswers: NO_STALE_ANSWERS,
     address,
     region: settings.region,
     exchanges,
@@ -101,7 +119,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return {
     registry: metrics.registry,
     policyVersion: () => rules.inForce().policy.version,
-    hear: (target) => health.hear(target),
+    hear(hint) {
+      if (hint.kind === 'sick') health.hear(hint.target);
+      else canaries.hear(hint.stop);
+    },
     reload: rules.look,
     async stop() {
       log.info({ inFlight: exchanges.size }, 'draining');

@@ -4,6 +4,7 @@ import { orderedByHealth } from '../fallback/health.ts';
 import type { AnswerKind } from '../fallback/latency.ts';
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
+import type { CanarySlice } from '../routing/canary.ts';
 import type { Exclusion, ExclusionRule, Plan } from '../routing/plan.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -11,6 +12,7 @@ import type { Exchange } from './exchange.ts';
 export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
   const { alias } = plan;
   const { health } = exchange.gateway;
+  exchange.slice = sliceOf(exchange, plan);
   exchange.excluded = plan.excluded;
   const chain = changesByRequest(exchange, plan) ? chosenNow(exchange, plan) : plan.chain;
   if (chain.length === 0) throw nothingLeft(exchange, plan);
@@ -18,8 +20,14 @@ export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
 }
 
 /** Is there anything that makes this request's chain another than the plan's? */
-function changesByRequest({ gateway }: Exchange, { alias, key }: Plan): boolean {
-  return !gateway.clusters.allWell || key.latencyBudgetMs !== undefined || alias.order === 'latency';
+function changesByRequest({ gateway, slice }: Exchange, { alias, key }: Plan): boolean {
+  return !gateway.clusters.allWell || key.latencyBudgetMs !== undefined || alias.order === 'latency' || slice === 'canary';
+}
+
+/** @returns undefined where no canary runs */
+function sliceOf({ gateway, caller, onBehalfOf }: Exchange, { canary }: Plan): CanarySlice | undefined {
+  if (canary === undefined || caller === undefined || gateway.canaries.stopOf(canary) !== undefined) return undefined;
+  return gateway.canaries.sliceOf(canary, { tenant: caller.tenant, callerKey: caller.keyName, user: onBehalfOf });
 }
 
 function chosenNow(exchange: Exchange, plan: Plan): readonly Target[] {
@@ -33,7 +41,9 @@ function chosenNow(exchange: Exchange, plan: Plan): readonly Target[] {
       }),
     );
   const { clusters } = exchange.gateway;
-  let steps = without(plan.steps, ({ cluster }) => clusters.problemOf(cluster));
+  const { canary } = plan;
+  const planned = canary !== undefined && exchange.slice === 'canary' ? [[canary.target], ...plan.steps] : plan.steps;
+  let steps = without(planned, ({ cluster }) => clusters.problemOf(cluster));
   // Better late than never: when all are slow they are asked all the same, and so measured again.
   const tooLate = (target: Target): boolean => isLate(exchange, target);
   if (plan.key.latencyBudgetMs !== undefined && steps.some((step) => step.some((target) => !tooLate(target))))

@@ -4,9 +4,11 @@ import type { Attempt } from '../fallback/attempt.ts';
 import type { ClusterView } from '../fallback/clusters.ts';
 import type { TargetHealth } from '../fallback/health.ts';
 import type { TargetLatency } from '../fallback/latency.ts';
+import type { StaleAnswers } from '../fallback/stale-answers.ts';
 import type { Fault } from '../fault.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
+import type { CanarySlice, CanaryWatch } from '../routing/canary.ts';
 import type { Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
 import type { HeaderView } from './http.ts';
@@ -19,6 +21,8 @@ export interface Gateway {
   readonly health: TargetHealth;
   readonly latency: TargetLatency;
   readonly clusters: ClusterView;
+  readonly canaries: CanaryWatch;
+  readonly staleAnswers: StaleAnswers;
   /** Where other filter processes reach this one (a gRPC target, `unix:/…` or `host:port`); undefined: there are none. */
   readonly address: string | undefined;
   /** Where this gateway runs, when it was told. */
@@ -53,6 +57,8 @@ export interface Exchange {
   excluded: readonly Exclusion[];
   /** The caller wants to see how its route came about, and may. */
   explain: 'asked' | 'not_asked';
+  /** On which side of the alias's canary it is; undefined: none runs. */
+  slice: CanarySlice | undefined;
   /** End of the latency budget, monotonic milliseconds. */
   deadlineAt: number | undefined;
   /** The caller's original body; every attempt is translated from it. Released when an answer has begun. */
@@ -62,8 +68,8 @@ export interface Exchange {
   readonly attempts: Attempt[];
   /** Targets of the chain that could not be asked, as attempts with the number 0. */
   readonly skipped: Attempt[];
-  /** Where the answer comes from; there is no cache yet. */
-  cache: 'off';
+  /** Where the answer comes from. `off`: nothing is kept of such requests. */
+  cache: 'off' | 'stale';
   /** Time that each attempt has until response headers. */
   attemptDeadlineMs: number;
   /** What the translation for the latest attempt had to leave out. */
@@ -115,6 +121,7 @@ export function openExchange(gateway: Gateway): Exchange {
     plan: undefined,
     excluded: [],
     explain: 'not_asked',
+    slice: undefined,
     deadlineAt: undefined,
     original: undefined,
     chain: [],

@@ -1,4 +1,5 @@
 /** The end of every exchange: its audit record, written exactly once, whatever became of it. */
+import { failsItsTarget } from '../fallback/attempt.ts';
 import type { AuditOutcome, AuditRouteKey, AuditUsage } from '../observability/audit-record.ts';
 import { auditUsage, estimateTokens } from '../observability/estimate.ts';
 import { formatUsd } from '../quantities.ts';
@@ -26,6 +27,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   if (last !== undefined && outcomeOf(exchange, ending) === 'cut')
     exchange.gateway.health.note({ target: last.target, outcome: 'server_error' });
   noteLatency(exchange);
+  noteCanary(exchange, ending);
   const degraded = degradation(exchange);
   exchange.gateway.record({
     schema_version: 1,
@@ -42,6 +44,8 @@ export function settle(exchange: Exchange, ending: Ending): void {
     stream: exchange.head?.stream ?? false,
     route_key: exchange.plan === undefined ? null : auditRouteKey(exchange.plan.key),
     excluded: exchange.excluded.map(({ target, rule }) => ({ target: target.id, rule })),
+    canary_slice: exchange.slice ?? null,
+    cache: exchange.cache,
     degraded: degraded === undefined ? null : degraded === 'degraded',
     attempts: [...exchange.skipped, ...exchange.attempts].map((attempt) => ({
       number: attempt.number,
@@ -88,6 +92,26 @@ function noteLatency(exchange: Exchange): void {
   const beganAt = kind === 'stream' ? exchange.firstByteAt : exchange.headersAt;
   if (last?.outcome !== 'ok' || beganAt === undefined) return;
   exchange.gateway.latency.note(last.target.id, kind, beganAt - last.startedAt);
+}
+
+/** A canary is judged by first attempts: what moved on from it is its failure, though the caller never knew. */
+function noteCanary(exchange: Exchange, ending: Ending): void {
+  const { plan, slice, gateway } = exchange;
+  const [first] = exchange.attempts;
+  if (plan?.canary === undefined || slice === undefined || first === undefined) return;
+  // A canary that is sick was not asked first: that says nothing new of it.
+  if ((first.target === plan.canary.target) !== (slice === 'canary')) return;
+  const failed = failsItsTarget(first.outcome) || (exchange.attempts.length === 1 && outcomeOf(exchange, ending) === 'cut');
+  if (!failed && first.outcome !== 'ok') return;
+  const kind = answerKind(exchange);
+  const beganAt = kind === 'stream' ? exchange.firstByteAt : exchange.headersAt;
+  const answered = first.outcome === 'ok' && beganAt !== undefined;
+  gateway.canaries.note(plan.canary, slice, {
+    outcome: failed ? 'failed' : 'ok',
+    kind,
+    latencyMs: answered ? beganAt - first.startedAt : undefined,
+    cost: undefined,
+  });
 }
 
 function outcomeOf(exchange: Exchange, ending: Ending): AuditOutcome {

@@ -9,6 +9,7 @@ import type { OwnAnswer } from '../exchange/http.ts';
 import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import { type Ending, settle } from '../exchange/settle.ts';
+import { staleAnswer } from '../exchange/stale.ts';
 import { retriableStatuses } from '../fallback/conditions.ts';
 import { Fault } from '../fault.ts';
 import type { ClusterName, FallbackCondition } from '../policy/policy.ts';
@@ -37,7 +38,8 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     settle(exchange, ending);
   };
   const refuseWith = (error: unknown): void => {
-    call.write(messages.immediateAnswer(refuse(exchange, faultOf(exchange, error))));
+    const answer = staleAnswer(exchange, error) ?? refuse(exchange, faultOf(exchange, error));
+    call.write(messages.immediateAnswer(answer));
     finish('answered');
   };
   /** An answer that needs no target. */

@@ -36,6 +36,22 @@ export interface Attempt {
   status: number | undefined;
 }
 
+/** The request's own trouble, or its caller's: nothing that speaks against the target. */
+const NOT_ITS_FAULT: ReadonlySet<Attempt['outcome']> = new Set([
+  'pending',
+  'ok',
+  'abandoned',
+  'request_refused',
+  'not_translatable',
+  'credential_unavailable',
+  'conflict',
+]);
+
+/** Does this speak against the target? */
+export function failsItsTarget(outcome: Attempt['outcome']): outcome is AttemptFailure {
+  return !NOT_ITS_FAULT.has(outcome);
+}
+
 export function failureOfStatus(status: number): AttemptFailure {
   switch (status) {
     case 401:

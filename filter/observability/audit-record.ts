@@ -21,6 +21,10 @@ export interface AuditRecord {
   readonly route_key: AuditRouteKey | null;
   /** Targets of the alias that might not be asked, and by which rule. */
   readonly excluded: readonly { readonly target: string; readonly rule: string }[];
+  /** On which side of its alias's canary the request was; null: none runs. */
+  readonly canary_slice: 'canary' | 'stable' | null;
+  /** `stale`: nobody could answer, and an older answer was given. `off`: nothing is kept of such requests. */
+  readonly cache: 'off' | 'stale';
   /** The answer is a lesser target's; null: nobody answered. */
   readonly degraded: boolean | null;
   readonly attempts: readonly AuditAttempt[];

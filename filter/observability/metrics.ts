@@ -20,9 +20,17 @@ export interface MetricsSources {
   readonly targetHealth: () => Iterable<readonly [target: string, state: string]>;
   /** Clusters that no target may be asked at now, and why in one word. */
   readonly clusterProblems: () => Iterable<readonly [cluster: string, problem: string]>;
+  readonly canaries: () => Iterable<CanaryView>;
   /** `loadedAt`: seconds since the epoch. `edit`: is what the file says in force? */
   readonly policy: () => PolicyState;
   readonly isAlias: (name: string) => boolean;
+}
+
+interface CanaryView {
+  readonly alias: string;
+  readonly target: string;
+  readonly state: 'running' | 'stopped';
+  readonly arms: Readonly<Record<'canary' | 'stable', { readonly count: number; readonly errorRate: number }>> | undefined;
 }
 
 interface PolicyState {
@@ -38,6 +46,7 @@ export function createMetrics({
   handedOver,
   targetHealth,
   clusterProblems,
+  canaries,
   policy,
   isAlias,
 }: MetricsSources): Metrics {
@@ -115,6 +124,33 @@ export function createMetrics({
     collect() {
       this.reset();
       for (const [cluster, problem] of clusterProblems()) this.set({ cluster, problem }, 1);
+    },
+  });
+  new Gauge({
+    name: 'gateway_canary_state',
+    help: "1 for the state that an alias's canary is in.",
+    labelNames: ['alias', 'target', 'state'],
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.reset();
+      for (const { alias, target, state } of canaries()) this.set({ alias, target, state }, 1);
+    },
+  });
+  new Gauge({
+    name: 'gateway_canary_first_attempts',
+    help: 'The latest first attempts that a canary is judged by, 500 at most.',
+    labelNames: ['alias', 'slice', 'outcome'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { alias, arms } of canaries()) {
+        for (const [slice, { count, errorRate }] of Object.entries(arms ?? {})) {
+          const failed = Math.round(count * errorRate);
+          this.set({ alias, slice, outcome: 'failed' }, failed);
+          this.set({ alias, slice, outcome: 'ok' }, count - failed);
+        }
+      }
     },
   });
   new Gauge({

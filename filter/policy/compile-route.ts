@@ -22,6 +22,14 @@ function knownZone(zone: string, zones: ReadonlySet<string>, at: Place, problems
   if (!zones.has(zone)) problems.push({ at, message: `no zone ${JSON.stringify(zone)}; ${suggest(zone, zones)}` });
 }
 
+export interface AliasContext {
+  readonly targets: ReadonlyMap<TargetId, Target>;
+  /** Targets of the document, those that are wrong in themselves too. */
+  readonly declared: ReadonlySet<string>;
+  readonly names: RouteNames;
+  readonly problems: Problem[];
+}
+
 export const NO_RULES: RouteRules = Object.freeze({
   workloadClass: undefined,
   latencyBudgetMs: undefined,
@@ -108,7 +116,7 @@ export function compileNearness({ nearness = {} }: PolicyDocument): Map<RegionNa
 }
 
 /** Attempts are counted by Envoy, whose bootstrap allows seven retries. */
-const MAX_ATTEMPTS = 8;
+export const MAX_ATTEMPTS = 8;
 
 /** @returns the chain's steps; targets that are not there are told and left out */
 export function compileSteps(
@@ -135,12 +143,15 @@ export function compileSteps(
 
 export function compileDegraded(
   name: string,
-  { equivalents = [] }: AliasDocument,
+  { equivalents = [], canary }: AliasDocument,
   steps: readonly (readonly Target[])[],
   targets: ReadonlyMap<TargetId, Target>,
   problems: Problem[],
 ): ReadonlySet<TargetId> {
   const equals = new Set(resolve(placed(equivalents, ['aliases', name, 'equivalents']), targets, problems));
+  // A canary is to be as good as the stable target, or better: that is what its bounds watch.
+  const candidate = targets.get(canary?.target as TargetId);
+  if (candidate !== undefined) equals.add(candidate);
   const [first = []] = steps;
   const models = new Set(first.map(({ baseModel }) => baseModel));
   const lesser = [...targets.values()].filter((target) => !equals.has(target) && !models.has(target.baseModel));

@@ -2,8 +2,10 @@
 import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
+import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
 import {
+  type AliasContext,
   checkPlace,
   compileDegraded,
   compileNearness,
@@ -149,14 +151,6 @@ function camelCased(overrides: Readonly<Record<string, unknown>>): Partial<Capab
   );
 }
 
-interface AliasContext {
-  readonly targets: ReadonlyMap<TargetId, Target>;
-  /** Targets of the document, those that are wrong in themselves too. */
-  readonly declared: ReadonlySet<string>;
-  readonly names: RouteNames;
-  readonly problems: Problem[];
-}
-
 const DEFAULT_FALL_BACK_ON: readonly FallbackCondition[] = ['throttled', 'credential', 'model_gone'];
 /** A guard reads what providers say, so that this costs nothing more. */
 const GUARDED: readonly FallbackCondition[] = ['context_too_long'];
@@ -165,6 +159,7 @@ function compileAlias(name: string, alias: AliasDocument, context: AliasContext)
   const { targets, declared, names, problems } = context;
   const steps = compileSteps(name, alias, targets, declared, problems);
   const rules = compileRules(alias.route, names, ['aliases', name, 'route'], problems);
+  const canary = compileCanary(name, alias, context);
   const degraded = compileDegraded(name, alias, steps, targets, problems);
   const [first, ...rest] = steps.flat();
   if (first === undefined) return undefined;
@@ -174,6 +169,8 @@ function compileAlias(name: string, alias: AliasDocument, context: AliasContext)
     steps,
     degraded,
     rules,
+    canary,
+    staleAnswers: alias.stale_answers ?? 'refused',
     fallBackOn: new Set(alias.fall_back_on ?? [...DEFAULT_FALL_BACK_ON, ...(alias.guard === undefined ? [] : GUARDED)]),
     guardMs: alias.guard === undefined ? undefined : (parseDuration(alias.guard.first_content) ?? DEFAULT_FIRST_CONTENT_MS),
     order: alias.order ?? 'as_written',

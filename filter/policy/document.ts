@@ -94,10 +94,26 @@ export interface AliasDocument {
   readonly equivalents?: readonly string[];
   readonly fall_back_on?: readonly FallbackCondition[];
   readonly route?: RouteDocument;
+  readonly canary?: CanaryDocument;
+  readonly stale_answers?: 'allowed' | 'refused';
   readonly guard?: { readonly first_content?: string };
   readonly attempt_deadline?: { readonly plain?: string; readonly stream?: string };
   readonly stream_idle?: string;
   readonly retry_after?: string;
+}
+
+export interface CanaryDocument {
+  readonly target: string;
+  readonly percent: number;
+  readonly state?: 'running' | 'stopped';
+  readonly run?: number;
+  readonly sticky_by?: 'tenant' | 'caller_key' | 'user';
+  readonly stop_when?: {
+    readonly error_rate_above?: number;
+    readonly latency_ratio_above?: number;
+    readonly cost_ratio_above?: number;
+    readonly min_requests?: number;
+  };
 }
 
 export interface CallerKeyDocument {

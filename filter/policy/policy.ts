@@ -80,7 +80,11 @@ export interface Alias {
   /** Targets of the chain whose answer is a lesser one. */
   readonly degraded: ReadonlySet<TargetId>;
   readonly rules: RouteRules;
+  /** A new target that a share of the callers is given first. */
+  readonly canary: Canary | undefined;
   readonly fallBackOn: ReadonlySet<FallbackCondition>;
+  /** May the last good answer to the same request be given when nobody can answer? */
+  readonly staleAnswers: 'allowed' | 'refused';
   /** Time until the first content of an answer, for an alias that holds answers back until then; undefined: it does not. */
   readonly guardMs: number | undefined;
   /** Refuses what a translation would have to drop, the advisory too. */
@@ -91,6 +95,29 @@ export interface Alias {
   readonly streamIdleMs: number;
   /** What a refusal tells the caller to wait when no provider gave a hint. Whole seconds. */
   readonly retryAfterSeconds: number;
+}
+
+export interface Canary {
+  /** Of the section of the policy that describes it: another section is another canary. */
+  readonly id: string;
+  readonly alias: AliasName;
+  readonly target: Target;
+  /** Of all units: 0 to 1. */
+  readonly share: number;
+  readonly stickyBy: 'tenant' | 'caller_key' | 'user';
+  readonly bounds: CanaryBounds;
+}
+
+/** It is stopped when it is worse than the stable target by more than this. */
+export interface CanaryBounds {
+  /** Failed first attempts, as a share of all: so much more than the stable target's. */
+  readonly errorRate: number;
+  /** Time until an answer begins, 95th percentile: so many times the stable target's. */
+  readonly latencyRatio: number;
+  /** Cost for the same input: so many times the stable target's. */
+  readonly costRatio: number;
+  /** Fewer say nothing. */
+  readonly minRequests: number;
 }
 
 /**

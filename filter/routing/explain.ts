@@ -17,11 +17,13 @@ export function explanationOf(
   chain: readonly Target[],
   excluded: readonly Exclusion[],
   stateOf: (target: Target) => string,
+  canary?: Target,
 ): Explanation[] {
+  const eligible = (target: Target): string => (target === canary ? 'canary' : 'eligible');
   return [
     ...chain.map((target, index) => {
       const state = stateOf(target);
-      return { target, place: index + 1, rule: state === 'well' ? 'eligible' : state };
+      return { target, place: index + 1, rule: state === 'well' ? eligible(target) : state };
     }),
     ...excluded.map(({ target, rule }) => ({ target, place: undefined, rule })),
   ];

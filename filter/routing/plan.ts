@@ -1,5 +1,5 @@
 /** From a route key to the targets that may answer, in the policy's order: all that does not change from one request to the next. */
-import type { Alias, Caller, Policy, RegionName, RouteRules, Target } from '../policy/policy.ts';
+import type { Alias, Caller, Canary, Policy, RegionName, RouteRules, Target } from '../policy/policy.ts';
 import { type RoutedOperation, type RouteKey, routeKeyOf } from './route-key.ts';
 
 /** Why a target of the chain may not be asked. Published, in explanations and in the audit record. */
@@ -28,6 +28,8 @@ export interface Plan {
   /** The steps in one list. */
   readonly chain: readonly Target[];
   readonly excluded: readonly Exclusion[];
+  /** The alias's canary, where its target may answer. */
+  readonly canary: Canary | undefined;
 }
 
 export interface PlanInput {
@@ -69,7 +71,8 @@ function makePlan({ policy, caller, alias, operation, demands, region }: PlanInp
   const steps = [...alias.steps, ...lastResort.filter(isNew).map((target) => [target])]
     .map((step) => sorted(step.filter(isEligible), alias, policy, region))
     .filter((step) => step.length > 0);
-  return { alias, key, steps, chain: steps.flat(), excluded };
+  const canary = alias.canary !== undefined && isEligible(alias.canary.target) ? alias.canary : undefined;
+  return { alias, key, steps, chain: steps.flat(), excluded, canary };
 }
 
 function ruleAgainst(target: Target, key: RouteKey, alias: Alias): ExclusionRule | undefined {

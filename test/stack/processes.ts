@@ -77,6 +77,7 @@ export async function startFilter(options: FilterOptions): Promise<FilterProcess
       GATEWAY_POLICY: options.policyPath,
       GATEWAY_SOCKET: socketPath,
       GATEWAY_AUDIT_DIR: options.auditDirectory,
+      GATEWAY_STATE_DIR: join(options.directory, `${name}-state`),
       GATEWAY_ADMIN_PORT: String(options.adminPort),
       FILTER_WORKERS: String(workers),
     },

@@ -32,6 +32,8 @@ function record(id: string, changes: Partial<AuditRecord> = {}): AuditRecord {
       route_key: null,
       excluded: [],
       degraded: null,
+      canary_slice: null,
+      cache: 'off' as const,
       response_model: 'm',
       provider_request_id: null,
     },
@@ -116,6 +118,7 @@ describe('metrics', () => {
       handedOver: () => 0,
       targetHealth: () => [],
       clusterProblems: () => [],
+      canaries: () => [],
       policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
       isAlias: (name) => name === 'fast',
     });
@@ -148,6 +151,7 @@ describe('admin server', () => {
       handedOver: () => 0,
       targetHealth: () => [],
       clusterProblems: () => [],
+      canaries: () => [],
       policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
       isAlias: () => false,
     });

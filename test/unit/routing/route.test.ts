@@ -5,15 +5,18 @@ import { replan, startChain } from '../../../filter/exchange/chain.ts';
 import { choose } from '../../../filter/exchange/choose.ts';
 import { type Exchange, type Gateway, openExchange } from '../../../filter/exchange/exchange.ts';
 import { Ruleset } from '../../../filter/exchange/ruleset.ts';
+import { staleAnswer } from '../../../filter/exchange/stale.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import { ClusterView } from '../../../filter/fallback/clusters.ts';
 import { TargetHealth } from '../../../filter/fallback/health.ts';
 import { TargetLatency } from '../../../filter/fallback/latency.ts';
+import { NO_STALE_ANSWERS, type StaleAnswer, type StaleQuery } from '../../../filter/fallback/stale-answers.ts';
 import { Fault } from '../../../filter/fault.ts';
 import { hashCallerKey } from '../../../filter/identity/caller-key.ts';
 import { compile } from '../../../filter/policy/compile.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
 import type { AliasName, ClusterName, Policy, RegionName, TargetId } from '../../../filter/policy/policy.ts';
+import { type CanaryStop, CanaryWatch } from '../../../filter/routing/canary.ts';
 import { planFor } from '../../../filter/routing/plan.ts';
 import { demandsOf } from '../../../filter/routing/route-key.ts';
 import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/caller.ts';
@@ -48,17 +51,21 @@ interface World {
   readonly policy: Policy;
   readonly gateway: Gateway;
   now: number;
+  readonly stops: CanaryStop[];
 }
 
 function world(policy: Policy, region?: string): World {
   const made: World = {
     policy,
     now: 1000,
+    stops: [],
     gateway: {
       ruleset: () => new Ruleset(policy, {} as Credentials),
       health: new TargetHealth({ now: () => made.now }),
       latency: new TargetLatency(),
       clusters: new ClusterView(() => made.now),
+      canaries: new CanaryWatch({ onStop: (stop) => made.stops.push(stop), now: () => made.now }),
+      staleAnswers: NO_STALE_ANSWERS,
       address: undefined,
       region: region as RegionName | undefined,
       exchanges: new Map(),
@@ -344,6 +351,46 @@ describe('the chain after a failed attempt', () => {
   });
 });
 
+describe('an older answer, before a refusal', () => {
+  const document = (stale: 'allowed' | 'refused', route = {}) =>
+    policyOf({ targets: { x: {} }, aliases: { a: { chain: ['x'], stale_answers: stale, route } } });
+  const kept = { headers: [['content-type', 'application/json']], body: '{}', model: 'm-old', ageSeconds: 90 } as const;
+  const given = (policy: Policy, thrown: unknown, found: StaleAnswer | undefined = kept) => {
+    const here = world(policy);
+    const queries: StaleQuery[] = [];
+    Object.assign(here.gateway, {
+      staleAnswers: {
+        find(query: StaleQuery) {
+          queries.push(query);
+          return found;
+        },
+      },
+    });
+    const exchange = request(here);
+    return { exchange, queries, answer: staleAnswer(exchange, thrown) };
+  };
+  const exhausted = new Fault('chain_exhausted', 'x');
+
+  it('is given where the alias allows it, and told as degraded and stale, with its age', () => {
+    const { answer, exchange, queries } = given(document('allowed'), exhausted);
+    expect(answer?.status).to.equal(200);
+    const headers = new Map(answer?.headers);
+    expect(headers.get('age')).to.equal('90');
+    expect(headers.get('x-gateway-cache')).to.equal('stale');
+    expect(headers.get('x-gateway-degraded')).to.equal('true');
+    expect(exchange.fault).to.equal(undefined);
+    expect(queries[0]).to.include({ tenant: 't', kind: 'plain' });
+  });
+
+  it('is not given without leave, to who wants no lesser answer, nor for what is the caller’s own', () => {
+    expect(given(document('refused'), exhausted).answer).to.equal(undefined);
+    expect(given(document('allowed', { degradation: 'refused' }), exhausted).answer).to.equal(undefined);
+    expect(given(document('allowed'), new Fault('body_invalid', 'x')).answer).to.equal(undefined);
+    expect(given(document('allowed'), new Error('bug')).answer).to.equal(undefined);
+    expect(given(document('allowed'), exhausted, undefined).queries).to.have.length(1);
+  });
+});
+
 describe('privacy zones, whatever the policy and the weather', () => {
   const zone = fc.constantFrom('eu', 'us', 'de');
   const zones = fc.uniqueArray(zone, { maxLength: 3 });
@@ -360,6 +407,7 @@ describe('privacy zones, whatever the policy and the weather', () => {
     header: zones,
     sick: fc.array(fc.constantFrom(...ids), { maxLength: 12 }),
     open: fc.uniqueArray(fc.constantFrom(...ids), { maxLength: 2 }),
+    canary: fc.option(fc.constantFrom(...ids), { nil: undefined }),
     budget: fc.option(fc.constantFrom('1s', '1m'), { nil: undefined }),
     failures: fc.array(fc.constantFrom<AttemptFailure>('overloaded', 'rate_limited', 'credential_refused', 'server_error'), {
       maxLength: 6,
@@ -378,11 +426,17 @@ describe('privacy zones, whatever the policy and the weather', () => {
             { last_resort: (made.lastResort[name] ?? []).filter((id) => targets[id]?.zones.includes(name as 'eu')) },
           ]),
         );
+        const canary = made.canary !== undefined && !made.chain.flat().includes(made.canary) ? made.canary : undefined;
         const policy = policyOf({
           zones: lastResort,
           audit: { zones: ['eu', 'us', 'de'] },
           targets,
-          aliases: { a: { chain: made.chain, order: made.order, route: { privacy_zones: made.alias } } },
+          aliases: {
+            a: {
+              ...{ chain: made.chain, order: made.order, route: { privacy_zones: made.alias } },
+              ...(canary === undefined ? {} : { canary: { target: canary, percent: 100 } }),
+            },
+          },
           tenants: {
             t: {
               route: { privacy_zones: made.tenant },
