@@ -4,6 +4,7 @@ import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from 
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
 import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
+import { compileLimits, compileWaits } from './compile-limits.ts';
 import {
   type AliasContext,
   checkPlace,
@@ -69,7 +70,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
     if (compiled !== undefined) aliases.set(compiled.name, compiled);
   }
   const callers = new Map<CallerKeyHash, Caller>();
-  for (const [tenant, { caller_keys, route }] of Object.entries(document.tenants)) {
+  for (const [tenant, { caller_keys, route, weight = 1 }] of Object.entries(document.tenants)) {
     const tenantRules = compileRules(route, names, ['tenants', tenant, 'route'], problems);
     for (const [index, key] of caller_keys.entries()) {
       const at = ['tenants', tenant, 'caller_keys', index];
@@ -79,7 +80,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
         problems.push({ at: [...at, 'sha256'], message: `the same key as ${taken.tenant}/${taken.keyName}` });
       callers.set(
         hash,
-        compileCaller(tenant, key, { aliases: Object.keys(document.aliases), tenantRules, names, at, problems }),
+        compileCaller(tenant, key, { weight, aliases: Object.keys(document.aliases), tenantRules, names, at, problems }),
       );
     }
   }
@@ -88,7 +89,16 @@ export function compile(document: PolicyDocument, about: { version: string; base
   const nearness = compileNearness(document);
   return {
     ok: true,
-    policy: Object.freeze({ version: about.version, callers, aliases, targets, credentials, zones, nearness }),
+    policy: Object.freeze({
+      version: about.version,
+      callers,
+      aliases,
+      targets,
+      credentials,
+      zones,
+      nearness,
+      waitMs: compileWaits(document),
+    }),
   };
 }
 
@@ -132,6 +142,7 @@ function compileTarget(
     region: target.region as RegionName | undefined,
     zones: new Set(target.zones as readonly ZoneName[] | undefined),
     workloadClasses: target.workload_classes === undefined ? 'all' : new Set(target.workload_classes),
+    limits: compileLimits(target.limits),
     basePath: target.base_path?.replace(/\/$/, ''),
     query: target.query ?? '',
     host: target.host ?? (source?.kind === 'aws' ? signedHost(source) : undefined),
@@ -185,6 +196,7 @@ function compileAlias(name: string, alias: AliasDocument, context: AliasContext)
 }
 
 interface CallerContext {
+  readonly weight: number;
   readonly aliases: readonly string[];
   readonly tenantRules: RouteRules;
   readonly names: RouteNames;
@@ -193,7 +205,7 @@ interface CallerContext {
 }
 
 function compileCaller(tenant: string, key: CallerKeyDocument, context: CallerContext): Caller {
-  const { aliases, tenantRules, names, at, problems } = context;
+  const { weight, aliases, tenantRules, names, at, problems } = context;
   const listed = key.aliases ?? 'all';
   if (listed !== 'all') {
     listed.forEach((name, index) => {
@@ -206,6 +218,7 @@ function compileCaller(tenant: string, key: CallerKeyDocument, context: CallerCo
   }
   return Object.freeze({
     tenant: tenant as TenantId,
+    weight,
     keyName: key.name,
     feature: key.feature ?? 'default',
     agent: key.agent ?? 'default',

@@ -9,11 +9,21 @@ export interface PolicyDocument {
   readonly aliases: Readonly<Record<string, AliasDocument>>;
   readonly tenants: Readonly<Record<string, TenantDocument>>;
   readonly zones?: Readonly<Record<string, ZoneDocument>>;
+  readonly wait?: Partial<Readonly<Record<WorkloadClass, string>>>;
   readonly nearness?: Readonly<Record<string, readonly string[]>>;
   readonly audit?: { readonly zones?: readonly string[] };
 }
 
+export interface LimitsDocument {
+  readonly requests_per_minute?: number;
+  readonly input_tokens_per_minute?: number;
+  readonly output_tokens_per_minute?: number;
+  readonly tokens_per_minute?: number;
+  readonly concurrency?: number;
+}
+
 export interface TenantDocument {
+  readonly weight?: number;
   readonly route?: RouteDocument;
   readonly caller_keys: readonly CallerKeyDocument[];
 }
@@ -85,6 +95,7 @@ export interface TargetDocument {
   readonly region?: string;
   readonly zones?: readonly string[];
   readonly workload_classes?: readonly WorkloadClass[];
+  readonly limits?: LimitsDocument;
 }
 
 export interface AliasDocument {

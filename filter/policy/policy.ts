@@ -30,6 +30,8 @@ export interface Policy {
   readonly zones: ReadonlyMap<ZoneName, Zone>;
   /** Where a gateway runs -> regions from near to far; its own is nearer than all. */
   readonly nearness: ReadonlyMap<RegionName, readonly RegionName[]>;
+  /** How long a request may wait for its turn at a provider's limit. */
+  readonly waitMs: Readonly<Record<WorkloadClass, number>>;
 }
 
 export interface Zone {
@@ -57,6 +59,8 @@ export interface RouteRules {
 /** Who a caller key stands for. */
 export interface Caller {
   readonly tenant: TenantId;
+  /** Of the tenant, against others when a provider's limit is not enough for all. */
+  readonly weight: number;
   /** The key's name in policy: safe to log, unlike the key. */
   readonly keyName: string;
   readonly feature: string;
@@ -146,12 +150,25 @@ export interface Target extends EncodeTarget {
   readonly region: RegionName | undefined;
   readonly zones: ReadonlySet<ZoneName>;
   readonly workloadClasses: 'all' | ReadonlySet<WorkloadClass>;
+  /** What its provider lets us have; what is not set here is learned from its answers, where they say it. */
+  readonly limits: ProviderLimit | undefined;
   /** The provider's host name, where a credential needs it to sign; Envoy connects to what the cluster says. */
   readonly host: string | undefined;
   /** Added to the request path, without `?`; empty for none. */
   readonly query: string;
   /** Absent for a provider that wants no key. */
   readonly credential: CredentialName | undefined;
+}
+
+/** Of one target, over all its keys and all that use them. Each minute's worth refills evenly. */
+export interface ProviderLimit {
+  readonly requestsPerMinute: number | undefined;
+  readonly inputTokensPerMinute: number | undefined;
+  readonly outputTokensPerMinute: number | undefined;
+  /** Input and output in one. */
+  readonly tokensPerMinute: number | undefined;
+  /** Requests in flight. */
+  readonly concurrency: number | undefined;
 }
 
 /** Where a gateway key comes from; the policy never holds it. */
