@@ -144,6 +144,21 @@ export function concludeSilent(exchange: Exchange): void {
   conclude(exchange, previous, failureWithoutHeaders(elapsedMs, exchange.attemptDeadlineMs));
 }
 
+/**
+ * Envoy has made attempts up to `number` that we were not asked to prepare: their connections were refused before we could be. They are begun here,
+ * and all but the latest are over.
+ */
+export function beginUnseen(exchange: Exchange, number: number): void {
+  const { attempts, chain } = exchange;
+  for (let next = attempts.length + 1; next <= number; next++) {
+    const target = chain[next - 1];
+    if (target === undefined) return;
+    concludeSilent(exchange);
+    const startedAt = attempts.at(-1)?.endedAt ?? performance.now();
+    attempts.push({ number: next, target, startedAt, endedAt: undefined, outcome: 'pending', status: undefined });
+  }
+}
+
 /** A target of the chain could not be asked at all. */
 export function skipAttempt(exchange: Exchange, target: Target, fault: Fault): void {
   const now = performance.now();

@@ -4,7 +4,15 @@ import { firstAttemptMs } from '../fallback/deadline.ts';
 import { Fault } from '../fault.ts';
 import type { ClusterName, Target } from '../policy/policy.ts';
 import type { Plan } from '../routing/plan.ts';
-import { checkTarget, concludeSilent, isTargetsOwn, type PreparedAttempt, prepareAttempt, skipAttempt } from './attempts.ts';
+import {
+  beginUnseen,
+  checkTarget,
+  concludeSilent,
+  isTargetsOwn,
+  type PreparedAttempt,
+  prepareAttempt,
+  skipAttempt,
+} from './attempts.ts';
 import { answerKind, choose, isLate } from './choose.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -96,6 +104,7 @@ export function continueChain(
       `attempt ${number} was routed to cluster ${JSON.stringify(cluster)}, which the chain does not name there`,
     );
   }
+  beginUnseen(exchange, number - 1);
   concludeSilent(exchange);
   if (isOver(exchange) || isLate(exchange, target)) throw chainExhausted(exchange, undefined);
   try {

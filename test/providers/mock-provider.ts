@@ -51,12 +51,14 @@ export interface ReceivedRequest {
 export interface MockProvider {
   readonly url: string;
   readonly port: number;
-  /** The latest requests, in order. */
+  /** The latest requests, in order; old ones are dropped, so its length counts nothing once there are many. */
   readonly requests: ReceivedRequest[];
+  /** How many requests have come, since the start or the latest `reset`. */
+  readonly asked: number;
   /** Headers that should never have come, in words. */
   readonly violations: string[];
-  /** The next `times` requests meet this behaviour. */
-  script(behaviour: Behaviour, times?: number): void;
+  /** The next `times` requests meet this behaviour. @param mark only those whose body has this text in it */
+  script(behaviour: Behaviour, times?: number, mark?: string): void;
   reset(): void;
   close(): Promise<void>;
 }
@@ -76,12 +78,13 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
   const requests: ReceivedRequest[] = [];
   const violations: string[] = [];
   let scripted: Scripted[] = [];
+  let asked = 0;
 
-  const takeScripted = (): Behaviour | undefined => {
-    const [next] = scripted;
+  const takeScripted = (bytes: Buffer): Behaviour | undefined => {
+    const next = scripted.find(({ mark }) => mark === undefined || bytes.includes(mark));
     if (next === undefined) return undefined;
     next.times -= 1;
-    if (next.times === 0) scripted = scripted.slice(1);
+    if (next.times === 0) scripted = scripted.filter((one) => one !== next);
     return next.behaviour;
   };
 
@@ -92,11 +95,12 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
     const url = request.url ?? '';
     const dialect = dialects.find((candidate) => candidate.serves(url)) ?? dialects[0];
     const body = dialect.parse === undefined ? parseObject(bytes) : await dialect.parse(bytes, request.headers);
+    asked += 1;
     requests.push({ headers: request.headers, path: url, bytes, body });
     if (requests.length > KEPT_REQUESTS) requests.shift();
     const foreign = foreignHeaders(request.headers);
     violations.push(...foreign);
-    await respond({ dialect, url, request, response, body, bytes, key, callers, foreign, behaviour: takeScripted() });
+    await respond({ dialect, url, request, response, body, bytes, key, callers, foreign, behaviour: takeScripted(bytes) });
   };
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
@@ -115,9 +119,13 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
     port: bound,
     requests,
     violations,
-    script: (behaviour, times = 1) => scripted.push({ behaviour, times }),
+    get asked() {
+      return asked;
+    },
+    script: (behaviour, times = 1, mark) => scripted.push({ behaviour, times, mark }),
     reset() {
       scripted = [];
+      asked = 0;
       requests.length = 0;
       violations.length = 0;
     },
@@ -204,6 +212,11 @@ function answer({ dialect, url, response, body }: Answering, text: string | unde
 async function perform(behaviour: Behaviour, asked: Answering): Promise<void> {
   const { dialect, url, request, response, body } = asked;
   switch (behaviour.kind) {
+    case 'held':
+      await behaviour.until;
+      if (behaviour.next === undefined) answer(asked, undefined);
+      else await perform(behaviour.next, asked);
+      return;
     case 'status': {
       const type = dialect.typeOf(behaviour.status);
       refuse(asked, { status: behaviour.status, type, message: `mock: scripted ${behaviour.status}` }, behaviour.headers);
