@@ -4,9 +4,12 @@ import { orderedByHealth } from '../fallback/health.ts';
 import type { AnswerKind } from '../fallback/latency.ts';
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
+import { estimateNanoUsd } from '../prices/price.ts';
 import type { CanarySlice } from '../routing/canary.ts';
 import type { Exclusion, ExclusionRule, Plan } from '../routing/plan.ts';
+import type { RouteKey } from '../routing/route-key.ts';
 import type { Exchange } from './exchange.ts';
+import { estimateOf } from './token-use.ts';
 
 /** @returns the very same list for the same choice, so that what is made of it can be kept @throws Fault when nothing is left */
 export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
@@ -20,8 +23,36 @@ export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
 }
 
 /** Is there anything that makes this request's chain another than the plan's? */
-function changesByRequest({ gateway, slice }: Exchange, { alias, key }: Plan): boolean {
-  return !gateway.clusters.allWell || key.latencyBudgetMs !== undefined || alias.order === 'latency' || slice === 'canary';
+function changesByRequest({ gateway, slice, requestBytes }: Exchange, { alias, key, leastWindow }: Plan): boolean {
+  return (
+    !gateway.clusters.allWell ||
+    key.latencyBudgetMs !== undefined ||
+    key.costCeilingNanoUsd !== undefined ||
+    requestBytes > leastWindow ||
+    alias.order === 'latency' ||
+    slice === 'canary'
+  );
+}
+
+/** The estimate errs on the high side by up to so much: a target is left out only when the prompt is surely too long for it. */
+const ESTIMATE_MARGIN = 1.5;
+
+/** What of a target this request is too long or too dear for. */
+function sizeRule(
+  exchange: Exchange,
+  { costCeilingNanoUsd: ceiling }: RouteKey,
+): (target: Target) => ExclusionRule | undefined {
+  return (target) => {
+    const { contextWindow, price } = target;
+    if (contextWindow !== undefined && exchange.requestBytes > contextWindow) {
+      if (estimateOf(exchange).input / ESTIMATE_MARGIN > contextWindow) return 'context_window';
+    }
+    if (ceiling === undefined) return undefined;
+    if (price === undefined) return 'unpriced';
+    const { input, output } = estimateOf(exchange);
+    const cost = estimateNanoUsd(price, { input, output: Math.min(output, target.maxOutputTokens) });
+    return cost > ceiling ? 'cost_ceiling' : undefined;
+  };
 }
 
 /** @returns undefined where no canary runs */
@@ -44,6 +75,8 @@ function chosenNow(exchange: Exchange, plan: Plan): readonly Target[] {
   const { canary } = plan;
   const planned = canary !== undefined && exchange.slice === 'canary' ? [[canary.target], ...plan.steps] : plan.steps;
   let steps = without(planned, ({ cluster }) => clusters.problemOf(cluster));
+  if (plan.key.costCeilingNanoUsd !== undefined || exchange.requestBytes > plan.leastWindow)
+    steps = without(steps, sizeRule(exchange, plan.key));
   // Better late than never: when all are slow they are asked all the same, and so measured again.
   const tooLate = (target: Target): boolean => isLate(exchange, target);
   if (plan.key.latencyBudgetMs !== undefined && steps.some((step) => step.some((target) => !tooLate(target))))

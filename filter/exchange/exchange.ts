@@ -8,6 +8,7 @@ import type { StaleAnswers } from '../fallback/stale-answers.ts';
 import type { Fault } from '../fault.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
+import type { TokenEstimate } from '../prices/price.ts';
 import type { CanarySlice, CanaryWatch } from '../routing/canary.ts';
 import type { Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
@@ -72,6 +73,8 @@ export interface Exchange {
   cache: 'off' | 'stale';
   /** Time that each attempt has until response headers. */
   attemptDeadlineMs: number;
+  /** Made when it is first asked for. */
+  estimate: TokenEstimate | undefined;
   /** What the translation for the latest attempt had to leave out. */
   dropped: readonly string[];
   /** The answering provider's headers, from when they came. */
@@ -129,6 +132,7 @@ export function openExchange(gateway: Gateway): Exchange {
     skipped: [],
     cache: 'off',
     attemptDeadlineMs: 0,
+    estimate: undefined,
     dropped: [],
     answerHeaders: undefined,
     forwardedAt: undefined,

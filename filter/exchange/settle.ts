@@ -3,12 +3,14 @@ import { failsItsTarget } from '../fallback/attempt.ts';
 import type { AuditOutcome, AuditRouteKey, AuditUsage } from '../observability/audit-record.ts';
 import { auditUsage, estimateTokens } from '../observability/estimate.ts';
 import { formatUsd } from '../quantities.ts';
+import type { CanarySample } from '../routing/canary-arm.ts';
 import type { RouteKey } from '../routing/route-key.ts';
-import { NO_USAGE } from '../transform/unified.ts';
+import { NO_USAGE, totalInput } from '../transform/unified.ts';
 import { conclude } from './attempts.ts';
 import { answerKind } from './choose.ts';
 import { degradation } from './contract.ts';
 import type { Exchange } from './exchange.ts';
+import { costOf } from './token-use.ts';
 
 /** How the caller's side of it ended. */
 export type Ending = 'answered' | 'caller_left' | 'provider_reset';
@@ -80,7 +82,7 @@ function auditRouteKey(key: RouteKey): AuditRouteKey {
     workload_class: key.workloadClass,
     privacy_zones: key.zones,
     latency_budget_ms: key.latencyBudgetMs ?? null,
-    cost_ceiling_usd: key.costCeilingPicoUsd === undefined ? null : formatUsd(key.costCeilingPicoUsd),
+    cost_ceiling_usd: key.costCeilingNanoUsd === undefined ? null : formatUsd(key.costCeilingNanoUsd),
     degradation: key.degradation,
   };
 }
@@ -110,8 +112,14 @@ function noteCanary(exchange: Exchange, ending: Ending): void {
     outcome: failed ? 'failed' : 'ok',
     kind,
     latencyMs: answered ? beganAt - first.startedAt : undefined,
-    cost: undefined,
+    cost: answered ? sampleCost(exchange) : undefined,
   });
+}
+
+function sampleCost(exchange: Exchange): CanarySample['cost'] {
+  const { usage } = exchange.facts;
+  const nanoUsd = exchange.attempts.length === 1 ? costOf(exchange) : undefined;
+  return usage === undefined || nanoUsd === undefined ? undefined : { nanoUsd, inputTokens: totalInput(usage) };
 }
 
 function outcomeOf(exchange: Exchange, ending: Ending): AuditOutcome {

@@ -1,10 +1,13 @@
 /** Resolves every name of a policy document and freezes the result. */
+
+import type { PriceBook } from '../prices/price-book.ts';
 import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
 import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
 import { compileLimits, compileWaits } from './compile-limits.ts';
+import { compilePrices, priceOfTarget } from './compile-price.ts';
 import {
   type AliasContext,
   checkPlace,
@@ -43,6 +46,7 @@ const DEFAULT_STREAM_DEADLINE_MS = 30_000;
 const DEFAULT_STREAM_IDLE_MS = 60_000;
 const DEFAULT_FIRST_CONTENT_MS = 20_000;
 const DEFAULT_RETRY_AFTER_MS = 5_000;
+const DEFAULT_EXPECTED_OUTPUT_TOKENS = 1_000;
 
 export type Compiled =
   | { readonly ok: true; readonly policy: Policy }
@@ -56,9 +60,10 @@ export function compile(document: PolicyDocument, about: { version: string; base
     credentials.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
   }
   const { models } = readModelTable();
+  const book = compilePrices(document);
   const targets = new Map<TargetId, Target>();
   for (const [id, target] of Object.entries(document.targets)) {
-    const compiled = compileTarget(id, target, credentials, models, problems);
+    const compiled = compileTarget(id, target, { credentials, models, book, problems });
     checkPlace(document, id, problems);
     if (compiled !== undefined) targets.set(compiled.id, compiled);
   }
@@ -91,6 +96,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
     ok: true,
     policy: Object.freeze({
       version: about.version,
+      priceBookVersion: book.version,
       callers,
       aliases,
       targets,
@@ -102,12 +108,17 @@ export function compile(document: PolicyDocument, about: { version: string; base
   };
 }
 
+interface TargetContext {
+  readonly credentials: ReadonlyMap<CredentialName, CredentialSource>;
+  readonly models: Readonly<Record<string, ModelRow>>;
+  readonly book: PriceBook;
+  readonly problems: Problem[];
+}
+
 function compileTarget(
   id: string,
   target: TargetDocument,
-  credentials: ReadonlyMap<CredentialName, CredentialSource>,
-  models: Readonly<Record<string, ModelRow>>,
-  problems: Problem[],
+  { credentials, models, book, problems }: TargetContext,
 ): Target | undefined {
   const credential = target.credential as CredentialName | undefined;
   const source = credential === undefined ? undefined : credentials.get(credential);
@@ -124,7 +135,7 @@ function compileTarget(
     problems.push({ at: ['targets', id, 'schema'], message });
     return undefined;
   }
-  const { maxOutputTokens: known, ...row } = models[target.base_model ?? target.model] ?? {};
+  const { maxOutputTokens: known, contextWindow, ...row } = models[target.base_model ?? target.model] ?? {};
   const maxOutputTokens = target.max_output_tokens ?? known ?? (schema.chat === undefined ? 1 : undefined);
   if (maxOutputTokens === undefined) {
     problems.push({
@@ -133,6 +144,7 @@ function compileTarget(
     });
     return undefined;
   }
+  const pricedAs = target.base_model === undefined ? [target.model] : [target.model, target.base_model];
   return Object.freeze({
     id: id as TargetId,
     cluster: target.cluster as ClusterName,
@@ -142,6 +154,8 @@ function compileTarget(
     region: target.region as RegionName | undefined,
     zones: new Set(target.zones as readonly ZoneName[] | undefined),
     workloadClasses: target.workload_classes === undefined ? 'all' : new Set(target.workload_classes),
+    price: priceOfTarget(id, target, pricedAs, book, problems),
+    contextWindow: target.context_window ?? contextWindow,
     limits: compileLimits(target.limits),
     basePath: target.base_path?.replace(/\/$/, ''),
     query: target.query ?? '',
@@ -181,6 +195,7 @@ function compileAlias(name: string, alias: AliasDocument, context: AliasContext)
     degraded,
     rules,
     canary,
+    expectedOutputTokens: alias.expected_output_tokens ?? DEFAULT_EXPECTED_OUTPUT_TOKENS,
     staleAnswers: alias.stale_answers ?? 'refused',
     fallBackOn: new Set(alias.fall_back_on ?? [...DEFAULT_FALL_BACK_ON, ...(alias.guard === undefined ? [] : GUARDED)]),
     guardMs: alias.guard === undefined ? undefined : (parseDuration(alias.guard.first_content) ?? DEFAULT_FIRST_CONTENT_MS),

@@ -9,9 +9,20 @@ export interface PolicyDocument {
   readonly aliases: Readonly<Record<string, AliasDocument>>;
   readonly tenants: Readonly<Record<string, TenantDocument>>;
   readonly zones?: Readonly<Record<string, ZoneDocument>>;
+  readonly prices?: Readonly<Record<string, PriceDocument>>;
   readonly wait?: Partial<Readonly<Record<WorkloadClass, string>>>;
   readonly nearness?: Readonly<Record<string, readonly string[]>>;
   readonly audit?: { readonly zones?: readonly string[] };
+}
+
+/** US dollars per million tokens, as decimals. */
+export interface PriceDocument {
+  readonly input: string;
+  readonly output: string;
+  readonly cache_read?: string;
+  readonly cache_write?: string;
+  readonly cache_write_1h?: string;
+  readonly reasoning?: string;
 }
 
 export interface LimitsDocument {
@@ -96,6 +107,8 @@ export interface TargetDocument {
   readonly zones?: readonly string[];
   readonly workload_classes?: readonly WorkloadClass[];
   readonly limits?: LimitsDocument;
+  readonly price_id?: string;
+  readonly context_window?: number;
 }
 
 export interface AliasDocument {
@@ -106,6 +119,7 @@ export interface AliasDocument {
   readonly fall_back_on?: readonly FallbackCondition[];
   readonly route?: RouteDocument;
   readonly canary?: CanaryDocument;
+  readonly expected_output_tokens?: number;
   readonly stale_answers?: 'allowed' | 'refused';
   readonly guard?: { readonly first_content?: string };
   readonly attempt_deadline?: { readonly plain?: string; readonly stream?: string };

@@ -2,6 +2,7 @@
  * The compiled policy: complete, frozen, with every name resolved. The request path reads it and never checks for
  * something missing; a request keeps the policy that it started with.
  */
+import type { Price } from '../prices/price.ts';
 import type { EncodeTarget, ProviderSchema } from '../transform/schema.ts';
 
 declare const brand: unique symbol;
@@ -23,6 +24,8 @@ export type CallerKeyHash = Branded<string, 'CallerKeyHash'>;
 export interface Policy {
   /** First 12 hex digits of the SHA-256 of the policy file: audit says which policy decided. */
   readonly version: string;
+  /** Of the price book: audit says which prices a cost is made of. */
+  readonly priceBookVersion: string;
   readonly callers: ReadonlyMap<CallerKeyHash, Caller>;
   readonly aliases: ReadonlyMap<AliasName, Alias>;
   readonly targets: ReadonlyMap<TargetId, Target>;
@@ -50,7 +53,7 @@ export type WorkloadClass = (typeof WORKLOAD_CLASSES)[number];
 export interface RouteRules {
   readonly workloadClass: WorkloadClass | undefined;
   readonly latencyBudgetMs: number | undefined;
-  readonly costCeilingPicoUsd: number | undefined;
+  readonly costCeilingNanoUsd: number | undefined;
   readonly zones: readonly ZoneName[];
   /** `refused`: rather no answer than one of a lesser target. */
   readonly degradation: 'allowed' | 'refused';
@@ -84,6 +87,8 @@ export interface Alias {
   /** Targets of the chain whose answer is a lesser one. */
   readonly degraded: ReadonlySet<TargetId>;
   readonly rules: RouteRules;
+  /** Of an answer, where the caller sets no cap: for estimates. */
+  readonly expectedOutputTokens: number;
   /** A new target that a share of the callers is given first. */
   readonly canary: Canary | undefined;
   readonly fallBackOn: ReadonlySet<FallbackCondition>;
@@ -150,6 +155,10 @@ export interface Target extends EncodeTarget {
   readonly region: RegionName | undefined;
   readonly zones: ReadonlySet<ZoneName>;
   readonly workloadClasses: 'all' | ReadonlySet<WorkloadClass>;
+  /** undefined: unpriced. */
+  readonly price: Price | undefined;
+  /** Tokens of prompt and answer together; undefined: not known. */
+  readonly contextWindow: number | undefined;
   /** What its provider lets us have; what is not set here is learned from its answers, where they say it. */
   readonly limits: ProviderLimit | undefined;
   /** The provider's host name, where a credential needs it to sign; Envoy connects to what the cluster says. */

@@ -135,7 +135,7 @@ describe('route key', () => {
     expect(plain).to.deep.equal({
       workloadClass: 'background',
       latencyBudgetMs: 20_000,
-      costCeilingPicoUsd: 5e11,
+      costCeilingNanoUsd: 5e8,
       zones: ['eu'],
       degradation: 'refused',
     });
@@ -155,7 +155,7 @@ describe('route key', () => {
     expect(request(world(policy), narrower).plan?.key).to.deep.equal({
       workloadClass: 'batch',
       latencyBudgetMs: 700,
-      costCeilingPicoUsd: 1e6,
+      costCeilingNanoUsd: 1e3,
       zones: ['de', 'eu'],
       degradation: 'refused',
     });
@@ -297,6 +297,57 @@ describe('eligible targets and their order', () => {
     expect(chosen(request(here))).to.equal('slow fast');
     expect(chosen(request(here, { 'x-gateway-latency-budget': '2s' }))).to.equal('fast');
     expect(chosen(request(here, { 'x-gateway-latency-budget': '100ms' }))).to.equal('slow fast');
+  });
+
+  describe('what a request is too dear or too long for', () => {
+    const prices = { cheap: { input: '1', output: '1' }, dear: { input: '100', output: '100' } };
+    const policy = policyOf({
+      prices,
+      targets: { dear: { price_id: 'dear' }, free: {}, cheap: { price_id: 'cheap', context_window: 50 } },
+      aliases: { a: { chain: ['dear', 'free', 'cheap'], expected_output_tokens: 90 } },
+    });
+    const ceiling = { 'x-gateway-cost-ceiling': '0.001' };
+    const rules = ({ excluded }: Exchange): string[] => excluded.map(({ target, rule }) => `${target.id}: ${rule}`);
+
+    it('a ceiling leaves out what would cost more, and what nobody knows the price of', () => {
+      const exchange = request(world(policy), ceiling);
+      expect(chosen(exchange)).to.equal('cheap');
+      expect(rules(exchange)).to.deep.equal(['dear: cost_ceiling', 'free: unpriced']);
+      expect(chosen(request(world(policy)))).to.equal('dear free cheap');
+    });
+
+    it('the caller’s own cap bounds the answer, and so the cost', () => {
+      const exchange = request(world(policy), { 'x-gateway-cost-ceiling': '0.003' });
+      Object.assign(exchange.original?.json ?? {}, { max_tokens: 1 });
+      // 100 dollars a million: a score of tokens in and one out are less than three thousandths of a dollar.
+      expect(chosen(exchange)).to.equal('dear cheap');
+      expect(rules(exchange)).to.deep.equal(['free: unpriced']);
+    });
+
+    it('nothing below the ceiling is a refusal that says so', () => {
+      const exchange = request(world(policy), { 'x-gateway-cost-ceiling': '0.0000001' });
+      expect(fault(() => choose(exchange, exchange.plan ?? fail()))).to.equal(
+        '403 no_eligible_target: No target of "a" may answer this request; left out by: cost ceiling, unpriced.',
+      );
+    });
+
+    it('a prompt that is surely too long for a target is not sent to it', () => {
+      const exchange = request(world(policy));
+      const content = 'word '.repeat(200);
+      Object.assign(exchange.original?.json ?? {}, { messages: [{ role: 'user', content }] });
+      exchange.requestBytes = 1_000;
+      expect(chosen(exchange)).to.equal('dear free');
+      expect(rules(exchange)).to.deep.equal(['cheap: context_window']);
+    });
+
+    it('cheapest first within a step, unpriced last', () => {
+      const ordered = policyOf({
+        prices,
+        targets: { free: {}, dear: { price_id: 'dear' }, cheap: { price_id: 'cheap' } },
+        aliases: { a: { chain: [['free', 'dear', 'cheap']], order: 'price' } },
+      });
+      expect(chosen(request(world(ordered)))).to.equal('cheap dear free');
+    });
   });
 
   it('gives the first attempt what the later ones do not need', () => {
