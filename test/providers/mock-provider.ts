@@ -42,6 +42,8 @@ const FOREIGN_HEADER = /^(x-gateway-|x-envoy-|x-forwarded-|x-request-id$|cookie$
 const KEPT_REQUESTS = 10_000;
 
 export interface ReceivedRequest {
+  /** Milliseconds of the monotonic clock, when its body was here. */
+  readonly at: number;
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
   readonly bytes: Buffer;
@@ -59,6 +61,8 @@ export interface MockProvider {
   readonly violations: string[];
   /** The next `times` requests meet this behaviour. @param mark only those whose body has this text in it */
   script(behaviour: Behaviour, times?: number, mark?: string): void;
+  /** Forgets all scripts, and nothing else. */
+  mend(): void;
   reset(): void;
   close(): Promise<void>;
 }
@@ -96,7 +100,7 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
     const dialect = dialects.find((candidate) => candidate.serves(url)) ?? dialects[0];
     const body = dialect.parse === undefined ? parseObject(bytes) : await dialect.parse(bytes, request.headers);
     asked += 1;
-    requests.push({ headers: request.headers, path: url, bytes, body });
+    requests.push({ at: performance.now(), headers: request.headers, path: url, bytes, body });
     if (requests.length > KEPT_REQUESTS) requests.shift();
     const foreign = foreignHeaders(request.headers);
     violations.push(...foreign);
@@ -123,6 +127,9 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
       return asked;
     },
     script: (behaviour, times = 1, mark) => scripted.push({ behaviour, times, mark }),
+    mend() {
+      scripted = [];
+    },
     reset() {
       scripted = [];
       asked = 0;
