@@ -4,6 +4,7 @@ import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from 
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
 import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
+import { type CredentialSources, compileKeys, hostOfSignatures, namedKeys } from './compile-keys.ts';
 import {
   type AliasContext,
   checkPlace,
@@ -16,23 +17,22 @@ import {
   routeNames,
 } from './compile-route.ts';
 import type { AliasDocument, CallerKeyDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
-import {
-  type Alias,
-  type AliasName,
-  type Caller,
-  type CallerKeyHash,
-  type ClusterName,
-  type CredentialName,
-  type CredentialSource,
-  type FallbackCondition,
-  type Policy,
-  type RegionName,
-  type RouteRules,
-  signedHost,
-  type Target,
-  type TargetId,
-  type TenantId,
-  type ZoneName,
+import type {
+  Alias,
+  AliasName,
+  Caller,
+  CallerKeyHash,
+  ClusterName,
+  CredentialName,
+  CredentialSource,
+  FallbackCondition,
+  Policy,
+  RegionName,
+  RouteRules,
+  Target,
+  TargetId,
+  TenantId,
+  ZoneName,
 } from './policy.ts';
 import { suggest } from './suggest.ts';
 
@@ -49,18 +49,19 @@ export type Compiled =
 
 export function compile(document: PolicyDocument, about: { version: string; baseDirectory: string }): Compiled {
   const problems: Problem[] = [];
-  const credentials = new Map<CredentialName, CredentialSource>();
+  const sources = new Map<CredentialName, CredentialSource>();
   for (const [name, credential] of Object.entries(document.credentials ?? {})) {
-    const place = { at: ['credentials', name], baseDirectory: about.baseDirectory, problems };
-    credentials.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
+    const place = { name, at: ['credentials', name], baseDirectory: about.baseDirectory, problems };
+    sources.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
   }
   const { models } = readModelTable();
   const targets = new Map<TargetId, Target>();
   for (const [id, target] of Object.entries(document.targets)) {
-    const compiled = compileTarget(id, target, credentials, models, problems);
+    const compiled = compileTarget(id, target, sources, models, problems);
     checkPlace(document, id, problems);
     if (compiled !== undefined) targets.set(compiled.id, compiled);
   }
+  const credentials = compileKeys(document, sources, problems);
   const names = routeNames(document, problems);
   const declared = new Set(Object.keys(document.targets));
   const aliases = new Map<AliasName, Alias>();
@@ -95,19 +96,13 @@ export function compile(document: PolicyDocument, about: { version: string; base
 function compileTarget(
   id: string,
   target: TargetDocument,
-  credentials: ReadonlyMap<CredentialName, CredentialSource>,
+  sources: CredentialSources,
   models: Readonly<Record<string, ModelRow>>,
   problems: Problem[],
 ): Target | undefined {
-  const credential = target.credential as CredentialName | undefined;
-  const source = credential === undefined ? undefined : credentials.get(credential);
-  if (credential !== undefined && !credentials.has(credential)) {
-    problems.push({
-      at: ['targets', id, 'credential'],
-      message: `no credential ${JSON.stringify(credential)}; ${suggest(credential, credentials.keys())}`,
-    });
-  }
-  refuseForeignHost(target.host, source, ['targets', id, 'host'], problems);
+  const credentials = namedKeys(target, sources, ['targets', id, 'credential'], problems);
+  for (const name of credentials) refuseForeignHost(target.host, sources.get(name), ['targets', id, 'host'], problems);
+  const signed = hostOfSignatures(credentials, sources, ['targets', id, 'credential'], problems);
   const schema = providerSchema(target.schema);
   if (schema === undefined) {
     const message = `no schema ${JSON.stringify(target.schema)}; ${suggest(target.schema, providerSchemaNames)}`;
@@ -134,9 +129,9 @@ function compileTarget(
     workloadClasses: target.workload_classes === undefined ? 'all' : new Set(target.workload_classes),
     basePath: target.base_path?.replace(/\/$/, ''),
     query: target.query ?? '',
-    host: target.host ?? (source?.kind === 'aws' ? signedHost(source) : undefined),
+    host: target.host ?? signed,
     capabilities: Object.freeze({ ...UNKNOWN_MODEL, ...row, ...camelCased(target.capabilities ?? {}) }),
-    credential,
+    credentials,
     maxOutputTokens,
   });
 }
