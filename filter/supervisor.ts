@@ -5,6 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, Counter, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
+import type { KeyChange } from './credentials/key-health.ts';
 import type { SickTarget } from './fallback/health.ts';
 import type { CanaryStop } from './routing/canary.ts';
 
@@ -13,6 +14,7 @@ type WorkerMetrics = readonly MetricObjectWithValues<MetricValue<string>>[];
 /** What one process has learnt and the others should know. */
 export type Hint =
   | { readonly kind: 'sick'; readonly target: SickTarget }
+  | { readonly kind: 'key'; readonly change: KeyChange }
   | { readonly kind: 'canary_stopped'; readonly stop: CanaryStop };
 
 /** What workers tell the supervisor. */

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { canariesOf, canaryIds, canaryStopFile } from './canary-state.ts';
+import { KeyHealth } from './credentials/key-health.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
 import { watchClusters } from './extproc/envoy-admin.ts';
@@ -64,10 +65,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
     now: Date.now,
   });
+  const keys = new KeyHealth({ now, log, onChange: (change) => onHint({ kind: 'key', change }) });
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
     log,
+    keys,
     onForget(ids) {
       health.forget(ids);
       latency.forget(ids);
@@ -82,6 +85,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     handedOver: () => handedOver(),
     targetHealth: () => health.states(),
     clusterProblems: () => clusters.problems(),
+    keyConditions: () => rules.inForce().credentials.conditions(),
+    keyRefusals: () => keys.refusals(),
     canaries: () => canariesOf(rules.inForce().policy, canaries),
     policy: rules.state,
     isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
@@ -120,8 +125,16 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     registry: metrics.registry,
     policyVersion: () => rules.inForce().policy.version,
     hear(hint) {
-      if (hint.kind === 'sick') health.hear(hint.target);
-      else canaries.hear(hint.stop);
+      switch (hint.kind) {
+        case 'sick':
+          health.hear(hint.target);
+          return;
+        case 'key':
+          keys.hear(hint.change);
+          return;
+        case 'canary_stopped':
+          canaries.hear(hint.stop);
+      }
     },
     reload: rules.look,
     async stop() {

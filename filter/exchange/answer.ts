@@ -149,7 +149,7 @@ function localReplyFault(exchange: Exchange, status: number, said: string): Faul
       exchange.skipped.push({ number: 0, target: next, startedAt: now, endedAt: now, outcome: problem, status: undefined });
     }
   }
-  return chainExhausted(exchange, undefined);
+  return chainExhausted(exchange, attempt.retryAfterSeconds);
 }
 
 /** The kinds that are the caller's own doing: another target would refuse the same request. */

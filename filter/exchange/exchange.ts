@@ -67,6 +67,8 @@ export interface Exchange {
   /** Targets in the order of attempts, from the first that could be asked; what comes next may change while attempts fail. */
   chain: readonly Target[];
   readonly attempts: Attempt[];
+  /** Attempts beyond the chain that Envoy was allowed when it began: for other keys of its targets. */
+  spareAttempts: number;
   /** Targets of the chain that could not be asked, as attempts with the number 0. */
   readonly skipped: Attempt[];
   /** Where the answer comes from. `off`: nothing is kept of such requests. */
@@ -129,6 +131,7 @@ export function openExchange(gateway: Gateway): Exchange {
     original: undefined,
     chain: [],
     attempts: [],
+    spareAttempts: 0,
     skipped: [],
     cache: 'off',
     attemptDeadlineMs: 0,

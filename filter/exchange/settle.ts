@@ -57,6 +57,8 @@ export function settle(exchange: Exchange, ending: Ending): void {
       model: attempt.target.model,
       outcome: attempt.outcome,
       status: attempt.status ?? null,
+      credential: attempt.credential?.name ?? null,
+      credential_fingerprint: attempt.credential?.fingerprint ?? null,
       duration_ms: attempt.endedAt === undefined ? null : rounded(attempt.endedAt - attempt.startedAt),
     })),
     response_model: exchange.facts.model ?? null,

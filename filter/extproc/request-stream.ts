@@ -10,7 +10,7 @@ import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import { type Ending, settle } from '../exchange/settle.ts';
 import { staleAnswer } from '../exchange/stale.ts';
-import { retriableStatuses } from '../fallback/conditions.ts';
+import { retriableStatuses, retriableStatusesWithKeys } from '../fallback/conditions.ts';
 import { Fault } from '../fault.ts';
 import type { ClusterName, FallbackCondition } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
@@ -219,12 +219,15 @@ function forwarded(exchange: Exchange, chain: readonly ClusterName[], first: Pre
 /** Envoy's whole time-out comes a little after the filter's own, which can say more. */
 const TIMEOUT_GRACE_MS = 250;
 
-function retryHeaders({ alias, attemptDeadlineMs, deadlineAt, head }: Exchange, attempts: number): HeaderPairs {
+function retryHeaders(exchange: Exchange, targets: number): HeaderPairs {
+  const { alias, attemptDeadlineMs, deadlineAt, head, spareAttempts } = exchange;
+  const attempts = targets + spareAttempts;
+  const statuses = spareAttempts > 0 ? retriableStatusesWithKeys : retriableStatuses;
   const headers: [string, string][] = [
     ['x-envoy-max-retries', String(attempts - 1)],
     ['x-envoy-upstream-rq-per-try-timeout-ms', String(attemptDeadlineMs)],
   ];
-  if (attempts > 1) headers.push(['x-envoy-retriable-status-codes', retriableStatuses(alias?.fallBackOn ?? NONE)]);
+  if (attempts > 1) headers.push(['x-envoy-retriable-status-codes', statuses(alias?.fallBackOn ?? NONE)]);
   // It spans the whole answer: a stream may go on past the deadline for its beginning.
   if (deadlineAt !== undefined && head?.stream !== true) {
     const left = Math.ceil(Math.max(deadlineAt - performance.now(), 1)) + TIMEOUT_GRACE_MS;

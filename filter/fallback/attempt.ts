@@ -1,5 +1,5 @@
 /** Attempts: what became of each target that was asked, in one word. Envoy makes them; the filter learns of them. */
-import type { Target } from '../policy/policy.ts';
+import type { CredentialName, Target } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { ProviderErrorKind } from '../transform/unified.ts';
 
@@ -34,6 +34,17 @@ export interface Attempt {
   outcome: 'pending' | 'ok' | 'abandoned' | AttemptFailure;
   /** The provider's HTTP status. */
   status: number | undefined;
+  /** The gateway key that it was sent with; undefined: none. */
+  readonly credential?: { readonly name: CredentialName; readonly fingerprint: string | undefined } | undefined;
+  /** What the provider asked to wait. */
+  retryAfterSeconds?: number | undefined;
+}
+
+/** Failures that may be one gateway key's and not the target's: another key may do better. */
+export type KeyFailure = 'credential_refused' | 'billing' | 'rate_limited';
+
+export function isKeyFailure(outcome: Attempt['outcome']): outcome is KeyFailure {
+  return outcome === 'credential_refused' || outcome === 'billing' || outcome === 'rate_limited';
 }
 
 /** The request's own trouble, or its caller's: nothing that speaks against the target. */

@@ -70,6 +70,10 @@ export interface AuditAttempt {
   readonly outcome: string;
   /** HTTP status of the provider; null when none came. */
   readonly status: number | null;
+  /** The gateway key's name in policy; null: the target wants none. */
+  readonly credential: string | null;
+  /** First 8 hex digits of the key's SHA-256; null for tokens and signatures. */
+  readonly credential_fingerprint: string | null;
   /** Until response headers or failure; null when unknown. */
   readonly duration_ms: number | null;
 }

@@ -2,6 +2,7 @@
 import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AuditLog } from './audit-log.ts';
 import type { AuditRecord } from './audit-record.ts';
+import { addKeyMetrics, type KeyMetricsSources } from './key-metrics.ts';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const FILTER_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5];
@@ -11,7 +12,7 @@ export interface Metrics {
   observe(record: AuditRecord): void;
 }
 
-export interface MetricsSources {
+export interface MetricsSources extends KeyMetricsSources {
   readonly auditLog: AuditLog;
   readonly inFlight: () => number;
   /** Streams handed over to other filter processes, since this one began. */
@@ -46,6 +47,8 @@ export function createMetrics({
   handedOver,
   targetHealth,
   clusterProblems,
+  keyConditions,
+  keyRefusals,
   canaries,
   policy,
   isAlias,
@@ -153,6 +156,7 @@ export function createMetrics({
       }
     },
   });
+  addKeyMetrics(registry, { keyConditions, keyRefusals });
   new Gauge({
     name: 'gateway_policy_info',
     help: '1 for the version of the policy in force.',

@@ -6,6 +6,7 @@ import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from 
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
 import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
+import { type CredentialSources, compileKeys, hostOfSignatures, namedKeys } from './compile-keys.ts';
 import { compileLimits, compileWaits } from './compile-limits.ts';
 import { compilePrices, priceOfTarget } from './compile-price.ts';
 import {
@@ -20,23 +21,22 @@ import {
   routeNames,
 } from './compile-route.ts';
 import type { AliasDocument, CallerKeyDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
-import {
-  type Alias,
-  type AliasName,
-  type Caller,
-  type CallerKeyHash,
-  type ClusterName,
-  type CredentialName,
-  type CredentialSource,
-  type FallbackCondition,
-  type Policy,
-  type RegionName,
-  type RouteRules,
-  signedHost,
-  type Target,
-  type TargetId,
-  type TenantId,
-  type ZoneName,
+import type {
+  Alias,
+  AliasName,
+  Caller,
+  CallerKeyHash,
+  ClusterName,
+  CredentialName,
+  CredentialSource,
+  FallbackCondition,
+  Policy,
+  RegionName,
+  RouteRules,
+  Target,
+  TargetId,
+  TenantId,
+  ZoneName,
 } from './policy.ts';
 import { suggest } from './suggest.ts';
 
@@ -54,19 +54,20 @@ export type Compiled =
 
 export function compile(document: PolicyDocument, about: { version: string; baseDirectory: string }): Compiled {
   const problems: Problem[] = [];
-  const credentials = new Map<CredentialName, CredentialSource>();
+  const sources = new Map<CredentialName, CredentialSource>();
   for (const [name, credential] of Object.entries(document.credentials ?? {})) {
-    const place = { at: ['credentials', name], baseDirectory: about.baseDirectory, problems };
-    credentials.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
+    const place = { name, at: ['credentials', name], baseDirectory: about.baseDirectory, problems };
+    sources.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
   }
   const { models } = readModelTable();
   const book = compilePrices(document);
   const targets = new Map<TargetId, Target>();
   for (const [id, target] of Object.entries(document.targets)) {
-    const compiled = compileTarget(id, target, { credentials, models, book, problems });
+    const compiled = compileTarget(id, target, { sources, models, book, problems });
     checkPlace(document, id, problems);
     if (compiled !== undefined) targets.set(compiled.id, compiled);
   }
+  const credentials = compileKeys(document, sources, problems);
   const names = routeNames(document, problems);
   const declared = new Set(Object.keys(document.targets));
   const aliases = new Map<AliasName, Alias>();
@@ -109,7 +110,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
 }
 
 interface TargetContext {
-  readonly credentials: ReadonlyMap<CredentialName, CredentialSource>;
+  readonly sources: CredentialSources;
   readonly models: Readonly<Record<string, ModelRow>>;
   readonly book: PriceBook;
   readonly problems: Problem[];
@@ -118,17 +119,11 @@ interface TargetContext {
 function compileTarget(
   id: string,
   target: TargetDocument,
-  { credentials, models, book, problems }: TargetContext,
+  { sources, models, book, problems }: TargetContext,
 ): Target | undefined {
-  const credential = target.credential as CredentialName | undefined;
-  const source = credential === undefined ? undefined : credentials.get(credential);
-  if (credential !== undefined && !credentials.has(credential)) {
-    problems.push({
-      at: ['targets', id, 'credential'],
-      message: `no credential ${JSON.stringify(credential)}; ${suggest(credential, credentials.keys())}`,
-    });
-  }
-  refuseForeignHost(target.host, source, ['targets', id, 'host'], problems);
+  const credentials = namedKeys(target, sources, ['targets', id, 'credential'], problems);
+  for (const name of credentials) refuseForeignHost(target.host, sources.get(name), ['targets', id, 'host'], problems);
+  const signed = hostOfSignatures(credentials, sources, ['targets', id, 'credential'], problems);
   const schema = providerSchema(target.schema);
   if (schema === undefined) {
     const message = `no schema ${JSON.stringify(target.schema)}; ${suggest(target.schema, providerSchemaNames)}`;
@@ -159,9 +154,9 @@ function compileTarget(
     limits: compileLimits(target.limits),
     basePath: target.base_path?.replace(/\/$/, ''),
     query: target.query ?? '',
-    host: target.host ?? (source?.kind === 'aws' ? signedHost(source) : undefined),
+    host: target.host ?? signed,
     capabilities: Object.freeze({ ...UNKNOWN_MODEL, ...row, ...camelCased(target.capabilities ?? {}) }),
-    credential,
+    credentials,
     maxOutputTokens,
   });
 }

@@ -1,6 +1,6 @@
 /** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import type { AwsService, ChainOrder, FallbackCondition, KeyHeader, WorkloadClass } from './policy.ts';
+import type { AwsService, ChainOrder, FallbackCondition, KeyHeader, KeyState, WorkloadClass } from './policy.ts';
 
 export interface PolicyDocument {
   readonly version: 1;
@@ -52,9 +52,14 @@ export interface RouteDocument {
   readonly degradation?: 'allowed' | 'refused';
 }
 
-/** One of file, env, aws, google and azure. */
+/** One of file, env, exec, aws, google and azure. */
 export interface CredentialDocument extends SecretDocument {
+  readonly state?: KeyState;
+  readonly tenants?: readonly string[];
+  readonly clusters?: readonly string[];
+  readonly format?: 'plain' | 'sds';
   readonly header?: KeyHeader;
+  readonly exec?: ExecDocument;
   readonly aws?: AwsDocument;
   readonly google?: GoogleDocument;
   readonly azure?: AzureDocument;
@@ -63,6 +68,12 @@ export interface CredentialDocument extends SecretDocument {
 export interface SecretDocument {
   readonly file?: string;
   readonly env?: string;
+}
+
+export interface ExecDocument {
+  readonly command: readonly string[];
+  readonly env?: readonly string[];
+  readonly timeout?: string;
 }
 
 export interface AwsDocument {
@@ -99,7 +110,7 @@ export interface TargetDocument {
   readonly base_path?: string;
   readonly query?: string;
   readonly host?: string;
-  readonly credential?: string;
+  readonly credential?: string | readonly string[];
   readonly max_output_tokens?: number;
   readonly base_model?: string;
   readonly capabilities?: Readonly<Record<string, unknown>>;

@@ -29,7 +29,7 @@ export interface Policy {
   readonly callers: ReadonlyMap<CallerKeyHash, Caller>;
   readonly aliases: ReadonlyMap<AliasName, Alias>;
   readonly targets: ReadonlyMap<TargetId, Target>;
-  readonly credentials: ReadonlyMap<CredentialName, CredentialSource>;
+  readonly credentials: ReadonlyMap<CredentialName, GatewayKey>;
   readonly zones: ReadonlyMap<ZoneName, Zone>;
   /** Where a gateway runs -> regions from near to far; its own is nearer than all. */
   readonly nearness: ReadonlyMap<RegionName, readonly RegionName[]>;
@@ -165,8 +165,26 @@ export interface Target extends EncodeTarget {
   readonly host: string | undefined;
   /** Added to the request path, without `?`; empty for none. */
   readonly query: string;
-  /** Absent for a provider that wants no key. */
-  readonly credential: CredentialName | undefined;
+  /** Gateway keys that it takes, any of them; none for a provider that wants no key. */
+  readonly credentials: readonly CredentialName[];
+}
+
+/**
+ * draining: on its way out; serves only while no active key of its pool can. disabled: never used, and not even read.
+ * What is under way keeps the key that it was sent with, whatever becomes of it here.
+ */
+export const KEY_STATES = ['active', 'draining', 'disabled'] as const;
+export type KeyState = (typeof KEY_STATES)[number];
+
+/** A credential of ours at a provider. */
+export interface GatewayKey {
+  readonly name: CredentialName;
+  readonly source: CredentialSource;
+  readonly state: KeyState;
+  /** Whose requests it may serve. In a pool a tenant's own keys come before everybody's. */
+  readonly tenants: 'all' | ReadonlySet<TenantId>;
+  /** It is sent to these and to no other. */
+  readonly clusters: ReadonlySet<ClusterName>;
 }
 
 /** Of one target, over all its keys and all that use them. Each minute's worth refills evenly. */
@@ -188,10 +206,24 @@ export type SecretSource =
   | { readonly from: 'file'; readonly path: string }
   | { readonly from: 'env'; readonly variable: string };
 
+/** Where a key is found that is sent as it is. */
+export type KeySource =
+  | SecretSource
+  /** A file in the shape of Envoy's secret discovery; `secret` is the one to take when it holds several. */
+  | { readonly from: 'sds'; readonly path: string; readonly secret: string }
+  /** A program of the operator's, run without a shell. */
+  | {
+      readonly from: 'exec';
+      readonly command: readonly [string, ...string[]];
+      /** Environment variables that it gets besides PATH. */
+      readonly variables: readonly string[];
+      readonly timeoutMs: number;
+    };
+
 /** A key that is sent as it is. */
 export interface KeyCredential {
   readonly kind: 'key';
-  readonly secret: SecretSource;
+  readonly secret: KeySource;
   /** The header that carries it, where that is not the one of the target's schema. `authorization` is sent as Bearer. */
   readonly header: KeyHeader | undefined;
 }

@@ -21,9 +21,10 @@ describe('routing, through Envoy', () => {
         cluster: 'local',
         schema: 'openai-chat',
         model: 'gpt-5.6-terra',
-        credential: 'openai',
+        credential: 'local',
         max_output_tokens: 1000,
       };
+      policy.credentials = { ...policy.credentials, local: { env: 'MOCK_OPENAI_KEY' } };
       policy.targets['local'] = { ...local, zones: ['eu'] };
       Object.assign(policy.aliases, {
         product: { chain: ['gpt-luna', 'claude-haiku'], fall_back_on: ['throttled', 'context_too_long', 'content_refused'] },

@@ -59,6 +59,10 @@ export interface MockProvider {
   readonly asked: number;
   /** Headers that should never have come, in words. */
   readonly violations: string[];
+  /** Keys that it takes; a test may add some, or refuse one from now on. */
+  readonly accepts: Set<string>;
+  /** Every request that carries `key` meets this behaviour, until `reset` or `undefined`. */
+  scriptKey(key: string, behaviour: Behaviour | undefined): void;
   /** The next `times` requests meet this behaviour. @param mark only those whose body has this text in it */
   script(behaviour: Behaviour, times?: number, mark?: string): void;
   /** Forgets all scripts, and nothing else. */
@@ -71,7 +75,7 @@ export interface MockOptions {
   readonly name: MockName;
   /** 0: a free one. */
   readonly port: number;
-  /** The one gateway key that it accepts. */
+  /** The gateway key that it accepts at first, and after each `reset`. */
   readonly key: string;
   /** `direct`: no proxy stands between, so that signatures may hold what one would change. */
   readonly callers?: 'proxied' | 'direct';
@@ -83,7 +87,13 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
   const violations: string[] = [];
   let scripted: Scripted[] = [];
   let asked = 0;
+  const accepts = new Set([key]);
+  const byKey = new Map<string, Behaviour>();
 
+  const keyScripted = (headers: IncomingHttpHeaders): Behaviour | undefined => {
+    const values = byKey.size === 0 ? '' : JSON.stringify(headers);
+    return [...byKey].find(([carried]) => values.includes(carried))?.[1];
+  };
   const takeScripted = (bytes: Buffer): Behaviour | undefined => {
     const next = scripted.find(({ mark }) => mark === undefined || bytes.includes(mark));
     if (next === undefined) return undefined;
@@ -104,7 +114,8 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
     if (requests.length > KEPT_REQUESTS) requests.shift();
     const foreign = foreignHeaders(request.headers);
     violations.push(...foreign);
-    await respond({ dialect, url, request, response, body, bytes, key, callers, foreign, behaviour: takeScripted(bytes) });
+    const behaviour = keyScripted(request.headers) ?? takeScripted(bytes);
+    await respond({ dialect, url, request, response, body, bytes, accepts, callers, foreign, behaviour });
   };
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
@@ -126,6 +137,11 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
     get asked() {
       return asked;
     },
+    accepts,
+    scriptKey(carried, behaviour) {
+      if (behaviour === undefined) byKey.delete(carried);
+      else byKey.set(carried, behaviour);
+    },
     script: (behaviour, times = 1, mark) => scripted.push({ behaviour, times, mark }),
     mend() {
       scripted = [];
@@ -133,6 +149,9 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
     reset() {
       scripted = [];
       asked = 0;
+      accepts.clear();
+      accepts.add(key);
+      byKey.clear();
       requests.length = 0;
       violations.length = 0;
     },
@@ -151,7 +170,7 @@ interface Asked {
   readonly response: ServerResponse;
   readonly body: JsonObject | undefined;
   readonly bytes: Buffer;
-  readonly key: string;
+  readonly accepts: ReadonlySet<string>;
   readonly callers: 'proxied' | 'direct';
   readonly foreign: readonly string[];
   readonly behaviour: Behaviour | undefined;
@@ -182,10 +201,14 @@ async function respond(asked: Asked): Promise<void> {
   else answer(answering, undefined);
 }
 
-async function refusalOf({ dialect, url, request, body, bytes, key, callers }: Asked): Promise<ApiError | undefined> {
+async function refusalOf({ dialect, url, request, body, bytes, accepts, callers }: Asked): Promise<ApiError | undefined> {
   if (!dialect.serves(url)) return { status: 404, type: dialect.typeOf(404), message: `Unknown request URL: ${url}` };
   if (request.method !== 'POST') return { status: 405, type: 'invalid_request_error', message: 'Method not allowed' };
-  const wrongKey = await dialect.checkKey(request.headers, key, { url, bytes, callers });
+  let wrongKey: ApiError | undefined;
+  for (const key of accepts.size === 0 ? ['mock: no key is taken'] : accepts) {
+    wrongKey = await dialect.checkKey(request.headers, key, { url, bytes, callers });
+    if (wrongKey === undefined) break;
+  }
   if (wrongKey !== undefined) return wrongKey;
   if (dialect.parse === undefined && request.headers['content-type'] !== 'application/json')
     return { status: 400, type: 'invalid_request_error', message: 'content-type must be application/json' };

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Credentials } from '../../../filter/credentials/credentials.ts';
+import { loadCredentials } from '../../../filter/credentials/credentials.ts';
 import { replan, startChain } from '../../../filter/exchange/chain.ts';
 import { choose } from '../../../filter/exchange/choose.ts';
 import { type Exchange, type Gateway, openExchange } from '../../../filter/exchange/exchange.ts';
@@ -60,7 +60,7 @@ function world(policy: Policy, region?: string): World {
     now: 1000,
     stops: [],
     gateway: {
-      ruleset: () => new Ruleset(policy, {} as Credentials),
+      ruleset: () => new Ruleset(policy, loadCredentials(policy, {})),
       health: new TargetHealth({ now: () => made.now }),
       latency: new TargetLatency(),
       clusters: new ClusterView(() => made.now),
