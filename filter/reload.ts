@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { CredentialError, type Credentials, loadCredentials } from './credentials/credentials.ts';
 import { Ruleset } from './exchange/ruleset.ts';
+import type { KeyStore } from './key-store.ts';
 import { loadPolicy, PolicyError } from './policy/load.ts';
 import type { Policy, Target, TargetId } from './policy/policy.ts';
 import { type FileWatch, watchFile } from './policy/watch.ts';
@@ -32,12 +33,15 @@ export interface ReloadOptions {
   readonly log: Logger;
   /** Targets that are gone, or are something else under the same name. */
   readonly onForget: (ids: ReadonlySet<TargetId>) => void;
+  /** Caller keys and token issuers follow the policy in force. */
+  readonly keys: KeyStore;
 }
 
 /** @throws PolicyError and CredentialError: the first one must be good */
-export async function startReloading({ policyPath, environment, log, onForget }: ReloadOptions): Promise<Reloader> {
+export async function startReloading({ policyPath, environment, log, onForget, keys }: ReloadOptions): Promise<Reloader> {
   const load = async (previous: Credentials | undefined): Promise<Ruleset> => {
     const policy = loadPolicy(policyPath);
+    keys.check(policy);
     const credentials = loadCredentials(policy, environment, log, previous);
     await credentials.firstTries(FIRST_CREDENTIALS_MS);
     // What the ruleset in force has as well goes on.
@@ -46,6 +50,7 @@ export async function startReloading({ policyPath, environment, log, onForget }:
   };
   let inForce: Credentials | undefined;
   let ruleset = await load(undefined);
+  await keys.follow(ruleset.policy);
   inForce = ruleset.credentials;
   let loadedAt = Date.now();
   let refused: string | undefined;
@@ -58,6 +63,7 @@ export async function startReloading({ policyPath, environment, log, onForget }:
       refused = undefined;
       if (next.policy.version === ruleset.policy.version) return;
       const old = ruleset;
+      await keys.follow(next.policy);
       ruleset = next;
       inForce = next.credentials;
       loadedAt = Date.now();

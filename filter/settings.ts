@@ -16,6 +16,8 @@ export interface Settings {
   /** `host:port` at which they reach it, where that is another. */
   readonly advertise: string | undefined;
   readonly auditDirectory: string;
+  /** What is noted to be told later, such as the last use of caller keys. */
+  readonly stateDirectory: string;
   /** Where this gateway runs, for orders by nearness. */
   readonly region: RegionName | undefined;
   /** Envoy's admin interface; undefined: it is not looked at. */
@@ -35,6 +37,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     policyPath: environment['GATEWAY_POLICY'] ?? 'policy.yaml',
     socketPath: environment['GATEWAY_SOCKET'] ?? '/var/run/model-gateway/filter.sock',
     auditDirectory: environment['GATEWAY_AUDIT_DIR'] ?? 'var/audit',
+    stateDirectory: environment['GATEWAY_STATE_DIR'] ?? 'var/state',
     workers: wholeNumber(environment, 'FILTER_WORKERS', { fallback: 1, min: 1, max: 64 }),
     listen: address(environment, 'GATEWAY_LISTEN'),
     advertise: address(environment, 'GATEWAY_ADVERTISE'),

@@ -8,7 +8,9 @@ import { startFilterServer } from './extproc/server.ts';
 import { ClusterView } from './fallback/clusters.ts';
 import { type SickTarget, TargetHealth } from './fallback/health.ts';
 import { TargetLatency } from './fallback/latency.ts';
+import { startIdentity } from './identification.ts';
 import { AuditLog } from './observability/audit-log.ts';
+import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import type { AliasName } from './policy/policy.ts';
 import { startReloading } from './reload.ts';
@@ -50,7 +52,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const health = new TargetHealth({ now, onSick });
   const latency = new TargetLatency();
   const clusters = new ClusterView(now);
+  const {
+    identity,
+    keys,
+    sources,
+    close: closeIdentity,
+  } = startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now });
   const rules = await startReloading({
+    keys,
     policyPath: settings.policyPath,
     environment: process.env,
     log,
@@ -70,8 +79,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     policy: rules.state,
     isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
   });
+  registerIdentityMetrics(metrics.registry, sources);
   const gateway: Gateway = {
     ruleset: rules.inForce,
+    identity,
     health,
     latency,
     clusters,
@@ -102,7 +113,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     registry: metrics.registry,
     policyVersion: () => rules.inForce().policy.version,
     hear: (target) => health.hear(target),
-    reload: rules.look,
+    async reload() {
+      await rules.look();
+      await keys.look();
+    },
     async stop() {
       log.info({ inFlight: exchanges.size }, 'draining');
       await server.drain(DRAIN_MS);
@@ -110,6 +124,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       for (const exchange of exchanges.values()) settle(exchange, 'caller_left');
       watch?.close();
       rules.close();
+      await closeIdentity();
       await auditLog.close();
     },
   };

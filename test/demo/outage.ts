@@ -33,7 +33,7 @@ const PRIMARY = 'gpt-luna';
 export async function outage({ requests, onPhase }: OutageOptions): Promise<Phase[]> {
   const policyPath = changedPolicy((policy) => {
     policy.aliases[ALIAS] = { chain: [PRIMARY, 'claude-haiku'] };
-    for (const tenant of Object.values(policy.tenants)) for (const key of tenant.caller_keys) key.aliases = 'all';
+    for (const tenant of Object.values(policy.tenants)) for (const key of tenant.caller_keys ?? []) key.aliases = 'all';
   });
   const stack = await startStack({ policyPath, order: 'as_written' });
   const phases: Phase[] = [];
