@@ -164,7 +164,9 @@ describe('caller keys, through Envoy', () => {
     const answer = await ask(stack, key);
     // Told like a key that never was; operators see that it is still tried.
     expect(codeOf(answer)).to.equal('invalid_api_key');
-    expect(answer.text).to.include('is not known').and.not.match(/revoke/i);
+    expect(answer.text)
+      .to.include('is not known')
+      .and.not.match(/revoke/i);
     expect(readFileSync(stack.filter.logPath, 'utf8')).to.match(
       new RegExp(`"keyId":"${id}".*revoked caller key is still tried`),
     );
