@@ -27,6 +27,15 @@ export type FaultSource = 'caller' | 'policy' | 'gateway' | 'provider';
 const FAULTS = {
   caller_key_missing: { status: 401, kind: 'authentication', source: 'caller' },
   caller_key_invalid: { status: 401, kind: 'authentication', source: 'caller' },
+  /** Told to holders of the key alone; a revoked key is told like one that never was. */
+  caller_key_expired: { status: 401, kind: 'authentication', source: 'caller' },
+  caller_token_invalid: { status: 401, kind: 'authentication', source: 'caller' },
+  caller_network_refused: { status: 403, kind: 'permission', source: 'policy' },
+  /** No client certificate that the policy knows, or one of another tenant than the key's. */
+  caller_certificate_refused: { status: 403, kind: 'permission', source: 'policy' },
+  feature_refused: { status: 403, kind: 'permission', source: 'policy' },
+  /** Of one address, in a short time. */
+  too_many_failures: { status: 429, kind: 'rate_limit', source: 'caller' },
   on_behalf_of_refused: { status: 403, kind: 'permission', source: 'policy' },
   explain_refused: { status: 403, kind: 'permission', source: 'policy' },
   /** A header that is to narrow the route cannot be read. */
@@ -73,7 +82,13 @@ export type FaultCode = keyof typeof FAULTS;
 /** Who said no: told to callers, so that they ask the right people. */
 export type RefusedBy = 'gateway' | 'policy' | 'provider';
 
-const BY_POLICY: ReadonlySet<FaultCode> = new Set(['alias_unknown', 'caller_key_invalid', 'on_behalf_of_refused']);
+const BY_POLICY: ReadonlySet<FaultCode> = new Set([
+  'alias_unknown',
+  'caller_key_invalid',
+  'caller_key_expired',
+  'caller_token_invalid',
+  'on_behalf_of_refused',
+]);
 
 export interface FaultDetails {
   /** Place in the caller's body, as a path: `messages[2].content[0].image_url.url`. */

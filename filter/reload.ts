@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { CredentialError, type Credentials, loadCredentials } from './credentials/credentials.ts';
 import type { KeyHealth } from './credentials/key-health.ts';
 import { Ruleset } from './exchange/ruleset.ts';
+import type { KeyStore } from './key-store.ts';
 import { loadPolicy, PolicyError } from './policy/load.ts';
 import type { CredentialName, GatewayKey, Policy, Target, TargetId } from './policy/policy.ts';
 import { type FileWatch, watchFile } from './policy/watch.ts';
@@ -36,6 +37,8 @@ export interface ReloadOptions {
   readonly keys: KeyHealth;
   /** Targets that are gone, or are something else under the same name. */
   readonly onForget: (ids: ReadonlySet<TargetId>) => void;
+  /** Caller keys and token issuers follow the policy in force. */
+  readonly callerKeys: KeyStore;
   /** Another policy is in force. */
   readonly onChange: (policy: Policy) => void;
 }
@@ -46,11 +49,13 @@ export async function startReloading({
   environment,
   log,
   keys,
+  callerKeys,
   onForget,
   onChange,
 }: ReloadOptions): Promise<Reloader> {
   const load = async (previous: Credentials | undefined): Promise<Ruleset> => {
     const policy = loadPolicy(policyPath);
+    callerKeys.check(policy);
     const credentials = loadCredentials(policy, environment, { log, previous, health: keys });
     await credentials.firstTries(FIRST_CREDENTIALS_MS);
     // What the ruleset in force has as well goes on.
@@ -59,6 +64,7 @@ export async function startReloading({
   };
   let inForce: Credentials | undefined;
   let ruleset = await load(undefined);
+  await callerKeys.follow(ruleset.policy);
   inForce = ruleset.credentials;
   let loadedAt = Date.now();
   let refused: string | undefined;
@@ -71,6 +77,7 @@ export async function startReloading({
       refused = undefined;
       if (next.policy.version === ruleset.policy.version) return;
       const old = ruleset;
+      await callerKeys.follow(next.policy);
       ruleset = next;
       inForce = next.credentials;
       loadedAt = Date.now();

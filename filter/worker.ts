@@ -11,7 +11,9 @@ import { ClusterView } from './fallback/clusters.ts';
 import { TargetHealth } from './fallback/health.ts';
 import { TargetLatency } from './fallback/latency.ts';
 import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
+import { startIdentity } from './identification.ts';
 import { AuditLog } from './observability/audit-log.ts';
+import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import type { AliasName } from './policy/policy.ts';
 import { startReloading } from './reload.ts';
@@ -66,11 +68,18 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     now: Date.now,
   });
   const keys = new KeyHealth({ now, log, onChange: (change) => onHint({ kind: 'key', change }) });
+  const {
+    identity,
+    keys: callerKeys,
+    sources,
+    close: closeIdentity,
+  } = startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now });
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
     log,
     keys,
+    callerKeys,
     onForget(ids) {
       health.forget(ids);
       latency.forget(ids);
@@ -91,8 +100,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     policy: rules.state,
     isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
   });
+  registerIdentityMetrics(metrics.registry, sources);
   const gateway: Gateway = {
     ruleset: rules.inForce,
+    identity,
     health,
     latency,
     clusters,
@@ -136,7 +147,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
           canaries.hear(hint.stop);
       }
     },
-    reload: rules.look,
+    async reload() {
+      await rules.look();
+      await callerKeys.look();
+    },
     async stop() {
       log.info({ inFlight: exchanges.size }, 'draining');
       await server.drain(DRAIN_MS);
@@ -144,6 +158,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       for (const exchange of exchanges.values()) settle(exchange, 'caller_left');
       watch?.close();
       rules.close();
+      await closeIdentity();
       await auditLog.close();
     },
   };

@@ -20,7 +20,9 @@ const USAGE =
   "usage: node filter/cli/explain.ts --policy FILE --caller TENANT/KEY_NAME --alias NAME [--header 'NAME: VALUE']… [--user ID] [--region R] [--embeddings] [--admin URL] [--json]";
 
 function callerOf(policy: Policy, name: string): Caller {
-  const callers = new Map([...policy.callers.values()].map((caller) => [`${caller.tenant}/${caller.keyName}`, caller]));
+  const callers = new Map(
+    [...policy.callerKeys.values()].map(({ caller }) => [`${caller.tenant}/${caller.keyName}`, caller]),
+  );
   const caller = callers.get(name);
   if (caller === undefined) throw new Error(`no caller key ${JSON.stringify(name)}; ${suggest(name, callers.keys())}`);
   return caller;

@@ -6,6 +6,7 @@ import type { TargetHealth } from '../fallback/health.ts';
 import type { TargetLatency } from '../fallback/latency.ts';
 import type { StaleAnswers } from '../fallback/stale-answers.ts';
 import type { Fault } from '../fault.ts';
+import type { Identity } from '../identity/identity.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
 import type { TokenEstimate } from '../prices/price.ts';
@@ -19,6 +20,7 @@ import type { Ruleset } from './ruleset.ts';
 export interface Gateway {
   /** What is in force now; an exchange keeps the one that it started with. */
   readonly ruleset: () => Ruleset;
+  readonly identity: Pick<Identity, 'identify'>;
   readonly health: TargetHealth;
   readonly latency: TargetLatency;
   readonly clusters: ClusterView;

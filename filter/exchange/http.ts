@@ -7,6 +7,14 @@ export interface HeaderView {
   names(): Iterable<string>;
 }
 
+/** The connection that a request came on, as Envoy knows it; nothing of it comes from a header. */
+export interface Connection {
+  /** `address:port`. */
+  readonly source: string | undefined;
+  /** Of a client certificate that Envoy has verified: its first URI, its subject. */
+  readonly certificate: { readonly uri: string | undefined; readonly subject: string | undefined };
+}
+
 /** `remove` is applied first. */
 export interface HeaderChange {
   readonly set: HeaderPairs;

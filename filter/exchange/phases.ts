@@ -8,10 +8,10 @@
  *   5. onResponseBody, or the AnswerStream   transform back, read usage
  *   6. settle              the audit record
  *
- * Every phase is synchronous, but for a credential that has to be signed. A `Fault` thrown anywhere becomes a refusal in the caller's schema (refuse.ts).
+ * Every phase is synchronous, but for a token that is seen the first time and a credential that has to be signed. A `Fault` thrown anywhere becomes a refusal in the caller's schema (refuse.ts).
  */
 import { Fault } from '../fault.ts';
-import { identify, onBehalfOf } from '../identity/caller-key.ts';
+import { onBehalfOf } from '../identity/claimed.ts';
 import { isObject, type Json } from '../json.ts';
 import type { Caller, RouteRules } from '../policy/policy.ts';
 import { planFor } from '../routing/plan.ts';
@@ -22,20 +22,36 @@ import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import type { RequestLine } from '../transform/schema.ts';
 import { type Forward, startChain } from './chain.ts';
 import type { Exchange } from './exchange.ts';
-import type { HeaderView, OwnAnswer } from './http.ts';
+import type { Connection, HeaderView, OwnAnswer } from './http.ts';
 import { answerCount, answerModelList } from './local-answer.ts';
 
-/** @returns an answer that needs no target @throws Fault when the request can be refused on its headers alone */
-export function onRequestHeaders(exchange: Exchange, headers: HeaderView, endOfStream: boolean): OwnAnswer | undefined {
+/**
+ * @returns an answer that needs no target; a promise only while a caller's token is verified the first time
+ * @throws Fault when the request can be refused on its headers alone; and so does the promise
+ */
+export function onRequestHeaders(
+  exchange: Exchange,
+  headers: HeaderView,
+  connection: Connection,
+  endOfStream: boolean,
+): OwnAnswer | undefined | Promise<OwnAnswer | undefined> {
   exchange.line = requestLine(headers.get(':path') ?? '');
   const { path } = exchange.line;
   const schema = callerForPath(path);
   exchange.callerSchema = schema ?? callerForUnknownPath((name) => headers.get(name));
   exchange.receivedHeaders = [...headers.names()];
 
-  exchange.caller = identify(exchange.policy, (name) => headers.get(name));
-  exchange.onBehalfOf = onBehalfOf(exchange.caller, headers.get('x-gateway-on-behalf-of'));
-  if (schema === undefined) {
+  const caller = exchange.gateway.identity.identify(exchange.policy, { header: (name) => headers.get(name), ...connection });
+  return caller instanceof Promise
+    ? caller.then((known) => onCaller(exchange, known, headers, endOfStream))
+    : onCaller(exchange, caller, headers, endOfStream);
+}
+
+function onCaller(exchange: Exchange, caller: Caller, headers: HeaderView, endOfStream: boolean): OwnAnswer | undefined {
+  const { path } = exchange.line;
+  exchange.caller = caller;
+  exchange.onBehalfOf = onBehalfOf(caller, headers.get('x-gateway-on-behalf-of'));
+  if (callerForPath(path) === undefined) {
     const list = answerModelList(exchange, headers);
     if (list !== undefined) return list;
     throw new Fault('path_not_served', `The gateway does not serve the path ${JSON.stringify(path.slice(0, 256))}.`);

@@ -38,6 +38,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
     policy_version: exchange.policy.version,
     tenant: exchange.caller?.tenant ?? null,
     caller_key: exchange.caller?.keyName ?? null,
+    caller_key_id: exchange.caller?.keyId ?? null,
     on_behalf_of: exchange.onBehalfOf ?? null,
     feature: exchange.caller?.feature ?? null,
     agent: exchange.caller?.agent ?? null,

@@ -1,5 +1,5 @@
 /** Envoy's protocol messages, read and written: the only file that knows their shapes. */
-import type { HeaderChange, HeaderView, OwnAnswer } from '../exchange/http.ts';
+import type { Connection, HeaderChange, HeaderView, OwnAnswer } from '../exchange/http.ts';
 import type { ClusterName } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import {
@@ -190,9 +190,27 @@ export function ownerOf(message: ProcessingRequest): string | undefined {
   return typeof owner === 'string' ? owner : undefined;
 }
 
+const ATTRIBUTES = 'envoy.filters.http.ext_proc';
+
+/** The caller's connection. */
+export function connectionOf(message: ProcessingRequest): Connection {
+  const attributes = message.attributes?.[ATTRIBUTES];
+  const text = (name: string): string | undefined => {
+    const value: unknown = attributes?.[name];
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  };
+  return {
+    source: text('source.address'),
+    certificate: {
+      uri: text('connection.uri_san_peer_certificate'),
+      subject: text('connection.subject_peer_certificate'),
+    },
+  };
+}
+
 /** Which attempt an upstream stream belongs to. @returns number 0 when Envoy did not say */
 export function attemptAttributes(message: ProcessingRequest): { cluster: string; number: number } {
-  const attributes = message.attributes?.['envoy.filters.http.ext_proc'];
+  const attributes = message.attributes?.[ATTRIBUTES];
   return {
     cluster: String(attributes?.['xds.cluster_name'] ?? ''),
     number: Number(attributes?.['upstream.request_attempt_count'] ?? 0),

@@ -18,6 +18,8 @@ import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/
 import * as messages from './messages.ts';
 
 type Call = ServerDuplexStream<ProcessingRequest, ProcessingResponse>;
+/** undefined: nothing to say, or it is said already. */
+type Reply = ProcessingResponse | undefined;
 
 /** How long Envoy's word on a disorderly end may take to arrive; it tells a provider's reset from a caller's leaving. */
 const ENDING_GRACE_MS = 250;
@@ -78,14 +80,21 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     }
   };
 
-  const handle = (message: ProcessingRequest): ProcessingResponse | Promise<ProcessingResponse> | undefined => {
+  const handle = (message: ProcessingRequest): Reply | Promise<Reply> => {
     const { request } = message;
     switch (request?.$case) {
-      case 'requestHeaders':
-        return (
-          own(onRequestHeaders(exchange, messages.headerView(request.value.headers), request.value.endOfStream === true)) ??
-          messages.CONTINUE_REQUEST_HEADERS
-        );
+      case 'requestHeaders': {
+        const headers = messages.headerView(request.value.headers);
+        const connection = messages.connectionOf(message);
+        const result = onRequestHeaders(exchange, headers, connection, request.value.endOfStream === true);
+        const answered = (made: OwnAnswer | undefined): ProcessingResponse => own(made) ?? messages.CONTINUE_REQUEST_HEADERS;
+        if (!(result instanceof Promise)) return answered(result);
+        return result.then((made) => {
+          // Written here: an answer of our own settles the exchange, and nothing is written after that.
+          if (!exchange.settled) call.write(answered(made));
+          return undefined;
+        });
+      }
       case 'requestBody':
         return forward(exchange, request.value.body ?? EMPTY, own);
       case 'responseHeaders': {
@@ -134,7 +143,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     // Envoy does not wait for us before it sends an answer's body: after our last word there may be more to come.
     if (exchange.settled) return;
     const began = performance.now();
-    let reply: ProcessingResponse | Promise<ProcessingResponse> | undefined;
+    let reply: Reply | Promise<Reply>;
     try {
       reply = handle(message);
     } catch (error) {
@@ -147,7 +156,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     if (reply instanceof Promise) {
       reply.then(
         (made) => {
-          if (!exchange.settled) call.write(made);
+          if (made !== undefined && !exchange.settled) call.write(made);
         },
         (error: unknown) => {
           if (!exchange.settled) refuseWith(error);

@@ -9,7 +9,10 @@ export interface AuditRecord {
   readonly policy_version: string;
   /** Absent parts: the caller was not identified. */
   readonly tenant: string | null;
+  /** Name of the key, token issuer or certificate rule. */
   readonly caller_key: string | null;
+  /** Which key: those that took each other's place share their name. */
+  readonly caller_key_id: string | null;
   readonly on_behalf_of: string | null;
   readonly feature: string | null;
   readonly agent: string | null;

@@ -1,11 +1,13 @@
 /** Resolves every name of a policy document and freezes the result. */
-
+import { resolve } from 'node:path';
 import type { PriceBook } from '../prices/price-book.ts';
 import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
+import { compilePolicyKeys } from './compile-caller.ts';
 import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
+import { compileIdentity } from './compile-identity.ts';
 import { type CredentialSources, compileKeys, hostOfSignatures, namedKeys } from './compile-keys.ts';
 import { compileLimits, compileWaits } from './compile-limits.ts';
 import { compilePrices, priceOfTarget } from './compile-price.ts';
@@ -17,15 +19,12 @@ import {
   compileRules,
   compileSteps,
   compileZones,
-  type RouteNames,
   routeNames,
 } from './compile-route.ts';
-import type { AliasDocument, CallerKeyDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
+import type { AliasDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
 import type {
   Alias,
   AliasName,
-  Caller,
-  CallerKeyHash,
   ClusterName,
   CredentialName,
   CredentialSource,
@@ -75,36 +74,28 @@ export function compile(document: PolicyDocument, about: { version: string; base
     const compiled = compileAlias(name, alias, { targets, declared, names, problems });
     if (compiled !== undefined) aliases.set(compiled.name, compiled);
   }
-  const callers = new Map<CallerKeyHash, Caller>();
-  for (const [tenant, { caller_keys, route, weight = 1 }] of Object.entries(document.tenants)) {
-    const tenantRules = compileRules(route, names, ['tenants', tenant, 'route'], problems);
-    for (const [index, key] of caller_keys.entries()) {
-      const at = ['tenants', tenant, 'caller_keys', index];
-      const hash = key.sha256 as CallerKeyHash;
-      const taken = callers.get(hash);
-      if (taken !== undefined)
-        problems.push({ at: [...at, 'sha256'], message: `the same key as ${taken.tenant}/${taken.keyName}` });
-      callers.set(
-        hash,
-        compileCaller(tenant, key, { weight, aliases: Object.keys(document.aliases), tenantRules, names, at, problems }),
-      );
-    }
-  }
+  const tenants = Object.entries(document.tenants).map(
+    ([tenant, { route }]) =>
+      [tenant as TenantId, compileRules(route, names, ['tenants', tenant, 'route'], problems)] as const,
+  );
+  const tenantRules = new Map<TenantId, RouteRules>(tenants);
+  const callerContext = { aliases: new Set(Object.keys(document.aliases)), tenantRules, names, problems };
+  const callerKeys = compilePolicyKeys(document, callerContext);
+  const identity = compileIdentity(document.identity, { ...callerContext, baseDirectory: about.baseDirectory });
   const zones = compileZones(document, names, targets, problems);
   if (problems.length > 0) return { ok: false, problems };
   const nearness = compileNearness(document);
   return {
     ok: true,
     policy: Object.freeze({
-      version: about.version,
+      ...{ version: about.version, callerKeys, identity, tenantRules, aliases, targets, credentials, zones, nearness },
       priceBookVersion: book.version,
-      callers,
-      aliases,
-      targets,
-      credentials,
-      zones,
-      nearness,
+      tenantWeights: new Map(
+        Object.entries(document.tenants).map(([tenant, { weight = 1 }]) => [tenant as TenantId, weight] as const),
+      ),
       waitMs: compileWaits(document),
+      callerKeysFile:
+        document.caller_keys === undefined ? undefined : resolve(about.baseDirectory, document.caller_keys.file),
     }),
   };
 }
@@ -202,39 +193,5 @@ function compileAlias(name: string, alias: AliasDocument, context: AliasContext)
     }),
     streamIdleMs: parseDuration(alias.stream_idle) ?? DEFAULT_STREAM_IDLE_MS,
     retryAfterSeconds: Math.ceil((parseDuration(alias.retry_after) ?? DEFAULT_RETRY_AFTER_MS) / 1000),
-  });
-}
-
-interface CallerContext {
-  readonly weight: number;
-  readonly aliases: readonly string[];
-  readonly tenantRules: RouteRules;
-  readonly names: RouteNames;
-  readonly at: readonly (string | number)[];
-  readonly problems: Problem[];
-}
-
-function compileCaller(tenant: string, key: CallerKeyDocument, context: CallerContext): Caller {
-  const { weight, aliases, tenantRules, names, at, problems } = context;
-  const listed = key.aliases ?? 'all';
-  if (listed !== 'all') {
-    listed.forEach((name, index) => {
-      if (aliases.includes(name)) return;
-      problems.push({
-        at: [...at, 'aliases', index],
-        message: `no alias ${JSON.stringify(name)}; ${suggest(name, aliases)}`,
-      });
-    });
-  }
-  return Object.freeze({
-    tenant: tenant as TenantId,
-    weight,
-    keyName: key.name,
-    feature: key.feature ?? 'default',
-    agent: key.agent ?? 'default',
-    onBehalfOf: key.on_behalf_of ?? 'refused',
-    aliases: listed === 'all' ? 'all' : new Set(listed as readonly AliasName[]),
-    rules: Object.freeze([tenantRules, compileRules(key.route, names, [...at, 'route'], problems)]),
-    explain: key.explain ?? 'refused',
   });
 }

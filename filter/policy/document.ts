@@ -1,6 +1,14 @@
 /** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import type { AwsService, ChainOrder, FallbackCondition, KeyHeader, KeyState, WorkloadClass } from './policy.ts';
+import type {
+  AwsService,
+  ChainOrder,
+  FallbackCondition,
+  JwtAlgorithm,
+  KeyHeader,
+  KeyState,
+  WorkloadClass,
+} from './policy.ts';
 
 export interface PolicyDocument {
   readonly version: 1;
@@ -13,6 +21,54 @@ export interface PolicyDocument {
   readonly wait?: Partial<Readonly<Record<WorkloadClass, string>>>;
   readonly nearness?: Readonly<Record<string, readonly string[]>>;
   readonly audit?: { readonly zones?: readonly string[] };
+  readonly caller_keys?: { readonly file: string };
+  readonly identity?: IdentityDocument;
+}
+
+export interface IdentityDocument {
+  readonly failures_per_minute?: number;
+  readonly certificate?: 'optional' | 'same_tenant';
+  readonly jwt?: readonly JwtIssuerDocument[];
+  readonly mtls?: readonly CertificateDocument[];
+}
+
+/** What keys, issuers and certificates are given alike. */
+export interface ScopeDocument {
+  readonly name: string;
+  readonly on_behalf_of?: 'trusted' | 'refused';
+  readonly aliases?: 'all' | readonly string[];
+  readonly networks?: readonly string[];
+  readonly route?: RouteDocument;
+  readonly explain?: 'allowed' | 'refused';
+}
+
+export interface JwtIssuerDocument extends ScopeDocument {
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly algorithms?: readonly JwtAlgorithm[];
+  readonly jwks: { readonly url?: string; readonly file?: string };
+  readonly tenant: ClaimDocument;
+  readonly feature?: ClaimDocument;
+  readonly agent?: ClaimDocument;
+  readonly on_behalf_of_claim?: string;
+  readonly leeway?: string;
+  readonly max_lifetime?: string;
+}
+
+/** Either of value and claim. */
+export interface ClaimDocument {
+  readonly value?: string;
+  readonly claim?: string;
+  readonly map?: Readonly<Record<string, string>>;
+}
+
+/** Either of spiffe_id and subject. */
+export interface CertificateDocument extends ScopeDocument {
+  readonly spiffe_id?: string;
+  readonly subject?: string;
+  readonly tenant: string;
+  readonly feature?: string;
+  readonly agent?: string;
 }
 
 /** US dollars per million tokens, as decimals. */
@@ -36,7 +92,7 @@ export interface LimitsDocument {
 export interface TenantDocument {
   readonly weight?: number;
   readonly route?: RouteDocument;
-  readonly caller_keys: readonly CallerKeyDocument[];
+  readonly caller_keys?: readonly CallerKeyDocument[];
 }
 
 export interface ZoneDocument {
@@ -152,15 +208,39 @@ export interface CanaryDocument {
   };
 }
 
-export interface CallerKeyDocument {
-  readonly name: string;
+export interface CallerKeyDocument extends ScopeDocument {
   readonly sha256: string;
   readonly feature?: string;
   readonly agent?: string;
+  readonly expires_at?: string;
+}
+
+/** The file of issued caller keys (caller-keys.schema.json). */
+export interface CallerKeysDocument {
+  readonly version: 1;
+  readonly keys: readonly IssuedKeyDocument[];
+}
+
+export interface IssuedKeyDocument {
+  readonly id: string;
+  readonly name: string;
+  readonly prefix: string;
+  readonly sha256: string;
+  readonly tenant: string;
+  /** The first is what it stands for unless the caller says otherwise. */
+  readonly features?: readonly string[];
+  readonly agent?: string;
   readonly on_behalf_of?: 'trusted' | 'refused';
-  readonly aliases?: 'all' | readonly string[];
-  readonly route?: RouteDocument;
   readonly explain?: 'allowed' | 'refused';
+  readonly aliases?: readonly string[];
+  readonly zones?: readonly string[];
+  readonly networks?: readonly string[];
+  /** RFC 3339, as all times here. */
+  readonly created_at: string;
+  readonly expires_at?: string;
+  readonly revoked_at?: string;
+  /** Id of the key that takes its place. */
+  readonly rotated_to?: string;
 }
 
 /** Where in the document: `['aliases', 'fast', 'chain', 0]`. */

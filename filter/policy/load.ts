@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { compile } from './compile.ts';
-import { type PolicyDocument, type Problem, readSource } from './document.ts';
+import { type PolicyDocument, type Problem, readSource, type Source } from './document.ts';
 import type { Policy } from './policy.ts';
 
 export class PolicyError extends Error {
@@ -15,29 +15,59 @@ const SCHEMA: object = JSON.parse(readFileSync(new URL('./policy.schema.json', i
 
 /** @throws PolicyError listing every problem with file, line, path and what to do */
 export function loadPolicy(file: string): Policy {
-  let text: string;
+  const { text, source } = readYaml(file);
+  const secrets = findSecrets(source.value, []);
+  if (secrets.length > 0) throw problemsIn(source, secrets);
+  const value = checked<PolicyDocument>(source.value, SCHEMA, () => source);
+  const version = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  const compiled = compile(value, { version, baseDirectory: dirname(resolve(file)) });
+  if (compiled.ok) return compiled.policy;
+  throw problemsIn(source, compiled.problems);
+}
+
+/** The file of caller keys that a policy names, though the policy may be bad: a key must be revocable then too. @throws PolicyError */
+export function callerKeysFileOf(policyFile: string): string | undefined {
+  const { value } = readYaml(policyFile).source;
+  const named = isObject(value) && isObject(value['caller_keys']) ? value['caller_keys']['file'] : undefined;
+  return typeof named === 'string' ? resolve(dirname(resolve(policyFile)), named) : undefined;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** @throws PolicyError */
+function readYaml(file: string): { text: string; source: Source } {
+  const text = readText(file);
+  const source = readSource(file, text);
+  if (source.syntaxErrors.length > 0) throw new PolicyError(source.syntaxErrors.join('\n'));
+  return { text, source };
+}
+
+/** @throws PolicyError */
+export function readText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw new PolicyError(`${file}: cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`);
   }
-  const source = readSource(file, text);
-  if (source.syntaxErrors.length > 0) throw new PolicyError(source.syntaxErrors.join('\n'));
-  const fail = (problems: readonly Problem[]): never => {
-    throw new PolicyError([...new Set(problems.map((problem) => source.describe(problem)))].join('\n'));
-  };
+}
 
-  const secrets = findSecrets(source.value, []);
-  if (secrets.length > 0) fail(secrets);
-  const validate = new Ajv({ allErrors: true, strict: true, strictRequired: false, verbose: true }).compile<PolicyDocument>(
-    SCHEMA,
-  );
-  const { value } = source;
-  if (!validate(value)) return fail((validate.errors ?? []).flatMap(problemOf));
+export function problemsIn(source: Source, problems: readonly Problem[]): PolicyError {
+  return new PolicyError([...new Set(problems.map((problem) => source.describe(problem)))].join('\n'));
+}
 
-  const version = createHash('sha256').update(text).digest('hex').slice(0, 12);
-  const compiled = compile(value, { version, baseDirectory: dirname(resolve(file)) });
-  return compiled.ok ? compiled.policy : fail(compiled.problems);
+const validators = new WeakMap<object, ValidateFunction>();
+
+/** @param source where the value was read, for the places of its problems @throws PolicyError when it is not what the schema says */
+export function checked<Document>(value: unknown, schema: object, source: () => Source): Document {
+  let validate = validators.get(schema);
+  if (validate === undefined) {
+    validate = new Ajv({ allErrors: true, strict: true, strictRequired: false, verbose: true }).compile(schema);
+    validators.set(schema, validate);
+  }
+  if (!validate(value)) throw problemsIn(source(), (validate.errors ?? []).flatMap(problemOf));
+  return value as Document;
 }
 
 /** Keys look like this wherever they stand; the message does not repeat what was found. */

@@ -2,6 +2,7 @@
  * The compiled policy: complete, frozen, with every name resolved. The request path reads it and never checks for
  * something missing; a request keeps the policy that it started with.
  */
+import type { BlockList } from 'node:net';
 import type { Price } from '../prices/price.ts';
 import type { EncodeTarget, ProviderSchema } from '../transform/schema.ts';
 
@@ -20,13 +21,23 @@ export type ZoneName = Branded<string, 'ZoneName'>;
 export type CredentialName = Branded<string, 'CredentialName'>;
 /** SHA-256 of a caller key, lower-case hex. */
 export type CallerKeyHash = Branded<string, 'CallerKeyHash'>;
+/** Which caller key it is, in logs and audit: `k_…` of an issued one, `tenant/name` of one of the policy. */
+export type CallerKeyId = Branded<string, 'CallerKeyId'>;
 
 export interface Policy {
   /** First 12 hex digits of the SHA-256 of the policy file: audit says which policy decided. */
   readonly version: string;
+  /** Caller keys that stand in the policy itself. */
+  readonly callerKeys: ReadonlyMap<CallerKeyHash, CallerKey>;
+  /** Absolute path of the file of issued caller keys; undefined: there is none. */
+  readonly callerKeysFile: string | undefined;
+  readonly identity: IdentityPolicy;
+  /** Every tenant, with what it demands of its requests' routes. */
+  readonly tenantRules: ReadonlyMap<TenantId, RouteRules>;
+  /** Every tenant's share against others', when a provider's limit is not enough for all. */
+  readonly tenantWeights: ReadonlyMap<TenantId, number>;
   /** Of the price book: audit says which prices a cost is made of. */
   readonly priceBookVersion: string;
-  readonly callers: ReadonlyMap<CallerKeyHash, Caller>;
   readonly aliases: ReadonlyMap<AliasName, Alias>;
   readonly targets: ReadonlyMap<TargetId, Target>;
   readonly credentials: ReadonlyMap<CredentialName, GatewayKey>;
@@ -59,13 +70,15 @@ export interface RouteRules {
   readonly degradation: 'allowed' | 'refused';
 }
 
-/** Who a caller key stands for. */
+/** Who is calling: whom a caller key, a token or a certificate stands for. */
 export interface Caller {
   readonly tenant: TenantId;
-  /** Of the tenant, against others when a provider's limit is not enough for all. */
-  readonly weight: number;
-  /** The key's name in policy: safe to log, unlike the key. */
+  /** Name of the key, or of the policy's entry that a token or a certificate fits: safe to log, unlike the key. */
   readonly keyName: string;
+  /** Of a caller key; keys that took each other's place share their name, not this. */
+  readonly keyId?: CallerKeyId;
+  /** For whom it calls, as a verified token says. */
+  readonly actsFor?: string;
   readonly feature: string;
   readonly agent: string;
   /** May this caller say on whose behalf it calls (`x-gateway-on-behalf-of`)? */
@@ -75,6 +88,88 @@ export interface Caller {
   readonly rules: readonly RouteRules[];
   /** May it see how a request's route came about (`x-gateway-explain`)? */
   readonly explain: 'allowed' | 'refused';
+}
+
+/** A caller key without the key. Times are wall clock, milliseconds since the epoch. */
+export interface CallerKey {
+  readonly id: CallerKeyId;
+  /** `issued`: by the command line, too long to be guessed. `policy`: whatever somebody has written there. */
+  readonly origin: 'issued' | 'policy';
+  /** Of its first feature. */
+  readonly caller: Caller;
+  /** Features that it may name (`x-gateway-feature`), and the caller that it then stands for. */
+  readonly features: ReadonlyMap<string, Caller>;
+  /** Addresses that it may be used from. */
+  readonly networks: Networks;
+  readonly expiresAt: number | undefined;
+  readonly revokedAt: number | undefined;
+}
+
+export type Networks = 'all' | BlockList;
+
+export interface IdentityPolicy {
+  /** Failed identifications of one address in a minute, after which it is refused for a minute. */
+  readonly failuresPerMinute: number;
+  /** `same_tenant`: a key or token is good only together with a client certificate of its tenant. */
+  readonly certificate: 'optional' | 'same_tenant';
+  readonly jwt: readonly JwtIssuer[];
+  /** The first that fits says who it is. */
+  readonly certificates: readonly CertificateRule[];
+}
+
+/** What callers of a rule get, whoever they are. */
+export interface CallerScope {
+  readonly name: string;
+  readonly aliases: 'all' | ReadonlySet<AliasName>;
+  readonly networks: Networks;
+  readonly rules: RouteRules;
+  readonly onBehalfOf: 'trusted' | 'refused';
+  readonly explain: 'allowed' | 'refused';
+}
+
+export interface JwtIssuer {
+  readonly scope: CallerScope;
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly algorithms: readonly JwtAlgorithm[];
+  readonly jwks: { readonly from: 'url'; readonly url: string } | { readonly from: 'file'; readonly path: string };
+  readonly tenant: ClaimSource;
+  readonly feature: ClaimSource;
+  readonly agent: ClaimSource;
+  /** The claim that names for whom the caller acts. */
+  readonly onBehalfOf: ClaimSource | undefined;
+  /** Clocks may differ by this. */
+  readonly leewayMs: number;
+  /** From its issue to its end a token may have so long. */
+  readonly maxLifetimeMs: number;
+}
+
+/** Asymmetric ones alone: a key that verifies must not be one that signs. */
+export const JWT_ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const;
+export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
+
+/** Where a token says something. `map`: what its words mean here; a word that is not in it is refused. */
+export type ClaimSource =
+  | { readonly from: 'value'; readonly value: string }
+  | { readonly from: 'claim'; readonly path: readonly string[]; readonly map: ReadonlyMap<string, string> | undefined };
+
+/** A client certificate that Envoy has verified, and for whom it stands. */
+export interface CertificateRule {
+  /** Of its URI SAN (a SPIFFE id), or of its subject. */
+  readonly fits: { readonly by: 'uri'; readonly pattern: RegExp } | { readonly by: 'subject'; readonly subject: string };
+  readonly caller: Caller;
+  readonly networks: Networks;
 }
 
 export interface Alias {

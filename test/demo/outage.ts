@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hashCallerKey } from '../../filter/identity/caller-key.ts';
+import { hashCallerKey } from '../../filter/identity/key-format.ts';
 import { changedPolicy } from '../stack/policy.ts';
 import { ROOT, waitFor } from '../stack/processes.ts';
 import { type Stack, startStack } from '../stack/stack.ts';

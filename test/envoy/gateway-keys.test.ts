@@ -44,12 +44,15 @@ describe('gateway keys, through Envoy', () => {
   /** `pool` asks gpt-luna alone, with all of the keys; `pool-first` has Claude to fall back on. */
   const start = async ({ credentials, change, options, accepts = [] }: Given): Promise<void> => {
     const policyPath = changedPolicy((policy) => {
-      policy.credentials = { ...policy.credentials, ...credentials };
+      policy.credentials = {
+        ...policy.credentials,
+        ...structuredClone(credentials as NonNullable<typeof policy.credentials>),
+      };
       Object.assign(policy.targets['gpt-luna'] ?? {}, { credential: Object.keys(credentials) });
       policy.aliases['pool'] = { chain: ['gpt-luna'] };
       policy.aliases['pool-first'] = { chain: ['gpt-luna', 'claude-haiku'] };
       policy.aliases['pool-alone'] = { chain: ['gpt-luna', 'claude-haiku'], fall_back_on: [] };
-      for (const tenant of Object.values(policy.tenants)) for (const key of tenant.caller_keys) key.aliases = 'all';
+      for (const tenant of Object.values(policy.tenants)) for (const key of tenant.caller_keys ?? []) key.aliases = 'all';
       change?.(policy);
     });
     stack = await startStack({

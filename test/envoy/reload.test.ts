@@ -3,7 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
-import { hashCallerKey } from '../../filter/identity/caller-key.ts';
+import { hashCallerKey } from '../../filter/identity/key-format.ts';
 import type { PolicyDocument } from '../../filter/policy/document.ts';
 import { changedPolicy } from '../stack/policy.ts';
 import { waitFor } from '../stack/processes.ts';

@@ -36,7 +36,7 @@ describe('routing, through Envoy', () => {
       });
       const [key] = policy.tenants['alpha']?.caller_keys ?? [];
       Object.assign(key ?? {}, { explain: 'allowed' });
-      for (const tenant of Object.values(policy.tenants)) for (const one of tenant.caller_keys) one.aliases = 'all';
+      for (const tenant of Object.values(policy.tenants)) for (const one of tenant.caller_keys ?? []) one.aliases = 'all';
       Object.assign(policy.tenants['beta'] ?? {}, { route: { privacy_zones: ['eu'] } });
     });
     stack = await startStack({ policyPath, order: 'as_written', environment: { GATEWAY_REGION: 'eu-west-1' } });

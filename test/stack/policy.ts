@@ -6,7 +6,7 @@ import { parse, stringify } from 'yaml';
 import type { PolicyDocument } from '../../filter/policy/document.ts';
 import { ROOT } from './processes.ts';
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] extends object ? Writable<T[K]> : T[K] };
+type Writable<T> = { -readonly [K in keyof T]: T[K] extends object | undefined ? Writable<T[K]> : T[K] };
 
 /** @returns path of the changed policy */
 export function changedPolicy(change: (policy: Writable<PolicyDocument>) => void): string {

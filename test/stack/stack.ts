@@ -113,7 +113,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         },
       });
       stops.push(() => process.stop());
-      filters.push({ process, addresses: listen === undefined ? process.socketPaths : [listen] });
+      // Workers of a pod count its port up.
+      const listening = Array.from({ length: workers }, (_, index) => Number(listen?.split(':')[1]) + index);
+      const addresses = listen === undefined ? process.socketPaths : listening.map((port) => `127.0.0.1:${port}`);
+      filters.push({ process, addresses });
     }
     const [first] = filters;
     if (first === undefined) throw new Error('a stack without a filter');

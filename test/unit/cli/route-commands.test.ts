@@ -20,7 +20,7 @@ describe('explain, the command', () => {
     document.zones = { eu: {} };
     document.audit = { zones: ['eu'] };
     Object.assign(document.targets['claude-haiku'] ?? {}, { zones: ['eu'], region: 'eu-west-1' });
-    Object.assign(document.tenants['beta']?.caller_keys[0] ?? {}, { route: { privacy_zones: ['eu'] } });
+    Object.assign(document.tenants['beta']?.caller_keys?.[0] ?? {}, { route: { privacy_zones: ['eu'] } });
     document.aliases['with-canary'] = {
       chain: ['gpt-luna'],
       canary: { target: 'claude-haiku', percent: 100 },

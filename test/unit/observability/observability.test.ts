@@ -21,6 +21,7 @@ function record(id: string, changes: Partial<AuditRecord> = {}): AuditRecord {
       policy_version: 'p',
       tenant: 't',
       caller_key: 'k',
+      caller_key_id: 'k_1',
       on_behalf_of: null,
     },
     ...{

@@ -5,11 +5,13 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { CredentialError, loadCredentials } from '../../../filter/credentials/credentials.ts';
 import { Fault } from '../../../filter/fault.ts';
-import { hashCallerKey, identify, onBehalfOf } from '../../../filter/identity/caller-key.ts';
+import { onBehalfOf } from '../../../filter/identity/claimed.ts';
+import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
-import type { AliasName, ClusterName, CredentialName, TargetId } from '../../../filter/policy/policy.ts';
+import type { AliasName, Caller, ClusterName, CredentialName, Policy, TargetId } from '../../../filter/policy/policy.ts';
 import { route } from '../../../filter/routing/route.ts';
 import { providerSchemaNames } from '../../../filter/transform/registry.ts';
+import { makeIdentity, presented } from '../identity/identity-fixture.ts';
 
 const GOOD = `version: 1
 credentials:
@@ -182,18 +184,22 @@ describe('policy', () => {
   });
 
   describe('identity and routing', () => {
-    const headers = (values: Record<string, string | undefined>) => (name: string) => values[name];
+    const identify = (policy: Policy, headers: Record<string, string | undefined>): Caller => {
+      const caller = makeIdentity().identity.identify(policy, presented(headers));
+      if (caller instanceof Promise) throw new Error('a caller key needs no waiting');
+      return caller;
+    };
 
     it('finds the caller by either header', () => {
       const policy = load(GOOD);
-      expect(identify(policy, headers({ authorization: 'Bearer gk-one' }))).to.include({
+      expect(identify(policy, { authorization: 'Bearer gk-one' })).to.include({
         tenant: 'alpha',
         keyName: 'one',
         feature: 'default',
       });
-      expect(identify(policy, headers({ 'x-api-key': 'gk-two' }))).to.include({ keyName: 'two', feature: 'f', agent: 'a' });
+      expect(identify(policy, { 'x-api-key': 'gk-two' })).to.include({ keyName: 'two', feature: 'f', agent: 'a' });
       for (const wrong of [{}, { authorization: 'Basic x' }, { authorization: 'Bearer' }, { 'x-api-key': '' }]) {
-        expect(() => identify(policy, headers(wrong)))
+        expect(() => identify(policy, wrong))
           .to.throw(Fault)
           .with.property('code', 'caller_key_missing');
       }
@@ -202,7 +208,7 @@ describe('policy', () => {
         { 'x-api-key': 'x'.repeat(9999) },
         { 'x-api-key': 'gk-two', authorization: 'Bearer gk-one' },
       ]) {
-        expect(() => identify(policy, headers(wrong)))
+        expect(() => identify(policy, wrong))
           .to.throw(Fault)
           .with.property('code', 'caller_key_invalid');
       }
@@ -210,8 +216,8 @@ describe('policy', () => {
 
     it('lets only a trusted caller act for another', () => {
       const policy = load(GOOD);
-      const trusted = identify(policy, headers({ 'x-api-key': 'gk-one' }));
-      const other = identify(policy, headers({ 'x-api-key': 'gk-two' }));
+      const trusted = identify(policy, { 'x-api-key': 'gk-one' });
+      const other = identify(policy, { 'x-api-key': 'gk-two' });
       expect(onBehalfOf(trusted, 'user-1')).to.equal('user-1');
       expect(onBehalfOf(other, undefined)).to.equal(undefined);
       expect(() => onBehalfOf(other, 'user-1'))
@@ -224,7 +230,7 @@ describe('policy', () => {
 
     it('tells a caller of no alias that it may not use', () => {
       const policy = load(GOOD);
-      const two = identify(policy, headers({ 'x-api-key': 'gk-two' }));
+      const two = identify(policy, { 'x-api-key': 'gk-two' });
       expect(route(policy, two, 'slow').name).to.equal('slow');
       expect(() => route(policy, two, 'fast')).to.throw(Fault, 'Ask for one of: slow.');
     });

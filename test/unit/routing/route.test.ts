@@ -12,7 +12,7 @@ import { TargetHealth } from '../../../filter/fallback/health.ts';
 import { TargetLatency } from '../../../filter/fallback/latency.ts';
 import { NO_STALE_ANSWERS, type StaleAnswer, type StaleQuery } from '../../../filter/fallback/stale-answers.ts';
 import { Fault } from '../../../filter/fault.ts';
-import { hashCallerKey } from '../../../filter/identity/caller-key.ts';
+import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { compile } from '../../../filter/policy/compile.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
 import type { AliasName, ClusterName, Policy, RegionName, TargetId } from '../../../filter/policy/policy.ts';
@@ -20,6 +20,7 @@ import { type CanaryStop, CanaryWatch } from '../../../filter/routing/canary.ts'
 import { planFor } from '../../../filter/routing/plan.ts';
 import { demandsOf } from '../../../filter/routing/route-key.ts';
 import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/caller.ts';
+import { makeIdentity } from '../identity/identity-fixture.ts';
 
 const KEY = hashCallerKey('gk-one');
 
@@ -60,6 +61,7 @@ function world(policy: Policy, region?: string): World {
     now: 1000,
     stops: [],
     gateway: {
+      identity: makeIdentity().identity,
       ruleset: () => new Ruleset(policy, loadCredentials(policy, {})),
       health: new TargetHealth({ now: () => made.now }),
       latency: new TargetLatency(),
@@ -80,7 +82,7 @@ function world(policy: Policy, region?: string): World {
 /** A request for alias `a`, as far as its plan. */
 function request({ policy, gateway }: World, headers: Readonly<Record<string, string>> = {}): Exchange {
   const exchange = openExchange(gateway);
-  const caller = policy.callers.get(KEY);
+  const caller = policy.callerKeys.get(KEY)?.caller;
   const alias = policy.aliases.get('a' as AliasName);
   if (caller === undefined || alias === undefined) throw new Error('the policy has no such caller or alias');
   const demands = demandsOf((name) => headers[name], policy);

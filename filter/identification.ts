@@ -1,0 +1,79 @@
+/** Identity, wired: keys, tokens and failures of one process. */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { Identity } from './identity/identity.ts';
+import { LAST_USE_FILE, openLastUse } from './identity/last-use.ts';
+import { Tokens } from './identity/tokens.ts';
+import { type KeyStore, openKeyStore } from './key-store.ts';
+import type { IdentitySources } from './observability/identity-metrics.ts';
+import { watchFile } from './policy/watch.ts';
+
+/** Issuers should be known before the first request; one that is away must not keep the others waiting. */
+const FIRST_KEYS_MS = 3_500;
+
+export interface IdentityStart {
+  readonly stateDirectory: string;
+  /** Tells the workers of one place apart. */
+  readonly name: string;
+  readonly log: Logger;
+  /** Monotonic, milliseconds. */
+  readonly now: () => number;
+}
+
+export interface Identification {
+  readonly identity: Identity;
+  readonly keys: KeyStore;
+  readonly sources: IdentitySources;
+  close(): Promise<void>;
+}
+
+export function startIdentity({ stateDirectory, name, log, now }: IdentityStart): Identification {
+  const wallClock = (): number => Date.now();
+  let isWriteRefused = false;
+  const lastUse = openLastUse({
+    file: join(stateDirectory, `${LAST_USE_FILE}-${hostname()}${name}.json`),
+    onError(error) {
+      if (!isWriteRefused) log.warn({ error }, 'the last use of caller keys cannot be written');
+      isWriteRefused = true;
+    },
+  });
+  const tokens = new Tokens({ now, wallClock, log, watch: watchFile });
+  const identity = new Identity({
+    ...{ now, wallClock, tokens, onUse: lastUse.note },
+    onRevokedUse: ({ id, caller }, source) =>
+      log.warn({ keyId: id, tenant: caller.tenant, name: caller.keyName, source }, 'a revoked caller key is still tried'),
+  });
+  const keys = openKeyStore({
+    log,
+    async onExchange(policy, compiled) {
+      identity.exchangeKeys(compiled.keys);
+      lastUse.keep(new Set([...policy.callerKeys.values(), ...compiled.keys.values()].map(({ id }) => id)));
+      tokens.follow(policy);
+      await within(FIRST_KEYS_MS, tokens.firstTries());
+    },
+  });
+  return {
+    identity,
+    keys,
+    sources: {
+      failures: () => Object.entries(identity.failures),
+      blockedParties: () => identity.blockedParties(),
+      keySetAges: () => tokens.keySetAges(),
+      keys: keys.state,
+      wallClock,
+    },
+    async close() {
+      keys.close();
+      tokens.close();
+      await lastUse.close();
+    },
+  };
+}
+
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, limitMs);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,100 @@
+/** Issued caller keys: their file is read, watched and exchanged by itself, so that a revocation waits for nothing else. */
+import type { Logger } from 'pino';
+import { type CompiledKeys, compileKeys, type KeyFile, readKeyFile } from './policy/caller-keys.ts';
+import { PolicyError } from './policy/load.ts';
+import type { CallerKey, Policy } from './policy/policy.ts';
+import { type FileWatch, watchFile } from './policy/watch.ts';
+
+export interface KeyStoreState {
+  /** The file says something that is not in force. */
+  readonly edit: 'in_force' | 'refused';
+  readonly keys: Iterable<CallerKey>;
+  /** Keys that ask of the policy what it does not have. */
+  readonly unresolved: number;
+}
+
+export interface KeyStore {
+  /** @throws PolicyError when a policy names a file that cannot be used, and there is no good state of it from before */
+  check(policy: Policy): void;
+  /** This policy comes into force. */
+  follow(policy: Policy): Promise<void>;
+  /** Looks at the file now. */
+  look(): Promise<void>;
+  state(): KeyStoreState;
+  close(): void;
+}
+
+export interface KeyStoreOptions {
+  readonly log: Logger;
+  /** Called whenever policy or keys are others than before. */
+  readonly onExchange: (policy: Policy, compiled: CompiledKeys) => Promise<void>;
+}
+
+const NONE: CompiledKeys = { keys: new Map(), unresolved: [] };
+
+export function openKeyStore({ log, onExchange }: KeyStoreOptions): KeyStore {
+  let policy: Policy | undefined;
+  let path: string | undefined;
+  /** The last good one. */
+  let file: KeyFile | undefined;
+  let compiled = NONE;
+  let refused: string | undefined;
+  let told = '';
+  let watch: FileWatch | undefined;
+
+  const exchange = async (): Promise<void> => {
+    if (policy === undefined) return;
+    compiled = file === undefined ? NONE : compileKeys(file, policy);
+    const unresolved = compiled.unresolved.join('\n');
+    if (unresolved !== told && unresolved !== '')
+      log.warn({ problems: compiled.unresolved }, 'caller keys ask of the policy what it does not have; they can do less');
+    told = unresolved;
+    await onExchange(policy, compiled);
+  };
+  const read = async (): Promise<void> => {
+    if (path === undefined) return;
+    let next: KeyFile;
+    try {
+      next = readKeyFile(path);
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error;
+      if (error.message === refused) return;
+      refused = error.message;
+      log.error({ problems: refused.split('\n') }, 'the file of caller keys cannot be used; the keys before stay in force');
+      return;
+    }
+    const isSame = file !== undefined && next.text === file.text;
+    if (refused !== undefined) log.info('the file of caller keys is good again');
+    refused = undefined;
+    if (isSame) return;
+    file = next;
+    const before = compiled.keys.size;
+    await exchange();
+    log.info({ keys: compiled.keys.size, before }, 'other caller keys are in force');
+  };
+  return {
+    check({ callerKeysFile }) {
+      if (callerKeysFile !== undefined && (callerKeysFile !== path || file === undefined)) readKeyFile(callerKeysFile);
+    },
+    async follow(next) {
+      policy = next;
+      if (next.callerKeysFile !== path) {
+        watch?.close();
+        path = next.callerKeysFile;
+        file = path === undefined ? undefined : readKeyFile(path);
+        refused = undefined;
+        watch = path === undefined ? undefined : watchFile(path, read);
+      }
+      await exchange();
+      // What was written between the reading and the beginning of the watch.
+      await watch?.look();
+    },
+    look: async () => watch?.look(),
+    state: () => ({
+      edit: refused === undefined ? 'in_force' : 'refused',
+      keys: compiled.keys.values(),
+      unresolved: compiled.unresolved.length,
+    }),
+    close: () => watch?.close(),
+  };
+}
