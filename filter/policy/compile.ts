@@ -86,7 +86,12 @@ export function compile(document: PolicyDocument, about: { version: string; base
   const nearness = compileNearness(document);
   return {
     ok: true,
-    policy: Object.freeze({ version: about.version, callers, aliases, targets, credentials, zones, nearness }),
+    policy: Object.freeze({
+      version: about.version,
+      ...{ callers, aliases, targets, credentials, zones, nearness },
+      quotas: [],
+      budgets: [],
+    }),
   };
 }
 
