@@ -3,6 +3,7 @@ import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
+import { compileBudgets, compileQuotas } from './compile-quota.ts';
 import {
   checkPlace,
   compileDegraded,
@@ -82,6 +83,8 @@ export function compile(document: PolicyDocument, about: { version: string; base
     }
   }
   const zones = compileZones(document, names, targets, problems);
+  const quotas = compileQuotas(document, problems);
+  const budgets = compileBudgets(document, problems);
   if (problems.length > 0) return { ok: false, problems };
   const nearness = compileNearness(document);
   return {
@@ -89,8 +92,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
     policy: Object.freeze({
       version: about.version,
       ...{ callers, aliases, targets, credentials, zones, nearness },
-      quotas: [],
-      budgets: [],
+      ...{ quotas, budgets },
     }),
   };
 }

@@ -1,6 +1,15 @@
 /** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import type { AwsService, ChainOrder, FallbackCondition, KeyHeader, WorkloadClass } from './policy.ts';
+import type {
+  AwsService,
+  Budget,
+  BudgetPeriod,
+  ChainOrder,
+  FallbackCondition,
+  KeyHeader,
+  QuotaDimension,
+  WorkloadClass,
+} from './policy.ts';
 
 export interface PolicyDocument {
   readonly version: 1;
@@ -11,6 +20,37 @@ export interface PolicyDocument {
   readonly zones?: Readonly<Record<string, ZoneDocument>>;
   readonly nearness?: Readonly<Record<string, readonly string[]>>;
   readonly audit?: { readonly zones?: readonly string[] };
+  readonly quotas?: Readonly<Record<string, QuotaDocument>>;
+  readonly budgets?: Readonly<Record<string, BudgetDocument>>;
+}
+
+export interface MatchDocument {
+  readonly tenants?: readonly string[];
+  readonly features?: readonly string[];
+  readonly agents?: readonly string[];
+  readonly aliases?: readonly string[];
+}
+
+export interface RateDocument {
+  readonly rate: string;
+  readonly burst?: number;
+}
+
+export interface QuotaDocument {
+  readonly match?: MatchDocument;
+  readonly per?: readonly QuotaDimension[];
+  readonly requests?: RateDocument;
+  readonly tokens?: RateDocument;
+  readonly concurrency?: number;
+}
+
+export interface BudgetDocument {
+  readonly match?: MatchDocument;
+  readonly per?: readonly QuotaDimension[];
+  readonly usd: string | number;
+  readonly period: BudgetPeriod;
+  readonly warn_at?: number;
+  readonly when_spent: Budget['whenSpent'];
 }
 
 export interface TenantDocument {
