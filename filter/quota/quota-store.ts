@@ -83,8 +83,9 @@ export interface QuotaStore {
 export interface QuotaFigures {
   /** `local`: the shared store is away; limits are this filter's share of them. */
   readonly limits: 'own' | 'shared' | 'local';
-  /** Reservations of this process that are neither settled nor expired. */
+  /** Reservations of this process that are not settled. */
   readonly held: number;
+  /** Reservations that expired here; those in Redis expire there, uncounted. */
   readonly expired: number;
   /** Times that the shared store was found to be away. */
   readonly outages: number;
