@@ -44,7 +44,10 @@ for i = 1, (#KEYS - 1) / 2 do
       taken = math.max(0, taken - (now - at) * flow / window)
       at = now
     end
-    -- A hold that has expired is given back by whoever finds it; one that is not found takes nothing with it.
+    -- What has expired flows back before anything is taken: later, it would take this away too.
+    local gone = redis.call('ZRANGEBYSCORE', holds_key, '-inf', now, 'LIMIT', 0, 1000)
+    if #gone > 0 then redis.call('ZREM', holds_key, unpack(gone)) end
+    for _, member in ipairs(gone) do taken = math.max(0, taken - tonumber(member:match(':(%d+):%d+$'))) end
     if redis.call('ZREM', holds_key, id .. ':' .. amount .. ':0') == 1 then taken = math.max(0, taken - tonumber(amount)) end
     taken = taken + used
     if taken > 0 then
