@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { Fault } from '../fault.ts';
+import { compileKeys, readKeyFile } from '../policy/caller-keys.ts';
 import { loadPolicy } from '../policy/load.ts';
 import type { AliasName, Caller, Policy, RegionName } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
@@ -20,8 +21,10 @@ const USAGE =
   "usage: node filter/cli/explain.ts --policy FILE --caller TENANT/KEY_NAME --alias NAME [--header 'NAME: VALUE']… [--user ID] [--region R] [--embeddings] [--admin URL] [--json]";
 
 function callerOf(policy: Policy, name: string): Caller {
+  const { callerKeys, callerKeysFile } = policy;
+  const issued = callerKeysFile === undefined ? [] : compileKeys(readKeyFile(callerKeysFile), policy).keys.values();
   const callers = new Map(
-    [...policy.callerKeys.values()].map(({ caller }) => [`${caller.tenant}/${caller.keyName}`, caller]),
+    [...callerKeys.values(), ...issued].map(({ caller }) => [`${caller.tenant}/${caller.keyName}`, caller]),
   );
   const caller = callers.get(name);
   if (caller === undefined) throw new Error(`no caller key ${JSON.stringify(name)}; ${suggest(name, callers.keys())}`);

@@ -11,6 +11,7 @@ import { compileIdentity } from './compile-identity.ts';
 import { type CredentialSources, compileKeys, hostOfSignatures, namedKeys } from './compile-keys.ts';
 import { compileLimits, compileWaits } from './compile-limits.ts';
 import { compilePrices, priceOfTarget } from './compile-price.ts';
+import { compileBudgets, compileQuotas } from './compile-quota.ts';
 import {
   type AliasContext,
   checkPlace,
@@ -83,6 +84,8 @@ export function compile(document: PolicyDocument, about: { version: string; base
   const callerKeys = compilePolicyKeys(document, callerContext);
   const identity = compileIdentity(document.identity, { ...callerContext, baseDirectory: about.baseDirectory });
   const zones = compileZones(document, names, targets, problems);
+  const quotas = compileQuotas(document, problems);
+  const budgets = compileBudgets(document, problems);
   if (problems.length > 0) return { ok: false, problems };
   const nearness = compileNearness(document);
   return {
@@ -96,6 +99,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
       waitMs: compileWaits(document),
       callerKeysFile:
         document.caller_keys === undefined ? undefined : resolve(about.baseDirectory, document.caller_keys.file),
+      ...{ quotas, budgets },
     }),
   };
 }

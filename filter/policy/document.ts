@@ -2,11 +2,14 @@
 import { isNode, LineCounter, parseDocument } from 'yaml';
 import type {
   AwsService,
+  Budget,
+  BudgetPeriod,
   ChainOrder,
   FallbackCondition,
   JwtAlgorithm,
   KeyHeader,
   KeyState,
+  QuotaDimension,
   WorkloadClass,
 } from './policy.ts';
 
@@ -23,6 +26,8 @@ export interface PolicyDocument {
   readonly audit?: { readonly zones?: readonly string[] };
   readonly caller_keys?: { readonly file: string };
   readonly identity?: IdentityDocument;
+  readonly quotas?: Readonly<Record<string, QuotaDocument>>;
+  readonly budgets?: Readonly<Record<string, BudgetDocument>>;
 }
 
 export interface IdentityDocument {
@@ -87,6 +92,35 @@ export interface LimitsDocument {
   readonly output_tokens_per_minute?: number;
   readonly tokens_per_minute?: number;
   readonly concurrency?: number;
+}
+
+export interface MatchDocument {
+  readonly tenants?: readonly string[];
+  readonly features?: readonly string[];
+  readonly agents?: readonly string[];
+  readonly aliases?: readonly string[];
+}
+
+export interface RateDocument {
+  readonly rate: string;
+  readonly burst?: number;
+}
+
+export interface QuotaDocument {
+  readonly match?: MatchDocument;
+  readonly per?: readonly QuotaDimension[];
+  readonly requests?: RateDocument;
+  readonly tokens?: RateDocument;
+  readonly concurrency?: number;
+}
+
+export interface BudgetDocument {
+  readonly match?: MatchDocument;
+  readonly per?: readonly QuotaDimension[];
+  readonly usd: string | number;
+  readonly period: BudgetPeriod;
+  readonly warn_at?: number;
+  readonly when_spent: Budget['whenSpent'];
 }
 
 export interface TenantDocument {
