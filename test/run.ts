@@ -1,7 +1,11 @@
 /** Runs all tests in one process: fast ones first, then those on a real Redis, then on a real Envoy. Arguments are files to run instead. */
 import { globSync } from 'node:fs';
+import { config } from 'chai';
 import Mocha from 'mocha';
 import { SummaryReporter } from './reporter.ts';
+
+// A failure is told in full.
+config.truncateThreshold = 0;
 
 const wanted = process.argv.slice(2);
 const files =

@@ -32,9 +32,12 @@ export async function outage(options: OutageOptions): Promise<Outage> {
       options.onPhase?.(phase);
     };
     await run('before', options.beforeMs);
+    // What was sent in a phase is answered in it.
+    await traffic.settled();
     stack.openai.script({ kind: 'status', status: 529 }, Number.MAX_SAFE_INTEGER);
     await run('outbreak', OUTBREAK_MS);
     await run('outage', options.outageMs - OUTBREAK_MS);
+    await traffic.settled();
     stack.openai.mend();
     await run('recovery', RECOVERY_LIMIT_MS, () => watch.latest() === 'well');
     await run('after', options.afterMs);

@@ -44,7 +44,7 @@ describe('fault matrix, through Envoy', () => {
         policy.targets[`${name}-away`] = { ...target, cluster: 'local' };
       }
       const patient = { attempt_deadline: { plain: '15s', stream: '15s' }, stream_idle: '15s' };
-      const brief = { attempt_deadline: { plain: '700ms', stream: '700ms' }, stream_idle: '700ms' };
+      const brief = { attempt_deadline: { plain: '1200ms', stream: '1200ms' }, stream_idle: '1200ms' };
       for (const [name, { targets }] of Object.entries(CHAINS)) {
         const chain = [...targets];
         const rest = { retry_after: `${RETRY_AFTER}s` };
