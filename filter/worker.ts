@@ -16,11 +16,15 @@ import { AuditLog } from './observability/audit-log.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import type { AliasName } from './policy/policy.ts';
+import { createQuotaStore } from './quota/create-store.ts';
+import { ProviderLimits } from './quota/provider-limits.ts';
 import { startReloading } from './reload.ts';
 import { CanaryWatch } from './routing/canary.ts';
 import type { Settings } from './settings.ts';
 import type { Hint } from './supervisor.ts';
 
+/** Requests that may wait for one target; each holds its body. */
+const MAX_WAITING = 1_000;
 /** Streams in flight get this long when the process is told to end. */
 const DRAIN_MS = 30_000;
 
@@ -74,6 +78,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     sources,
     close: closeIdentity,
   } = startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now });
+  const shares = settings.workers * settings.replicas;
+  const quotas = createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
+  const limits = new ProviderLimits({ now, processes: shares, maxWaiting: MAX_WAITING });
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
@@ -83,6 +90,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     onForget(ids) {
       health.forget(ids);
       latency.forget(ids);
+      limits.forget(ids);
     },
     onChange: (policy) => canaries.keep(canaryIds(policy)),
   });
@@ -108,6 +116,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     latency,
     clusters,
     canaries,
+    quotas,
+    limits,
     staleAnswers: NO_STALE_ANSWERS,
     address,
     region: settings.region,
@@ -159,6 +169,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       watch?.close();
       rules.close();
       await closeIdentity();
+      await quotas.close();
       await auditLog.close();
     },
   };

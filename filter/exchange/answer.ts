@@ -10,6 +10,7 @@ import { chainExhausted, isOver } from './chain.ts';
 import { decoded } from './content-coding.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderChange, HeaderView } from './http.ts';
+import { learnLimits } from './provider-limits.ts';
 import { gatewayHeaders } from './refuse.ts';
 
 /** Envoy sets it on an answer of its own making (envoy/bootstrap.yaml, local_reply_config): `UF,URX;3`, response flags and the number of attempts. */
@@ -33,6 +34,7 @@ export function onResponseHeaders(exchange: Exchange, headers: HeaderView): Answ
   if (attempt === undefined) throw new Error(`a provider answered ${status} to a request that was never forwarded`);
 
   attempt.status = status;
+  learnLimits(exchange, attempt, headers);
   exchange.providerRequestId = headers.get('x-request-id') ?? headers.get('request-id');
   if (status >= 400) {
     conclude(

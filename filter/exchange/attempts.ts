@@ -10,6 +10,7 @@ import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
 import { checkKeys, noteOutcome } from './keys.ts';
+import { takePass } from './provider-limits.ts';
 
 /** A request as one target will see it. */
 export interface PreparedAttempt {
@@ -121,7 +122,7 @@ interface Begun {
 
 function begin(exchange: Exchange, target: Target, { number, converted, key }: Begun): void {
   exchange.dropped = converted.dropped;
-  exchange.attempts.push({
+  const attempt: Attempt = {
     number,
     target,
     startedAt: performance.now(),
@@ -129,7 +130,9 @@ function begin(exchange: Exchange, target: Target, { number, converted, key }: B
     outcome: 'pending',
     status: undefined,
     credential: key,
-  });
+  };
+  exchange.attempts.push(attempt);
+  takePass(exchange, attempt);
 }
 
 function prepared(target: Target, { path, headers, body }: OutgoingRequest, credential: HeaderPairs): PreparedAttempt {

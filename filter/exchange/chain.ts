@@ -17,6 +17,7 @@ import {
 import { answerKind, choose, isLate } from './choose.ts';
 import type { Exchange } from './exchange.ts';
 import { isForNextKey, spareAttempts } from './keys.ts';
+import { withRoom } from './provider-limits.ts';
 
 export interface Forward {
   /** Clusters in the order of attempts. */
@@ -29,9 +30,15 @@ export interface Forward {
  * provider answers, so a target that turns out in the middle to be of no use would end the chain.
  * @throws Fault the first target's own, when none can be asked
  */
-export function startChain(exchange: Exchange, plan: Plan): Forward {
+export function startChain(exchange: Exchange, plan: Plan): Forward | Promise<Forward> {
+  const chain = withRoom(exchange, choose(exchange, plan));
+  return chain instanceof Promise
+    ? chain.then((made) => beginChain(exchange, plan, made))
+    : beginChain(exchange, plan, chain);
+}
+
+function beginChain(exchange: Exchange, plan: Plan, chain: readonly Target[]): Forward {
   const { alias } = plan;
-  const chain = choose(exchange, plan);
   let refusal: Fault | undefined;
   const resting: Target[] = [];
   for (const [index, target] of chain.entries()) {

@@ -23,13 +23,14 @@ export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
 }
 
 /** Is there anything that makes this request's chain another than the plan's? */
-function changesByRequest({ gateway, slice, requestBytes }: Exchange, { alias, key, leastWindow }: Plan): boolean {
+function changesByRequest({ gateway, slice, requestBytes, targets }: Exchange, { alias, key, leastWindow }: Plan): boolean {
   return (
     !gateway.clusters.allWell ||
     key.latencyBudgetMs !== undefined ||
     key.costCeilingNanoUsd !== undefined ||
     requestBytes > leastWindow ||
     alias.order === 'latency' ||
+    targets === 'cheaper' ||
     slice === 'canary'
   );
 }
@@ -82,6 +83,7 @@ function chosenNow(exchange: Exchange, plan: Plan): readonly Target[] {
   if (plan.key.latencyBudgetMs !== undefined && steps.some((step) => step.some((target) => !tooLate(target))))
     steps = without(steps, (target) => (tooLate(target) ? 'latency_budget' : undefined));
   if (plan.alias.order === 'latency') steps = steps.map((step) => byLatency(exchange, step));
+  if (exchange.targets === 'cheaper') steps = [byPrice(steps.flat())];
   if (excluded.length > 0) exchange.excluded = [...plan.excluded, ...excluded];
   return interned(plan, steps.flat());
 }
@@ -95,6 +97,16 @@ export function isLate(exchange: Exchange, target: Target): boolean {
 export function answerKind({ head }: Exchange): AnswerKind {
   return head?.stream === true ? 'stream' : 'plain';
 }
+
+/** Whoever has spent a budget is given the cheapest first; what nobody knows the price of is not cheap. */
+function byPrice(targets: readonly Target[]): readonly Target[] {
+  const typical = { input: TYPICAL_TOKENS, output: TYPICAL_TOKENS };
+  const cost = ({ price }: Target): number => (price === undefined ? MOST : estimateNanoUsd(price, typical));
+  return targets.toSorted((a, b) => cost(a) - cost(b));
+}
+
+const TYPICAL_TOKENS = 1_000;
+const MOST = Number.MAX_SAFE_INTEGER;
 
 /** Those that are not measured come first: else they never are. */
 function byLatency(exchange: Exchange, step: readonly Target[]): readonly Target[] {

@@ -23,6 +23,9 @@ export function contractHeaders(exchange: Exchange): HeaderPairs {
     const remaining = Math.max(Math.round(deadlineAt - performance.now()), 0);
     headers.push(['x-gateway-deadline', `budget=${plan.key.latencyBudgetMs}, remaining=${remaining}`]);
   }
+  if (exchange.rateLimit !== undefined) headers.push(...Object.entries(exchange.rateLimit));
+  if (exchange.warnings.length > 0)
+    headers.push(['x-gateway-budget', exchange.warnings.map(({ budget, state }) => `${budget};state=${state}`).join(', ')]);
   if (explain === 'asked' && plan !== undefined) {
     const stateOf = ({ id }: Target): string => gateway.health.stateOf(id);
     headers.push(

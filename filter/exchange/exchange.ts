@@ -10,6 +10,10 @@ import type { Identity } from '../identity/identity.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
 import type { TokenEstimate } from '../prices/price.ts';
+import type { Pass } from '../quota/fair-queue.ts';
+import type { ProviderLimits } from '../quota/provider-limits.ts';
+import type { BudgetWarning, QuotaStore, Reservation } from '../quota/quota-store.ts';
+import type { RateLimitHeaders } from '../quota/rate-limit-headers.ts';
 import type { CanarySlice, CanaryWatch } from '../routing/canary.ts';
 import type { Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
@@ -25,6 +29,8 @@ export interface Gateway {
   readonly latency: TargetLatency;
   readonly clusters: ClusterView;
   readonly canaries: CanaryWatch;
+  readonly quotas: QuotaStore;
+  readonly limits: ProviderLimits;
   readonly staleAnswers: StaleAnswers;
   /** Where other filter processes reach this one (a gRPC target, `unix:/…` or `host:port`); undefined: there are none. */
   readonly address: string | undefined;
@@ -77,6 +83,22 @@ export interface Exchange {
   cache: 'off' | 'stale';
   /** Time that each attempt has until response headers. */
   attemptDeadlineMs: number;
+  /** Its place in the caller's quotas, until it is settled. */
+  reservation: Reservation | undefined;
+  /** Monotonic milliseconds: when the reservation was renewed. */
+  renewedAt: number;
+  /** What the caller's own quotas have left. */
+  rateLimit: RateLimitHeaders | undefined;
+  /** Budgets near their limit, or past it. */
+  warnings: readonly BudgetWarning[];
+  /** `cheaper`: a budget is spent that says so. */
+  targets: 'any' | 'cheaper';
+  /** Leave to ask targets, not used yet. */
+  readonly passes: { readonly target: Target; readonly pass: Pass }[];
+  /** Leave that attempts have used. */
+  readonly taken: { readonly attempt: Attempt; readonly pass: Pass }[];
+  /** Time that it waited for its turn at a provider's limit, milliseconds. */
+  queuedMs: number;
   /** Made when it is first asked for. */
   estimate: TokenEstimate | undefined;
   /** What the translation for the latest attempt had to leave out. */
@@ -137,6 +159,14 @@ export function openExchange(gateway: Gateway): Exchange {
     skipped: [],
     cache: 'off',
     attemptDeadlineMs: 0,
+    reservation: undefined,
+    renewedAt: 0,
+    rateLimit: undefined,
+    warnings: [],
+    targets: 'any',
+    passes: [],
+    taken: [],
+    queuedMs: 0,
     estimate: undefined,
     dropped: [],
     answerHeaders: undefined,

@@ -3,7 +3,7 @@ import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js';
 import { onResponseBody, onResponseHeaders } from '../exchange/answer.ts';
 import { AnswerStream } from '../exchange/answer-stream.ts';
 import type { PreparedAttempt } from '../exchange/attempts.ts';
-import { chainExhausted } from '../exchange/chain.ts';
+import { chainExhausted, type Forward } from '../exchange/chain.ts';
 import { type Exchange, type Gateway, openExchange } from '../exchange/exchange.ts';
 import type { OwnAnswer } from '../exchange/http.ts';
 import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
@@ -206,8 +206,11 @@ function forward(
   own: (answer: OwnAnswer) => ProcessingResponse,
 ): ProcessingResponse | Promise<ProcessingResponse> {
   const result = onRequestBody(exchange, body);
-  if ('status' in result) return own(result);
-  const { chain, first } = result;
+  if (result instanceof Promise) return result.then((made) => sentOn(exchange, made));
+  return 'status' in result ? own(result) : sentOn(exchange, result);
+}
+
+function sentOn(exchange: Exchange, { chain, first }: Forward): ProcessingResponse | Promise<ProcessingResponse> {
   return first instanceof Promise
     ? first.then((attempt) => forwarded(exchange, chain, attempt))
     : forwarded(exchange, chain, first);

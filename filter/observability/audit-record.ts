@@ -36,6 +36,12 @@ export interface AuditRecord {
   /** The answering provider's own request id. */
   readonly provider_request_id: string | null;
   readonly usage: AuditUsage | null;
+  /** Whole nano-dollars; null: nothing was used, or the target is unpriced. */
+  readonly cost_nano_usd: number | null;
+  /** Version of the prices that the cost is made of. */
+  readonly price_book: string;
+  /** Budgets of the caller that were near their limit, or past it. */
+  readonly budgets: readonly { readonly budget: string; readonly state: 'near' | 'spent' }[];
   /** Fields of the request that its translation dropped. */
   readonly dropped_fields: readonly string[];
   readonly outcome: AuditOutcome;
@@ -97,6 +103,8 @@ export interface AuditDuration {
   readonly total: number;
   /** Spent in the filter's own code. */
   readonly gateway: number;
+  /** Waited for its turn at a provider's limit. */
+  readonly queue: number;
   /** From handing the request to Envoy until the answering target's response headers. */
   readonly to_headers: number | null;
   /** From request to the first byte of the answer's body. */

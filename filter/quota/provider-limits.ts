@@ -45,6 +45,11 @@ export class ProviderLimits {
     return limiter === undefined ? FREE_PASS : limiter.queue.enter(demand, maxWaitMs);
   }
 
+  /** Has it any limit that is known? */
+  isLimited(target: Target): boolean {
+    return target.limits !== undefined || this.#limiters.has(target.id);
+  }
+
   /** For an attempt that is under way already, after another has failed: it counts, and does not wait. */
   enterAnyway(target: Target, demand: LimitDemand): Pass {
     return this.#limiterOf(target)?.queue.enterAnyway(demand) ?? FREE_PASS;

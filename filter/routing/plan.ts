@@ -109,8 +109,9 @@ function sorted(
   }
   if (order === 'price') {
     const typical = { input: TYPICAL_INPUT_TOKENS, output: expectedOutputTokens };
-    const cost = ({ price }: Target): number => (price === undefined ? Infinity : estimateNanoUsd(price, typical));
-    return step.toSorted((a, b) => cost(a) - cost(b) || 0);
+    const cost = ({ price }: Target): number =>
+      price === undefined ? Number.MAX_SAFE_INTEGER : estimateNanoUsd(price, typical);
+    return step.toSorted((a, b) => cost(a) - cost(b));
   }
   return step;
 }

@@ -35,6 +35,9 @@ function record(id: string, changes: Partial<AuditRecord> = {}): AuditRecord {
       degraded: null,
       canary_slice: null,
       cache: 'off' as const,
+      cost_nano_usd: null,
+      price_book: 'p',
+      budgets: [],
       response_model: 'm',
       provider_request_id: null,
     },
@@ -54,7 +57,7 @@ function record(id: string, changes: Partial<AuditRecord> = {}): AuditRecord {
     ],
     usage: auditUsage({ ...NO_USAGE, inputUncached: 3, cacheRead: 2, outputVisible: 4 }, 'provider'),
     ...{ dropped_fields: [], outcome: 'ok', status: 200, fault: null, request_bytes: 1, response_bytes: 1 },
-    duration_ms: { total: 10, gateway: 0.2, to_headers: 5, to_first_byte: 6 },
+    duration_ms: { total: 10, queue: 0, gateway: 0.2, to_headers: 5, to_first_byte: 6 },
     ...changes,
   };
 }

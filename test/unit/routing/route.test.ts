@@ -16,6 +16,8 @@ import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { compile } from '../../../filter/policy/compile.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
 import type { AliasName, ClusterName, Policy, RegionName, TargetId } from '../../../filter/policy/policy.ts';
+import { createMemoryStore } from '../../../filter/quota/memory-store.ts';
+import { ProviderLimits } from '../../../filter/quota/provider-limits.ts';
 import { type CanaryStop, CanaryWatch } from '../../../filter/routing/canary.ts';
 import { planFor } from '../../../filter/routing/plan.ts';
 import { demandsOf } from '../../../filter/routing/route-key.ts';
@@ -68,6 +70,8 @@ function world(policy: Policy, region?: string): World {
       clusters: new ClusterView(() => made.now),
       canaries: new CanaryWatch({ onStop: (stop) => made.stops.push(stop), now: () => made.now }),
       staleAnswers: NO_STALE_ANSWERS,
+      quotas: createMemoryStore({ now: () => made.now }),
+      limits: new ProviderLimits({ now: () => made.now, processes: 1, maxWaiting: 10 }),
       address: undefined,
       region: region as RegionName | undefined,
       exchanges: new Map(),
