@@ -24,7 +24,7 @@ import {
   targetsOf,
   warningsOf,
 } from './redis-words.ts';
-import { createSettlementQueue } from './settlement-queue.ts';
+import { createSettlementQueue, type Settlement } from './settlement-queue.ts';
 
 export interface RedisStoreOptions {
   readonly redis: RedisSettings;
@@ -50,6 +50,7 @@ interface Reserved extends Reservation {
   readonly admittedAt: number;
   /** Where it was reserved while Redis was away. */
   readonly local: { readonly memory: MemoryStore; readonly reservation: Reservation } | undefined;
+  readonly hold: Settlement['hold'];
   state: 'held' | 'settled';
 }
 
@@ -151,13 +152,15 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
     return made;
   }
 
-  function admitLocally(away: Outage, demand: Demand): Decision {
+  function admitLocally(away: Outage, demand: Demand, hold: Settlement['hold']): Decision {
     const { plan, requestId } = demand;
     const decision = away.memory.admit({ ...demand, plan: localPlan(away, plan) });
     if (decision.outcome === 'refused') return decision;
     counts.held++;
     const local = { memory: away.memory, reservation: decision.reservation };
-    const reservation: Reserved = { requestId, plan, held: heldBy(demand), admittedAt: now(), local, state: 'held' };
+    const reservation: Reserved = {
+      ...{ requestId, plan, held: heldBy(demand), admittedAt: now(), local, hold, state: 'held' },
+    };
     return { ...decision, reservation };
   }
 
@@ -165,10 +168,10 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
     const { plan, requestId } = demand;
     const reply = await ask(plan, [time(), ...admitValues(plan, requestId, demand, demand.holdForMs)]);
     if (reply === undefined || reply.outcome === 'looked') {
-      const decision = admitLocally(outage ?? beginOutage(plan), demand);
+      const decision = admitLocally(outage ?? beginOutage(plan), demand, 'possible');
       // Redis may have admitted it all the same, without our hearing.
       if (decision.outcome === 'refused')
-        queue.add({ plan, requestId, admittedAt: now(), held: heldBy(demand), used: NOTHING_USED });
+        queue.add({ plan, requestId, admittedAt: now(), held: heldBy(demand), hold: 'possible', used: NOTHING_USED });
       return decision;
     }
     const { remaining, at } = reply;
@@ -179,25 +182,27 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
     if (reply.outcome === 'refused') return reply;
     counts.held++;
     const held = heldBy(demand);
-    const reservation: Reserved = { requestId, plan, held, admittedAt: at, local: undefined, state: 'held' };
+    const reservation: Reserved = {
+      ...{ requestId, plan, held, admittedAt: at, local: undefined, hold: 'possible', state: 'held' },
+    };
     const [targets, warnings] = [targetsOf(plan, remaining), warningsOf(plan, remaining)];
     return { outcome: 'admitted', reservation, targets, warnings, remaining };
   }
 
   void recover();
   return {
-    admit: (demand) => (outage === undefined ? admitShared(demand) : admitLocally(outage, demand)),
+    admit: (demand) => (outage === undefined ? admitShared(demand) : admitLocally(outage, demand, 'none')),
 
     settle(reservation, used) {
       const own = reservation as Reserved;
       if (own.state === 'settled') return;
       own.state = 'settled';
       counts.held--;
-      const { plan, requestId, admittedAt, held, local } = own;
+      const { plan, requestId, admittedAt, held, hold, local } = own;
       local?.memory.settle(local.reservation, used);
       if (outage !== undefined && local?.memory !== outage.memory)
         outage.memory.charge(localPlan(outage, plan), used, admittedAt);
-      queue.add({ plan, requestId, admittedAt, held, used });
+      queue.add({ plan, requestId, admittedAt, held, hold, used });
     },
 
     renew(reservation, holdForMs) {

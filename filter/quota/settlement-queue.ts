@@ -11,6 +11,8 @@ export interface Settlement {
   /** Epoch milliseconds. */
   readonly admittedAt: number;
   readonly held: Used;
+  /** May Redis hold a reservation of it, that has to be given back? */
+  readonly hold: 'possible' | 'none';
   readonly used: Used;
 }
 
@@ -20,7 +22,7 @@ export interface SettlementQueueOptions {
   /** One could not be applied. The queue is closed until `flush`. */
   readonly failed: () => void;
   readonly now: () => number;
-  /** Settlements that may wait; beyond these they are added up by plan and day. */
+  /** Settlements that may wait one by one. Beyond these they are added up by plan and day where that can be; twice as many at most. */
   readonly limit: number;
 }
 
@@ -83,6 +85,15 @@ export function createSettlementQueue({ apply, failed, now, limit }: SettlementQ
     prune();
   };
 
+  const sendBatch = async (batch: readonly Entry[]): Promise<void> => {
+    const results = await Promise.allSettled(batch.map(send));
+    const problems = results.filter((result) => result.status === 'rejected');
+    if (problems.length === 0) return;
+    // All of them failing is Redis's trouble; a few are their own.
+    if (problems.length < batch.length || batch.length === 1) for (const entry of batch) giveUp(entry);
+    throw problems[0]?.reason;
+  };
+
   const giveUp = (entry: Entry): void => {
     if (entry.tries < MAX_TRIES || !entries.delete(entry.number)) return;
     if (entry.state !== 'confirmed') waiting--;
@@ -93,40 +104,40 @@ export function createSettlementQueue({ apply, failed, now, limit }: SettlementQ
     add(settlement) {
       const entry: Entry = { settlement, number: next, state: 'waiting', confirmedAt: 0, tries: 0 };
       if (waiting >= limit) {
-        const into = mergeable.get(settlement.plan);
-        if (into?.state !== 'waiting' || dayOf(into.settlement) !== dayOf(settlement)) dropped++;
-        else {
+        const into = settlement.hold === 'none' ? mergeable.get(settlement.plan) : undefined;
+        if (into?.state === 'waiting' && dayOf(into.settlement) === dayOf(settlement)) {
           into.settlement = sumOf(into.settlement, settlement);
           merged++;
+          return;
         }
-        return;
+        if (waiting >= 2 * limit) {
+          dropped++;
+          return;
+        }
       }
       next++;
       waiting++;
       entries.set(entry.number, entry);
       if (mode === 'open') send(entry).catch(failed);
-      else mergeable.set(settlement.plan, entry);
+      else if (settlement.hold === 'none') mergeable.set(settlement.plan, entry);
     },
     shut() {
       mode = 'shut';
     },
     async flush() {
       // Those of before too, confirmed or not: Redis counts none of them twice.
-      const again = new Set(entries.keys());
-      while (again.size > 0 || [...mergeable.values()].some(({ state }) => state === 'waiting')) {
-        mergeable.clear();
-        for (const [number, { state }] of entries) if (state === 'waiting') again.add(number);
-        const batch = [...again].slice(0, FLUSHED_AT_ONCE).flatMap((number) => {
-          again.delete(number);
-          return entries.get(number) ?? [];
-        });
-        const results = await Promise.allSettled(batch.map(send));
-        const problems = results.filter((result) => result.status === 'rejected');
-        if (problems.length === 0) continue;
-        // All of them failing is Redis's trouble; a few are their own.
-        if (problems.length < batch.length || batch.length === 1) for (const entry of batch) giveUp(entry);
-        throw problems[0]?.reason;
+      let round = [...entries.values()];
+      while (round.length > 0) {
+        for (let at = 0; at < round.length; at += FLUSHED_AT_ONCE) await sendBatch(round.slice(at, at + FLUSHED_AT_ONCE));
+        const arrived = [...entries.values()].filter(({ state }) => state === 'waiting');
+        // When they come as fast as they go there is no end to wait for.
+        if (arrived.length <= FLUSHED_AT_ONCE || arrived.length >= round.length) {
+          for (const entry of arrived) send(entry).catch(failed);
+          break;
+        }
+        round = arrived;
       }
+      mergeable.clear();
       mode = 'open';
     },
     get waiting() {
@@ -147,7 +158,6 @@ function dayOf({ admittedAt }: Settlement): number {
   return Math.floor(admittedAt / DAY_MS);
 }
 
-/** The second one's hold is not named any more: it expires by itself. */
 function sumOf(first: Settlement, { used }: Settlement): Settlement {
   return {
     ...first,
