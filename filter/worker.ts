@@ -15,6 +15,7 @@ import { startIdentity } from './identification.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
+import { registerQuotaMetrics } from './observability/quota-metrics.ts';
 import type { AliasName } from './policy/policy.ts';
 import { createQuotaStore } from './quota/create-store.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
@@ -109,6 +110,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
   });
   registerIdentityMetrics(metrics.registry, sources);
+  registerQuotaMetrics(metrics.registry, { figures: () => quotas.figures(), limits: () => limits.figures() });
   const gateway: Gateway = {
     ruleset: rules.inForce,
     identity,

@@ -57,6 +57,8 @@ export class FairQueue {
   /** Start tag of the request that was served last, by rank. */
   readonly #virtual: number[] = Array.from({ length: RANK_COUNT }, () => 0);
   #waiting = 0;
+  /** Of the capacity, that the lanes' times are made of. */
+  #measure = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: FairQueueOptions) {
@@ -102,7 +104,15 @@ export class FairQueue {
     return this.#ranks.slice(0, rank + 1).some((lanes) => [...lanes.values()].some(({ waiting }) => waiting.length > 0));
   }
 
+  /** Costs are in another unit from now on: all lanes begin anew, or those served before would be ahead, or behind, for long. */
+  #remeasure(): void {
+    this.#measure = this.#options.capacity.measure;
+    this.#virtual.fill(0);
+    for (const lanes of this.#ranks) for (const lane of lanes.values()) lane.finish = 0;
+  }
+
   #laneOf(rank: number, tenant: TenantId): Lane {
+    if (this.#measure !== this.#options.capacity.measure) this.#remeasure();
     const lanes = this.#ranks[rank] ?? new Map<TenantId, Lane>();
     let lane = lanes.get(tenant);
     if (lane === undefined) {

@@ -35,6 +35,8 @@ export class TargetCapacity {
   readonly #learned = new Map<string, { at: number; limits: LearnedLimits }>();
   readonly #concurrency: number;
   #inFlight = 0;
+  /** Another number: what `costOf` says now cannot be compared with what it said before. */
+  measure = 0;
 
   constructor(options: TargetCapacityOptions) {
     this.#options = options;
@@ -93,8 +95,10 @@ export class TargetCapacity {
       const limit = known.reduce((sum, one) => sum + one.limit, 0) / processes;
       const remaining = known.reduce((sum, one) => sum + one.remaining, 0) / processes;
       const level = this.#levels.get(kind);
-      if (level === undefined) this.#levels.set(kind, { perMinute: limit, left: remaining, at: now() });
-      else {
+      if (level === undefined) {
+        this.#levels.set(kind, { perMinute: limit, left: remaining, at: now() });
+        this.measure += 1;
+      } else {
         this.#refill(level);
         if (set === undefined || setLimit(set, kind) === undefined) level.perMinute = Math.max(limit, 1);
         level.left = Math.min(level.left, remaining);

@@ -198,6 +198,27 @@ describe("providers' limits", () => {
     expect(room()).to.be.at.most(0.05);
   });
 
+  it('whoever was served before a limit was learned is not behind for it', async () => {
+    const limits = limitsOf();
+    const target = targetWith({ concurrency: 1 });
+    const first = limits.enter(target, demand('early'), 0) as Pass;
+    const headers: Record<string, string> = {
+      'x-ratelimit-limit-requests': '100000',
+      'x-ratelimit-remaining-requests': '99999',
+    };
+    limits.learn(target, 'key', Object.keys(headers), (name) => headers[name]);
+    const order: string[] = [];
+    const next = async (tenant: string): Promise<void> => {
+      const pass = await limits.enter(target, demand(tenant), 5_000);
+      order.push(tenant);
+      pass?.settle({ inputTokens: 0, outputTokens: 0 });
+    };
+    const all = ['late', 'late', 'late', 'early', 'early', 'early'].map(next);
+    first.settle({ inputTokens: 0, outputTokens: 0 });
+    await Promise.all(all);
+    expect(order).to.deep.equal(['early', 'late', 'early', 'late', 'early', 'late']);
+  });
+
   it('a tenant cannot take every place in the line', () => {
     const limits = limitsOf(1, 10);
     const target = targetWith({ concurrency: 1 });
