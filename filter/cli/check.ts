@@ -1,5 +1,6 @@
 /**
- * `node filter/cli/check.ts --policy FILE --clusters DIR [--publish FILE]`: says what does not fit before it is live. Exit code 1 when something does not.
+ * `node filter/cli/check.ts --policy FILE --clusters DIR [--publish FILE]`: says what does not fit before it is live. Exit code 1 when something does not;
+ * warnings change nothing.
  * With --publish what fits goes live: the joined cluster files take the place of the one that Envoy watches.
  */
 import { parseArgs } from 'node:util';
@@ -14,8 +15,9 @@ try {
   });
   if (values.policy === undefined || values.clusters === undefined)
     throw new Error('both --policy and --clusters are needed');
-  const { problems, summary } = checkConfiguration(values.policy, values.clusters);
+  const { problems, warnings, summary } = checkConfiguration(values.policy, values.clusters);
   for (const problem of problems) console.error(problem);
+  for (const warning of warnings) console.error(`warning: ${warning}`);
   if (problems.length === 0) console.log(`ok: ${summary}`);
   if (problems.length === 0 && values.publish !== undefined)
     console.log(`${values.publish}: ${publishClusters(values.clusters, values.publish)}`);

@@ -3,10 +3,13 @@ import { loadPolicy, PolicyError } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
 import { type ClusterFile, clusterProblems, readClusterFiles } from './clusters.ts';
+import { keyProblems, keyWarnings } from './gateway-keys.ts';
 
 export interface Checked {
   /** One line each, with file and line. */
   readonly problems: readonly string[];
+  /** What works and is perhaps not meant; one line each. */
+  readonly warnings: readonly string[];
   /** What was checked, in words. */
   readonly summary: string;
 }
@@ -67,6 +70,7 @@ export function checkConfiguration(policyPath: string, clustersDirectory: string
       `${policyPath}: targets.${target.id}.cluster: no cluster ${JSON.stringify(target.cluster)} in ${clustersDirectory}; ${suggest(target.cluster, places.keys())}`,
     );
   }
+  if (policy !== undefined) problems.push(...keyProblems(policy, policyPath, [...places.keys()]));
   const summary = `${places.size} clusters, ${policy?.targets.size ?? 0} targets, ${policy?.aliases.size ?? 0} aliases`;
-  return { problems, summary };
+  return { problems, warnings: policy === undefined ? [] : keyWarnings(policy, policyPath), summary };
 }

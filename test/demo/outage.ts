@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashCallerKey } from '../../filter/identity/key-format.ts';
-import { changedPolicy } from '../stack/policy.ts';
+import { changedPolicy, shareKeys } from '../stack/policy.ts';
 import { ROOT, waitFor } from '../stack/processes.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
 import { reportOf } from './report.ts';
@@ -58,6 +58,7 @@ function policy(): string {
     document.targets['gpt-terra'] = {
       ...{ cluster: 'openai-2', schema: 'openai-chat', model: 'gpt-5.6-terra', credential: 'openai' },
     };
+    shareKeys(document);
     Object.assign(document.aliases, structuredClone(ALIASES));
     document.tenants = Object.fromEntries(
       TENANTS.map(({ tenant: name, feature, key }) => [

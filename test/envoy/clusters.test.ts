@@ -3,7 +3,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
-import { changedPolicy } from '../stack/policy.ts';
+import { changedPolicy, shareKeys } from '../stack/policy.ts';
 import { waitFor } from '../stack/processes.ts';
 import { freePort, type Stack, startStack } from '../stack/stack.ts';
 import { post } from './callers.ts';
@@ -21,6 +21,7 @@ describe('clusters as Envoy sees them', () => {
     const policyPath = changedPolicy((policy) => {
       policy.aliases['product'] = { chain: ['gpt-luna', 'claude-haiku'], order: 'fixed' };
       policy.targets['nowhere'] = { ...policy.targets['gpt-luna'], cluster: 'not-in-envoy' } as never;
+      shareKeys(policy);
       policy.aliases['astray'] = { chain: ['nowhere', 'claude-haiku'] };
       policy.aliases['lost'] = { chain: ['nowhere'] };
     });

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { AuditRecord } from '../../filter/observability/audit-record.ts';
 import type { MockProvider } from '../providers/mock-provider.ts';
-import { changedPolicy } from '../stack/policy.ts';
+import { changedPolicy, shareKeys } from '../stack/policy.ts';
 import { waitFor } from '../stack/processes.ts';
 import { freePort, type Stack, startStack } from '../stack/stack.ts';
 import { postToEnd } from './callers.ts';
@@ -43,6 +43,7 @@ describe('fault matrix, through Envoy', () => {
         policy.targets[name] = target;
         policy.targets[`${name}-away`] = { ...target, cluster: 'local' };
       }
+      shareKeys(policy);
       const patient = { attempt_deadline: { plain: '15s', stream: '15s' }, stream_idle: '15s' };
       const brief = { attempt_deadline: { plain: '1200ms', stream: '1200ms' }, stream_idle: '1200ms' };
       for (const [name, { targets }] of Object.entries(CHAINS)) {

@@ -199,6 +199,10 @@ describe('reload, through Envoy', () => {
         await waitFor('Envoy', stack.envoy, async () => (await updates()) > before);
       }
       await applied((policy) => {
+        policy.credentials = {
+          ...policy.credentials,
+          openai: { env: 'MOCK_OPENAI_KEY', clusters: ['openai', 'openai-too'] },
+        };
         policy.targets['gpt-too'] = { ...policy.targets['gpt-luna'], cluster: 'openai-too' } as never;
         policy.aliases['product'] = { chain: ['gpt-too', 'claude-haiku'] };
       });

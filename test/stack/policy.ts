@@ -15,6 +15,17 @@ export function changedPolicy(change: (policy: Writable<PolicyDocument>) => void
   return written(policy);
 }
 
+/** Stand-ins of one provider take one key: every key may go to all clusters whose targets name it. */
+export function shareKeys({ credentials = {}, targets }: Writable<PolicyDocument>): void {
+  for (const [name, key] of Object.entries(credentials)) {
+    const users = Object.values(targets).filter(({ credential }) =>
+      typeof credential === 'string' ? credential === name : credential?.includes(name),
+    );
+    const clusters = new Set(users.map(({ cluster }) => cluster));
+    if (key !== undefined && clusters.size > 1) key.clusters = [...clusters];
+  }
+}
+
 /** @returns path of the same policy, with every alias keeping its chain's order unless it says otherwise */
 export function withFixedOrder(path: string): string {
   const policy: Writable<PolicyDocument> = parse(readFileSync(path, 'utf8'));

@@ -33,6 +33,7 @@ describe('the check before going live', () => {
   it('finds nothing wrong with what we ship', () => {
     expect(checkConfiguration(POLICY, CLUSTERS)).to.deep.equal({
       problems: [],
+      warnings: [],
       summary: '7 clusters, 4 targets, 4 aliases',
     });
   });
@@ -62,6 +63,31 @@ describe('the check before going live', () => {
         changedClusters('local', /explicit_http_config/, 'retry_policy: {retry_on: 5xx}\n      explicit_http_config'),
       ),
     ).to.include('retry_policy');
+  });
+
+  it('names pools without an active key, keys bound to clusters that are not there, and warns of keys that nobody can use', () => {
+    const policy = changedPolicy((document) => {
+      document.credentials = {
+        ...document.credentials,
+        openai: { env: 'A', state: 'draining' },
+        gone: { env: 'B', state: 'disabled' },
+        spare: { env: 'C', clusters: ['openai', 'openia'] },
+        anthropic: { env: 'D', tenants: ['alpha'] },
+      };
+      Object.assign(document.targets['gpt-luna'] ?? {}, { credential: ['openai', 'gone'] });
+    });
+    const checked = checkConfiguration(policy, CLUSTERS);
+    const said = (lines: readonly string[]): string[] => lines.map((line) => line.replace(`${policy}: `, ''));
+    expect(said(checked.problems)).to.deep.equal([
+      'targets.gpt-luna.credential: no key of it is active (openai is draining, gone is disabled); make one active, or take the target out',
+      'targets.gpt-overloaded.credential: no key of it is active (openai is draining); make one active, or take the target out',
+      'credentials.spare.clusters: no cluster "openia"; did you mean "openai"?',
+    ]);
+    expect(said(checked.warnings)).to.deep.equal([
+      'targets.claude-haiku.credential: every key of it is for some tenants alone; others cannot use the target',
+      'targets.claude-overloaded.credential: every key of it is for some tenants alone; others cannot use the target',
+      'credentials.spare: no target names it, so it is read and never sent',
+    ]);
   });
 
   it('names a target without a cluster, and the one that was meant', () => {

@@ -1,0 +1,147 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import type { UsedKey } from '../../../filter/credentials/credential.ts';
+import { type KeyChange, KeyHealth, type KeyTrouble } from '../../../filter/credentials/key-health.ts';
+import type { CredentialName, TargetId } from '../../../filter/policy/policy.ts';
+
+const A = 'a' as TargetId;
+const B = 'b' as TargetId;
+const KEY: UsedKey = { name: 'one' as CredentialName, fingerprint: '00000001' };
+const NEXT: UsedKey = { name: KEY.name, fingerprint: '00000002' };
+const REFUSED: KeyTrouble = { kind: 'refused', where: 'everywhere', status: 401 };
+
+function world() {
+  const said: string[] = [];
+  const changes: KeyChange[] = [];
+  const clock = { now: 0 };
+  const health = new KeyHealth({
+    now: () => clock.now,
+    log: { error: (fields) => said.push(`error ${JSON.stringify(fields)}`), info: (_, message) => said.push(message) },
+    onChange: (change) => changes.push(change),
+  });
+  return { health, said, changes, clock };
+}
+
+describe('the health of keys', () => {
+  it('a refused key is set aside at once and everywhere, and the operator is told once', () => {
+    const { health, said, changes } = world();
+    expect(health.readiness(KEY, A)).to.equal('ready');
+    health.turnedDown(KEY, A, REFUSED);
+    // What was under way when it was set aside.
+    for (let late = 0; late < 5; late++) health.turnedDown(KEY, B, REFUSED);
+    expect([health.readiness(KEY, A), health.readiness(KEY, B)]).to.deep.equal(['resting', 'resting']);
+    expect(said).to.deep.equal([
+      'error {"credential":"one","fingerprint":"00000001","target":"a","status":401,"retestInMs":30000}',
+    ]);
+    expect(changes).to.deep.equal([{ key: KEY, target: undefined, state: 'refused', forMs: 30_000 }]);
+    expect([...health.refusals()]).to.deep.equal([['one', 6]]);
+    expect(health.stateOf(KEY)).to.equal('refused');
+  });
+
+  it('is tested by one request at a time, at twice the pause each time, ten minutes at most', () => {
+    const { health, clock, said } = world();
+    health.turnedDown(KEY, A, REFUSED);
+    const pauses: number[] = [];
+    for (let test = 0; test < 7; test++) {
+      const since = clock.now;
+      while (health.readiness(KEY, A) === 'resting') clock.now += 1_000;
+      pauses.push((clock.now - since) / 1000);
+      expect(health.readiness(KEY, A)).to.equal('due');
+      health.claim(KEY, A);
+      expect(health.readiness(KEY, A)).to.equal('resting');
+      health.turnedDown(KEY, A, REFUSED);
+    }
+    expect(pauses).to.deep.equal([30, 60, 120, 240, 480, 600, 600]);
+    expect(said).to.have.length(1);
+    clock.now += 600_000;
+    health.claim(KEY, A);
+    health.accepted(KEY, A);
+    expect(health.readiness(KEY, A)).to.equal('ready');
+    expect(said.slice(1)).to.deep.equal(['the provider takes the gateway key again']);
+    expect(health.allWell).to.equal(true);
+  });
+
+  it('a test that tells nothing, or is never heard of again, gives its place to the next', () => {
+    const { health, clock } = world();
+    health.turnedDown(KEY, A, REFUSED);
+    clock.now = 30_000;
+    health.claim(KEY, A);
+    health.untold(KEY, A);
+    expect(health.readiness(KEY, A)).to.equal('due');
+    health.claim(KEY, A);
+    clock.now += 29_999;
+    expect(health.readiness(KEY, A)).to.equal('resting');
+    clock.now += 1;
+    expect(health.readiness(KEY, A)).to.equal('due');
+  });
+
+  it('a 403 and a 429 hold for one target; an unpaid bill for all, and long', () => {
+    const { health, clock } = world();
+    health.turnedDown(KEY, A, { kind: 'refused', where: 'target', status: 403 });
+    expect([health.readiness(KEY, A), health.readiness(KEY, B)]).to.deep.equal(['resting', 'ready']);
+    health.turnedDown(KEY, B, { kind: 'throttled', forMs: 5_000 });
+    expect(health.readiness(KEY, B)).to.equal('resting');
+    clock.now = 5_000;
+    expect(health.readiness(KEY, B)).to.equal('ready');
+    health.turnedDown(KEY, B, { kind: 'throttled', forMs: undefined });
+    clock.now += 2_000;
+    expect(health.readiness(KEY, B)).to.equal('ready');
+    const other: UsedKey = { name: 'two' as CredentialName, fingerprint: undefined };
+    health.turnedDown(other, A, { kind: 'unpaid', status: 402 });
+    expect(health.waitMs(other, B)).to.equal(600_000);
+  });
+
+  it('another key under the same name begins anew', () => {
+    const { health } = world();
+    health.turnedDown(KEY, A, REFUSED);
+    expect(health.readiness(NEXT, A)).to.equal('ready');
+    health.accepted(KEY, A);
+    health.turnedDown(NEXT, A, REFUSED);
+    health.accepted(KEY, A);
+    expect(health.readiness(NEXT, A)).to.equal('resting');
+    health.forget(KEY.name);
+    expect(health.allWell).to.equal(true);
+  });
+
+  it('what another process says is believed and not told again', () => {
+    const here = world();
+    const there = world();
+    here.health.turnedDown(KEY, A, REFUSED);
+    for (const change of here.changes) there.health.hear(change);
+    expect(there.health.readiness(KEY, B)).to.equal('resting');
+    expect(there.said).to.deep.equal([]);
+    expect(there.changes).to.deep.equal([]);
+    here.clock.now = 30_000;
+    here.health.claim(KEY, A);
+    here.health.accepted(KEY, A);
+    for (const change of here.changes.slice(1)) there.health.hear(change);
+    expect(there.health.readiness(KEY, B)).to.equal('ready');
+  });
+
+  it('whatever happens: at most one request tests a refused key in half a minute, and what is held is bounded', () => {
+    const event = fc.constantFrom('refused', 'throttled', 'accepted', 'untold', 'ask', 'wait');
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(event, fc.constantFrom(A, B), fc.constantFrom(KEY, NEXT)), { maxLength: 200 }),
+        (events) => {
+          const { health, clock } = world();
+          let lastTest = Number.NEGATIVE_INFINITY;
+          for (const [what, target, key] of events) {
+            if (what === 'refused') health.turnedDown(key, target, REFUSED);
+            if (what === 'throttled') health.turnedDown(key, target, { kind: 'throttled', forMs: 1_000 });
+            if (what === 'accepted') health.accepted(key, target);
+            if (what === 'untold') health.untold(key, target);
+            if (what === 'wait') clock.now += 7_000;
+            if (what !== 'ask' && what !== 'wait') lastTest = Number.NEGATIVE_INFINITY;
+            if (what === 'ask' && health.readiness(key, target) === 'due') {
+              expect(clock.now - lastTest).to.be.at.least(30_000);
+              health.claim(key, target);
+              lastTest = clock.now;
+            }
+          }
+          expect(health.waitMs(KEY, A)).to.be.at.most(600_000);
+        },
+      ),
+    );
+  });
+});
