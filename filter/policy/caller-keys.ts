@@ -1,5 +1,5 @@
 /** The file of issued caller keys: read, and compiled against the policy in force. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
 import { callerOf, compileNetworks, compileScope, compileTime } from './compile-caller.ts';
 import type { RouteNames } from './compile-route.ts';
@@ -22,6 +22,7 @@ export interface KeyFile {
 
 /** @throws PolicyError listing every problem with file, line and path */
 export function readKeyFile(file: string): KeyFile {
+  if (!existsSync(file)) throw new PolicyError(`${file}: is not there; the first "node filter/cli/keys.ts issue" makes it`);
   const text = readText(file);
   // Positions are found out only when a problem needs them: the file may hold thousands of keys.
   const source = (): Source => readSource(file, text);

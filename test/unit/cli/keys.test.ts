@@ -1,5 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -91,6 +102,17 @@ describe('the command line of caller keys', () => {
     ]);
     expect(new Set(readKeys(file).keys.map(({ sha256 }) => sha256))).to.deep.equal(new Set(made.map(hashCallerKey)));
     expect(readdirSync(directory)).to.deep.equal(['caller-keys.json']);
+  });
+
+  it('changes what a link names, and keeps its mode', async () => {
+    await issueKey(file, { tenant: 'alpha', name: 'app' }, NOW);
+    chmodSync(file, 0o604);
+    const link = join(directory, 'link.json');
+    symlinkSync(file, link);
+    await issueKey(link, { tenant: 'alpha', name: 'other' }, NOW);
+    expect(readKeys(file).keys).to.have.length(2);
+    expect(lstatSync(link).isSymbolicLink()).to.equal(true);
+    expect(statSync(file).mode & 0o777).to.equal(0o604);
   });
 
   it('a lock that one left who died is no obstacle', async () => {

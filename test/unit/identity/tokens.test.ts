@@ -47,13 +47,13 @@ identity:
   });
   afterEach(() => fixture.tokens.close());
 
-  const token = (claims: object = {}, signedBy = key, kid = 'k0'): Promise<string> =>
+  const token = (claims: object = {}, signedBy = key, kid = 'k0', from = 0): Promise<string> =>
     new SignJWT({ 'https://corp.test/tenant': 'alpha', ...claims })
       .setProtectedHeader({ alg: 'EdDSA', kid })
       .setIssuer('i')
       .setAudience('g')
-      .setIssuedAt(START / 1000)
-      .setExpirationTime(START / 1000 + 60)
+      .setIssuedAt(START / 1000 + from)
+      .setExpirationTime(START / 1000 + from + 60)
       .sign(signedBy);
   const ask = (text: string, source?: string): Caller | Promise<Caller> =>
     fixture.identity.identify(policy, presented(bearer(text), source === undefined ? {} : { source }));
@@ -78,6 +78,11 @@ identity:
     expect(ask(text)).to.equal(caller);
     fixture.advance(1);
     expect(await refusal(text)).to.match(/^caller_token_invalid: .* expired/);
+  });
+
+  it('from the future are not valid yet, but for the leeway', async () => {
+    expect(await refusal(await token({}, key, 'k0', 11))).to.match(/not valid yet/);
+    expect(await refusal(await token({}, key, 'k0', 10))).to.equal('let in');
   });
 
   it('a burst with one new token verifies it once', async () => {
