@@ -1,6 +1,6 @@
 // swc reads the sources: dependency-cruiser does not know TypeScript 7 yet, and says so in a warning.
 // Which part of the filter may know which. One direction: extproc -> exchange -> planes -> transform.
-const planes = 'policy|identity|routing|fallback|credentials|observability';
+const planes = 'policy|identity|routing|fallback|quota|credentials|observability';
 const edge = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to });
 module.exports = {
   forbidden: [

@@ -16,6 +16,8 @@ export type FaultKind =
   | 'context_too_long'
   | 'content_refused'
   | 'rate_limit'
+  /** A sum of money is used up. */
+  | 'budget'
   | 'unavailable'
   | 'timeout'
   | 'internal';
@@ -58,6 +60,12 @@ const FAULTS = {
   body_invalid: { status: 400, kind: 'invalid_request', source: 'caller' },
   body_too_large: { status: 413, kind: 'too_large', source: 'caller' },
   content_encoding_unsupported: { status: 415, kind: 'invalid_request', source: 'caller' },
+  /** One of the caller's own quotas is used up for now. */
+  quota_exceeded: { status: 429, kind: 'rate_limit', source: 'policy' },
+  /** A budget of the caller's is spent: no retry before its period ends. */
+  budget_spent: { status: 402, kind: 'budget', source: 'policy' },
+  /** All that providers let us have is in use, and this request may not wait for its turn, or has waited. */
+  no_capacity: { status: 429, kind: 'rate_limit', source: 'gateway' },
   /** The caller asked for something that the chosen target's schema cannot say. */
   not_translatable: { status: 400, kind: 'invalid_request', source: 'caller' },
   /** The gateway has no valid credential for the target now. */

@@ -23,7 +23,7 @@ async function main(): Promise<void> {
 async function serveAlone(settings: Settings): Promise<void> {
   const address = settings.advertise ?? settings.listen;
   const worker = await startWorker({
-    ...{ settings, log, address, auditName: '', onSick: () => undefined },
+    ...{ settings, log, address, auditName: '', onHint: () => undefined },
     ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
   let draining = false;
@@ -61,10 +61,10 @@ async function serveAsWorker(settings: Settings): Promise<void> {
     settings,
     log,
     ...placeOf(settings),
-    onSick: (target) => tell({ kind: 'sick', target }),
+    onHint: (hint) => tell({ kind: 'hint', hint }),
   });
   process.on('message', (message: ToWorker) => {
-    if (message.kind === 'sick') worker.hear(message.target);
+    if (message.kind === 'hint') worker.hear(message.hint);
     else
       void worker.registry
         .getMetricsAsJSON()

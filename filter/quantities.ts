@@ -10,21 +10,29 @@ export function parseDuration(text: string | undefined): number | undefined {
   return Number(match?.[1]) * UNIT_MS[unit];
 }
 
-/** Money is counted in whole pico-dollars: a token of the cheapest model costs thousands of them, and no sum rounds. */
-export const PICO_USD = 1_000_000_000_000;
+/** Money is counted in whole nano-dollars: sums up to nine million dollars are exact. */
+const NANO_USD = 1_000_000_000;
 
-/** US dollars as a decimal, such as `0.05`; at most a thousand, at most 12 decimals. @returns pico-dollars; undefined for anything else */
+/** US dollars as a decimal, such as `0.05`; below ten million, at most 9 decimals. @returns nano-dollars; undefined for anything else */
 export function parseUsd(text: string): number | undefined {
-  const match = /^(\d{1,4})(?:\.(\d{1,12}))?$/.exec(text);
+  const match = /^(\d{1,7})(?:\.(\d{1,9}))?$/.exec(text);
   if (match === null) return undefined;
-  return Number(match[1]) * PICO_USD + Number((match[2] ?? '').padEnd(12, '0'));
+  return Number(match[1]) * NANO_USD + Number((match[2] ?? '').padEnd(9, '0'));
+}
+
+/** US dollars per million tokens, a decimal of at most 6 places. @returns pico-dollars per token; undefined for anything else */
+export function parseRate(text: string): number | undefined {
+  const match = /^(\d{1,6})(?:\.(\d{1,6}))?$/.exec(text);
+  if (match === null) return undefined;
+  return Number(match[1]) * 1_000_000 + Number((match[2] ?? '').padEnd(6, '0'));
 }
 
 /** @returns US dollars as a decimal without needless zeros */
-export function formatUsd(picoUsd: number): string {
-  const whole = Math.floor(picoUsd / PICO_USD);
-  const fraction = String(Math.round(picoUsd % PICO_USD))
-    .padStart(12, '0')
+export function formatUsd(nanoUsd: number): string {
+  const sign = nanoUsd < 0 ? '-' : '';
+  const whole = Math.floor(Math.abs(nanoUsd) / NANO_USD);
+  const fraction = String(Math.abs(nanoUsd) % NANO_USD)
+    .padStart(9, '0')
     .replace(/0+$/, '');
-  return fraction === '' ? String(whole) : `${whole}.${fraction}`;
+  return sign + (fraction === '' ? String(whole) : `${whole}.${fraction}`);
 }

@@ -1,10 +1,12 @@
 /** The policy in force and its gateway keys; a good edit of the file takes their place, a bad one is told and changes nothing. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { CredentialError, type Credentials, loadCredentials } from './credentials/credentials.ts';
+import type { KeyHealth } from './credentials/key-health.ts';
 import { Ruleset } from './exchange/ruleset.ts';
 import type { KeyStore } from './key-store.ts';
 import { loadPolicy, PolicyError } from './policy/load.ts';
-import type { Policy, Target, TargetId } from './policy/policy.ts';
+import type { CredentialName, GatewayKey, Policy, Target, TargetId } from './policy/policy.ts';
 import { type FileWatch, watchFile } from './policy/watch.ts';
 
 /** Requests should find their credentials; a token endpoint that is away must not keep the others waiting. */
@@ -31,18 +33,30 @@ export interface ReloadOptions {
   readonly policyPath: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly log: Logger;
+  /** What is known of gateway keys. */
+  readonly keys: KeyHealth;
   /** Targets that are gone, or are something else under the same name. */
   readonly onForget: (ids: ReadonlySet<TargetId>) => void;
   /** Caller keys and token issuers follow the policy in force. */
-  readonly keys: KeyStore;
+  readonly callerKeys: KeyStore;
+  /** Another policy is in force. */
+  readonly onChange: (policy: Policy) => void;
 }
 
 /** @throws PolicyError and CredentialError: the first one must be good */
-export async function startReloading({ policyPath, environment, log, onForget, keys }: ReloadOptions): Promise<Reloader> {
+export async function startReloading({
+  policyPath,
+  environment,
+  log,
+  keys,
+  callerKeys,
+  onForget,
+  onChange,
+}: ReloadOptions): Promise<Reloader> {
   const load = async (previous: Credentials | undefined): Promise<Ruleset> => {
     const policy = loadPolicy(policyPath);
-    keys.check(policy);
-    const credentials = loadCredentials(policy, environment, log, previous);
+    callerKeys.check(policy);
+    const credentials = loadCredentials(policy, environment, { log, previous, health: keys });
     await credentials.firstTries(FIRST_CREDENTIALS_MS);
     // What the ruleset in force has as well goes on.
     const ruleset: Ruleset = new Ruleset(policy, credentials, () => credentials.close(inForce));
@@ -50,7 +64,7 @@ export async function startReloading({ policyPath, environment, log, onForget, k
   };
   let inForce: Credentials | undefined;
   let ruleset = await load(undefined);
-  await keys.follow(ruleset.policy);
+  await callerKeys.follow(ruleset.policy);
   inForce = ruleset.credentials;
   let loadedAt = Date.now();
   let refused: string | undefined;
@@ -63,12 +77,14 @@ export async function startReloading({ policyPath, environment, log, onForget, k
       refused = undefined;
       if (next.policy.version === ruleset.policy.version) return;
       const old = ruleset;
-      await keys.follow(next.policy);
+      await callerKeys.follow(next.policy);
       ruleset = next;
       inForce = next.credentials;
       loadedAt = Date.now();
       reloads.ok += 1;
       onForget(changedTargets(old.policy, next.policy));
+      for (const name of changedKeys(old.policy, next.policy)) keys.forget(name);
+      onChange(next.policy);
       old.retire();
       log.info({ policy: next.policy.version, before: old.policy.version }, 'another policy is in force');
     } catch (error) {
@@ -100,8 +116,14 @@ export async function startReloading({ policyPath, environment, log, onForget, k
 /** What is known of a target's health holds for what it was. */
 function changedTargets(before: Policy, after: Policy): Set<TargetId> {
   const same = (a: Target, b: Target | undefined): boolean =>
-    b !== undefined && a.cluster === b.cluster && a.model === b.model && a.credential === b.credential;
+    b !== undefined && a.cluster === b.cluster && a.model === b.model && a.credentials.join(' ') === b.credentials.join(' ');
   return new Set(
     [...before.targets.values()].filter((target) => !same(target, after.targets.get(target.id))).map(({ id }) => id),
   );
+}
+
+/** What providers said of a key holds for where it comes from. */
+function changedKeys(before: Policy, after: Policy): CredentialName[] {
+  const changed = ({ name, source }: GatewayKey): boolean => !isDeepStrictEqual(source, after.credentials.get(name)?.source);
+  return [...before.credentials.values()].filter(changed).map(({ name }) => name);
 }

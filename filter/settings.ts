@@ -1,5 +1,6 @@
 /** The one list of environment variables that the filter reads (credentials apart, which the policy names). */
 import type { RegionName } from './policy/policy.ts';
+import type { RedisSettings } from './quota/redis-link.ts';
 
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
@@ -16,7 +17,7 @@ export interface Settings {
   /** `host:port` at which they reach it, where that is another. */
   readonly advertise: string | undefined;
   readonly auditDirectory: string;
-  /** What is noted to be told later, such as the last use of caller keys. */
+  /** Small files that outlive the process: what it has learnt, by name. */
   readonly stateDirectory: string;
   /** Where this gateway runs, for orders by nearness. */
   readonly region: RegionName | undefined;
@@ -27,6 +28,12 @@ export interface Settings {
   readonly adminPort: number;
   /** Not above the route's request_body_buffer_limit in Envoy's bootstrap. */
   readonly maxRequestBytes: number;
+  /** Undefined: no Redis; limits are not shared. */
+  readonly redis: RedisSettings | undefined;
+  /** No request waits longer for Redis. */
+  readonly redisTimeoutMs: number;
+  /** Pods that serve the same callers: they divide the limits while they cannot share them. */
+  readonly replicas: number;
 }
 
 const DEFAULT_MAX_REQUEST_BYTES = 40 * 1024 * 1024;
@@ -48,7 +55,46 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     maxRequestBytes: wholeNumber(environment, 'GATEWAY_MAX_REQUEST_BYTES', {
       ...{ fallback: DEFAULT_MAX_REQUEST_BYTES, min: 0, max: DEFAULT_MAX_REQUEST_BYTES },
     }),
+    redis: redis(environment),
+    redisTimeoutMs: wholeNumber(environment, 'GATEWAY_REDIS_TIMEOUT_MS', { fallback: 10, min: 1, max: 1000 }),
+    replicas: wholeNumber(environment, 'GATEWAY_REPLICAS', { fallback: 1, min: 1, max: 1000 }),
   };
+}
+
+const REDIS_MODES = ['standalone', 'cluster', 'sentinel'] as const;
+
+function redis(environment: NodeJS.ProcessEnv): RedisSettings | undefined {
+  const text = environment['GATEWAY_REDIS_URL'];
+  if (text === undefined || text === '') return undefined;
+  const [first, ...rest] = text.split(',').map((url) => redisUrl(url.trim()));
+  if (first === undefined) return undefined;
+  const asked = environment['GATEWAY_REDIS_MODE'] || 'standalone';
+  const mode = REDIS_MODES.find((name) => name === asked);
+  if (mode === undefined)
+    throw new SettingsError(`GATEWAY_REDIS_MODE: expected ${REDIS_MODES.join(', ')}, found ${JSON.stringify(asked)}`);
+  if (mode === 'standalone' && rest.length > 0)
+    throw new SettingsError('GATEWAY_REDIS_URL: names several; set GATEWAY_REDIS_MODE to cluster or sentinel');
+  if (new Set([first, ...rest].map((url) => new URL(url).protocol)).size > 1)
+    throw new SettingsError('GATEWAY_REDIS_URL: all of them must be redis:// or all rediss://');
+  return {
+    mode,
+    urls: [first, ...rest],
+    sentinelName: environment['GATEWAY_REDIS_SENTINEL_NAME'] || undefined,
+    passwordFile: environment['GATEWAY_REDIS_PASSWORD_FILE'] || undefined,
+    caFile: environment['GATEWAY_REDIS_CA_FILE'] || undefined,
+  };
+}
+
+/** The URL is not repeated in what is told: a password may be in it. */
+function redisUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !/^(\/\d{0,2})?$/.test(url.pathname))
+    throw new SettingsError('GATEWAY_REDIS_URL: expected redis://host:6379 or rediss://user@host:6379, several with commas');
+  if (url.password !== '')
+    throw new SettingsError(
+      'GATEWAY_REDIS_URL: holds a password; put it into a file, and name that in GATEWAY_REDIS_PASSWORD_FILE',
+    );
+  return text;
 }
 
 interface Bounds {

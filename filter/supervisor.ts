@@ -5,19 +5,27 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, Counter, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
+import type { KeyChange } from './credentials/key-health.ts';
 import type { SickTarget } from './fallback/health.ts';
+import type { CanaryStop } from './routing/canary.ts';
 
 type WorkerMetrics = readonly MetricObjectWithValues<MetricValue<string>>[];
+
+/** What one process has learnt and the others should know. */
+export type Hint =
+  | { readonly kind: 'sick'; readonly target: SickTarget }
+  | { readonly kind: 'key'; readonly change: KeyChange }
+  | { readonly kind: 'canary_stopped'; readonly stop: CanaryStop };
 
 /** What workers tell the supervisor. */
 export type FromWorker =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'sick'; readonly target: SickTarget }
+  | { readonly kind: 'hint'; readonly hint: Hint }
   | { readonly kind: 'metrics'; readonly question: number; readonly metrics: WorkerMetrics };
 
 /** And what it tells them. */
 export type ToWorker =
-  | { readonly kind: 'sick'; readonly target: SickTarget }
+  | { readonly kind: 'hint'; readonly hint: Hint }
   | { readonly kind: 'metrics'; readonly question: number };
 
 /** Which of the workers a process is, from 1; told by the supervisor. */
@@ -61,7 +69,7 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
         if (readyWorkers().length === workers) resolve();
         return;
       }
-      case 'sick':
+      case 'hint':
         for (const [index, { child }] of running) if (index !== from) tell(child, message);
         return;
       case 'metrics':

@@ -1,21 +1,30 @@
 /** One process that takes streams: everything that a request meets, wired. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { canariesOf, canaryIds, canaryStopFile } from './canary-state.ts';
+import { KeyHealth } from './credentials/key-health.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
 import { watchClusters } from './extproc/envoy-admin.ts';
 import { startFilterServer } from './extproc/server.ts';
 import { ClusterView } from './fallback/clusters.ts';
-import { type SickTarget, TargetHealth } from './fallback/health.ts';
+import { TargetHealth } from './fallback/health.ts';
 import { TargetLatency } from './fallback/latency.ts';
+import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
 import { startIdentity } from './identification.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import type { AliasName } from './policy/policy.ts';
+import { createQuotaStore } from './quota/create-store.ts';
+import { ProviderLimits } from './quota/provider-limits.ts';
 import { startReloading } from './reload.ts';
+import { CanaryWatch } from './routing/canary.ts';
 import type { Settings } from './settings.ts';
+import type { Hint } from './supervisor.ts';
 
+/** Requests that may wait for one target; each holds its body. */
+const MAX_WAITING = 1_000;
 /** Streams in flight get this long when the process is told to end. */
 const DRAIN_MS = 30_000;
 
@@ -29,15 +38,15 @@ export interface WorkerOptions {
   readonly address: string | undefined;
   /** Part of the audit files' names: every process writes its own. */
   readonly auditName: string;
-  /** This process has seen a target fail; others may want to know. */
-  readonly onSick: (target: SickTarget) => void;
+  /** This process has learnt something that others should know. */
+  readonly onHint: (hint: Hint) => void;
 }
 
 export interface Worker {
   readonly registry: Registry;
   policyVersion(): string;
-  /** What another process has seen. */
-  hear(target: SickTarget): void;
+  /** What another process has learnt. */
+  hear(hint: Hint): void;
   /** Looks at the policy file now. */
   reload(): Promise<void>;
   /** Takes no new streams, lets those in flight finish, and ends when everything is written. */
@@ -46,27 +55,44 @@ export interface Worker {
 
 /** @throws PolicyError, CredentialError, or an Error that says what cannot be bound or written */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { settings, log, socketPath, listen, address, auditName, onSick } = options;
+  const { settings, log, socketPath, listen, address, auditName, onHint } = options;
   const now = (): number => performance.now();
   const exchanges: Exchanges = new Map();
-  const health = new TargetHealth({ now, onSick });
+  const health = new TargetHealth({ now, onSick: (target) => onHint({ kind: 'sick', target }) });
   const latency = new TargetLatency();
   const clusters = new ClusterView(now);
+  const stops = canaryStopFile(settings.stateDirectory, log);
+  const canaries = new CanaryWatch({
+    stopped: stops.read(),
+    onStop(stop) {
+      log.warn({ ...stop }, 'a canary has left its bounds and is stopped');
+      stops.add(stop);
+      onHint({ kind: 'canary_stopped', stop });
+    },
+    now: Date.now,
+  });
+  const keys = new KeyHealth({ now, log, onChange: (change) => onHint({ kind: 'key', change }) });
   const {
     identity,
-    keys,
+    keys: callerKeys,
     sources,
     close: closeIdentity,
   } = startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now });
+  const shares = settings.workers * settings.replicas;
+  const quotas = createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
+  const limits = new ProviderLimits({ now, processes: shares, maxWaiting: MAX_WAITING });
   const rules = await startReloading({
-    keys,
     policyPath: settings.policyPath,
     environment: process.env,
     log,
+    keys,
+    callerKeys,
     onForget(ids) {
       health.forget(ids);
       latency.forget(ids);
+      limits.forget(ids);
     },
+    onChange: (policy) => canaries.keep(canaryIds(policy)),
   });
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log);
   let handedOver = (): number => 0;
@@ -76,6 +102,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     handedOver: () => handedOver(),
     targetHealth: () => health.states(),
     clusterProblems: () => clusters.problems(),
+    keyConditions: () => rules.inForce().credentials.conditions(),
+    keyRefusals: () => keys.refusals(),
+    canaries: () => canariesOf(rules.inForce().policy, canaries),
     policy: rules.state,
     isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
   });
@@ -86,6 +115,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     health,
     latency,
     clusters,
+    canaries,
+    quotas,
+    limits,
+    staleAnswers: NO_STALE_ANSWERS,
     address,
     region: settings.region,
     exchanges,
@@ -112,10 +145,21 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return {
     registry: metrics.registry,
     policyVersion: () => rules.inForce().policy.version,
-    hear: (target) => health.hear(target),
+    hear(hint) {
+      switch (hint.kind) {
+        case 'sick':
+          health.hear(hint.target);
+          return;
+        case 'key':
+          keys.hear(hint.change);
+          return;
+        case 'canary_stopped':
+          canaries.hear(hint.stop);
+      }
+    },
     async reload() {
       await rules.look();
-      await keys.look();
+      await callerKeys.look();
     },
     async stop() {
       log.info({ inFlight: exchanges.size }, 'draining');
@@ -125,6 +169,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       watch?.close();
       rules.close();
       await closeIdentity();
+      await quotas.close();
       await auditLog.close();
     },
   };

@@ -1,11 +1,15 @@
-/** Runs all tests in one process: fast ones first, then those on a real Envoy. Arguments are files to run instead. */
+/** Runs all tests in one process: fast ones first, then those on a real Redis, then on a real Envoy. Arguments are files to run instead. */
 import { globSync } from 'node:fs';
+import { config } from 'chai';
 import Mocha from 'mocha';
 import { SummaryReporter } from './reporter.ts';
 
+// A failure is told in full.
+config.truncateThreshold = 0;
+
 const wanted = process.argv.slice(2);
 const files =
-  wanted.length > 0 ? wanted : ['unit', 'envoy'].flatMap((suite) => globSync(`test/${suite}/**/*.test.ts`).sort());
+  wanted.length > 0 ? wanted : ['unit', 'redis', 'envoy'].flatMap((suite) => globSync(`test/${suite}/**/*.test.ts`).sort());
 const mocha = new Mocha({ reporter: SummaryReporter, timeout: 60_000, slow: 5_000 });
 for (const file of files) mocha.addFile(file);
 await mocha.loadFilesAsync();

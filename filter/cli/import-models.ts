@@ -23,6 +23,7 @@ function rowOf(entry: JsonObject): ModelRow {
   const says = (field: string, value: boolean): boolean => entry[field] === value;
   const isChat = CHAT_MODES.has(String(entry['mode']));
   const maxOutputTokens = entry['max_output_tokens'];
+  const contextWindow = entry['max_input_tokens'];
   const efforts: Effort[] = [
     ...(says('supports_minimal_reasoning_effort', true) ? ['minimal' as const] : []),
     ...(says('supports_low_reasoning_effort', false) ? [] : ['low' as const]),
@@ -35,6 +36,7 @@ function rowOf(entry: JsonObject): ModelRow {
   const isClaude = String(entry['name']).includes('claude');
   return {
     ...(typeof maxOutputTokens === 'number' ? { maxOutputTokens } : {}),
+    ...(typeof contextWindow === 'number' ? { contextWindow } : {}),
     ...(says('supports_sampling_params', false) ? { sampling: 'refused' as const } : {}),
     ...(!isChat
       ? {}

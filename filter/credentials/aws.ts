@@ -34,6 +34,8 @@ export function prepareAws(credential: AwsCredential, environment: NodeJS.Proces
     });
     return {
       authorize: (_byKey, request) => sign(signer.get(), request, request.host ?? signedHost(credential)),
+      isAvailable: () => signer.held !== undefined,
+      fingerprint: () => undefined,
       suspect: () => signer.suspect(),
       firstTry: signer.firstTry,
       close: () => signer.close(),

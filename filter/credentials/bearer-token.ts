@@ -24,6 +24,8 @@ export function bearerToken(surroundings: Surroundings, fetchToken: () => Promis
   });
   return {
     authorize: () => headers.get(),
+    isAvailable: () => headers.held !== undefined,
+    fingerprint: () => undefined,
     suspect: () => headers.suspect(),
     firstTry: headers.firstTry,
     close: () => headers.close(),

@@ -1,4 +1,5 @@
 /** What every kind of credential can do. */
+import type { CredentialName } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 
 /** A request that is ready but for its credential. */
@@ -12,6 +13,13 @@ export interface OutgoingRequest {
   readonly body: Buffer;
 }
 
+/** The key that an attempt was sent with, as far as it may be told. */
+export interface UsedKey {
+  readonly name: CredentialName;
+  /** See `Credential.fingerprint`. */
+  readonly fingerprint: string | undefined;
+}
+
 export interface Credential {
   /**
    * The headers that carry it. Never waits for a token endpoint.
@@ -20,6 +28,10 @@ export interface Credential {
    * @throws Fault `credential_unavailable`, always before a promise is returned
    */
   authorize(byKey: (gatewayKey: string) => HeaderPairs, request: OutgoingRequest): HeaderPairs | Promise<HeaderPairs>;
+  /** Could it be sent now? */
+  isAvailable(): boolean;
+  /** First 8 hex digits of the SHA-256 of the key that `authorize` sends now; undefined for tokens and signatures, which change by themselves. */
+  fingerprint(): string | undefined;
   /** A provider refused it: get a new one early. */
   suspect(): void;
   /** Settles when it was had, or could not be had, for the first time. Never rejects. */

@@ -15,6 +15,8 @@ export interface RenewedOptions<T> extends Surroundings {
   readonly initial?: T;
   /** What does not expire is got anew this often: the file that it comes from may have changed. */
   readonly recheckMs: number;
+  /** Longest wait between tries that fail; default a minute. */
+  readonly maxBackoffMs?: number;
 }
 
 const OBTAIN_TIMEOUT_MS = 30_000;
@@ -57,6 +59,11 @@ export class Renewed<T> {
     if (now >= this.#dueAt && !this.#closed) void this.#renew();
     if (this.#held !== undefined && now < this.#held.expiresAt) return this.#held.value;
     throw new Fault('credential_unavailable', 'The gateway has no valid credential for this target at the moment.');
+  }
+
+  /** What `get` would give now; undefined while it would throw. Asks for nothing. */
+  get held(): T | undefined {
+    return this.#held !== undefined && Date.now() < this.#held.expiresAt ? this.#held.value : undefined;
   }
 
   /** The value was refused by whom it was for. Renews it early, but not again and again. */
@@ -107,7 +114,8 @@ export class Renewed<T> {
     const reason = reasonOf(error);
     if (this.#complaint !== message + reason) log.warn({ credential, reason }, message);
     this.#complaint = message + reason;
-    const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
+    const { maxBackoffMs = MAX_BACKOFF_MS } = this.#options;
+    const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, maxBackoffMs);
     this.#failures += 1;
     return wait / 2 + jitter(wait / 2);
   }

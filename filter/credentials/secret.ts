@@ -4,14 +4,15 @@ import { readFile } from 'node:fs/promises';
 import type { SecretSource } from '../policy/policy.ts';
 import { CredentialProblem } from './problem.ts';
 
-/** How soon a changed file is noticed. */
-export const FILE_RECHECK_MS = 10_000;
+/** How soon a changed file is noticed. Read by the clock: an exchanged link of a mounted Secret looks like any other change this way. */
+export const FILE_RECHECK_MS = 1_000;
 
 /** @throws CredentialProblem that says where it was looked for */
 export function readSecret(source: SecretSource, environment: NodeJS.ProcessEnv): string {
-  if (source.from === 'env') return checked(environment[source.variable] ?? '', `environment variable ${source.variable}`);
+  if (source.from === 'env')
+    return checkedSecret(environment[source.variable] ?? '', `environment variable ${source.variable}`);
   try {
-    return checked(readFileSync(source.path, 'utf8'), `file ${source.path}`);
+    return checkedSecret(readFileSync(source.path, 'utf8'), `file ${source.path}`);
   } catch (error) {
     throw unreadable(source.path, error);
   }
@@ -25,7 +26,7 @@ export async function readSecretAgain(source: SecretSource, environment: NodeJS.
 /** @throws CredentialProblem */
 export async function readSecretFile(path: string): Promise<string> {
   try {
-    return checked(await readFile(path, 'utf8'), `file ${path}`);
+    return checkedSecret(await readFile(path, 'utf8'), `file ${path}`);
   } catch (error) {
     throw unreadable(path, error);
   }
@@ -40,12 +41,14 @@ export function checkReadable(path: string): void {
   }
 }
 
-function unreadable(path: string, error: unknown): CredentialProblem {
+/** @returns a problem that is told already, as it is */
+export function unreadable(path: string, error: unknown): CredentialProblem {
   if (error instanceof CredentialProblem) return error;
   return new CredentialProblem(`cannot read file ${path}: ${error instanceof Error ? error.message : 'unreadable'}`);
 }
 
-function checked(raw: string, where: string): string {
+/** @throws CredentialProblem for what no header can carry */
+export function checkedSecret(raw: string, where: string): string {
   const value = raw.trim();
   if (value === '') throw new CredentialProblem(`${where} is not set or empty`);
   // It becomes a header value: a line break inside would be a second header.

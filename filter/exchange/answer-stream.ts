@@ -3,6 +3,7 @@ import { Fault } from '../fault.ts';
 import type { FrameSplitter, StreamEvent } from '../transform/codecs/framing.ts';
 import type { Carrier } from '../transform/conversion.ts';
 import type { ProviderError } from '../transform/unified.ts';
+import { keepHold } from './admission.ts';
 import { conversionFor, defaultsFor } from './attempts.ts';
 import { contractComment } from './contract.ts';
 import type { Exchange } from './exchange.ts';
@@ -33,6 +34,7 @@ export class AnswerStream {
     if (this.#over) return NOTHING;
     const isFirst = this.#exchange.firstByteAt === undefined;
     this.#exchange.firstByteAt ??= performance.now();
+    keepHold(this.#exchange);
     const carried = this.#carryChunk(chunk);
     return this.#count(isFirst && tellsInStream(this.#exchange) ? withComment(this.#exchange, carried) : carried);
   }

@@ -1,18 +1,19 @@
 /** An answer on its way back: response headers, then a whole body (answer-stream.ts has the streamed one). */
-import { type Attempt, failureOfFlags, failureOfStatus } from '../fallback/attempt.ts';
+import { failureOfFlags, failureOfStatus } from '../fallback/attempt.ts';
 import { Fault, type FaultKind } from '../fault.ts';
 import { parseObject } from '../json.ts';
 import type { ConvertedAnswer } from '../transform/conversion.ts';
 import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
-import { conclude, conversionFor, defaultsFor } from './attempts.ts';
+import { beginUnseen, conclude, conversionFor, defaultsFor } from './attempts.ts';
 import { chainExhausted, isOver } from './chain.ts';
 import { decoded } from './content-coding.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderChange, HeaderView } from './http.ts';
+import { learnLimits } from './provider-limits.ts';
 import { gatewayHeaders } from './refuse.ts';
 
-/** Envoy sets it on an answer of its own making (envoy/bootstrap.yaml, local_reply_config): its response flags. */
+/** Envoy sets it on an answer of its own making (envoy/bootstrap.yaml, local_reply_config): `UF,URX;3`, response flags and the number of attempts. */
 const LOCAL_REPLY = 'x-gateway-local-reply';
 
 /** Of a provider's headers, all that callers see: the rest tells of our account, not of theirs. */
@@ -29,10 +30,11 @@ export function onResponseHeaders(exchange: Exchange, headers: HeaderView): Answ
   const status = Number(headers.get(':status') ?? 0);
   const attempt = exchange.attempts.at(-1);
   const local = headers.get(LOCAL_REPLY);
-  if (local !== undefined) throw localReplyFault(exchange, attempt, status, local.split(','));
+  if (local !== undefined) throw localReplyFault(exchange, status, local);
   if (attempt === undefined) throw new Error(`a provider answered ${status} to a request that was never forwarded`);
 
   attempt.status = status;
+  learnLimits(exchange, attempt, headers);
   exchange.providerRequestId = headers.get('x-request-id') ?? headers.get('request-id');
   if (status >= 400) {
     conclude(
@@ -119,20 +121,24 @@ function isCoded(headers: HeaderView): boolean {
   return coding !== undefined && coding !== 'identity';
 }
 
-function localReplyFault(exchange: Exchange, attempt: Attempt | undefined, status: number, flags: readonly string[]): Fault {
+function localReplyFault(exchange: Exchange, status: number, said: string): Fault {
+  const [flags = '', made] = said.split(';');
+  const first = exchange.attempts.at(-1);
   if (status === 413) {
     return new Fault('body_too_large', `The request body may have at most ${exchange.gateway.maxRequestBytes} bytes.`);
   }
-  if (attempt === undefined && status >= 400 && status < 500 && status !== 408) {
+  if (first === undefined && status >= 400 && status < 500 && status !== 408) {
     return new Fault(
       'request_malformed',
       'The path or a header of the request cannot be taken as it is: no %2F and no %00 in paths, no control characters.',
     );
   }
-  if (attempt === undefined)
-    return new Fault('gateway_unavailable', 'The gateway could not take the request; retry shortly.');
-  const failure = failureOfFlags(flags) ?? (isOver(exchange) ? 'deadline_exceeded' : 'no_answer');
+  if (first === undefined) return new Fault('gateway_unavailable', 'The gateway could not take the request; retry shortly.');
+  const failure = failureOfFlags(flags.split(',')) ?? (isOver(exchange) ? 'deadline_exceeded' : 'no_answer');
   const problem = failure === 'circuit_open' || failure === 'no_healthy_host' ? failure : undefined;
+  // The last one that Envoy counts is one that it could not begin, when that is the problem.
+  beginUnseen(exchange, Number(made) - (problem === undefined ? 0 : 1));
+  const attempt = exchange.attempts.at(-1) ?? first;
   if (attempt.outcome === 'pending') {
     conclude(exchange, attempt, failure);
     if (problem !== undefined) exchange.gateway.clusters.told(attempt.target.cluster, problem);
@@ -145,7 +151,7 @@ function localReplyFault(exchange: Exchange, attempt: Attempt | undefined, statu
       exchange.skipped.push({ number: 0, target: next, startedAt: now, endedAt: now, outcome: problem, status: undefined });
     }
   }
-  return chainExhausted(exchange, undefined);
+  return chainExhausted(exchange, attempt.retryAfterSeconds);
 }
 
 /** The kinds that are the caller's own doing: another target would refuse the same request. */
@@ -161,7 +167,9 @@ const CALLER_STATUSES: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 
 function providerFault(exchange: Exchange, error: ProviderError): Fault {
   const kind = CALLER_KINDS[error.kind];
-  if (kind !== undefined) {
+  // A body may call it the request's mistake; a status that moves on (402, 408, 409 …) has said that it is not.
+  const isTheirs = error.kind !== 'invalid_request' || failureOfStatus(error.status) === 'request_refused';
+  if (kind !== undefined && isTheirs) {
     return new Fault('provider_refused_request', error.message, {
       status: CALLER_STATUSES.has(error.status) ? error.status : 400,
       kind,

@@ -1,5 +1,5 @@
 /** Making one attempt ready, and learning what became of those that failed. */
-import type { OutgoingRequest } from '../credentials/credentials.ts';
+import type { Hope, OutgoingRequest, UsedKey } from '../credentials/credentials.ts';
 import { type Attempt, failureOfFlags, failureOfStatus, failureWithoutHeaders } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
@@ -9,6 +9,8 @@ import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
+import { checkKeys, noteOutcome } from './keys.ts';
+import { takePass } from './provider-limits.ts';
 
 /** A request as one target will see it. */
 export interface PreparedAttempt {
@@ -20,6 +22,7 @@ export interface PreparedAttempt {
 
 /**
  * Translates the original for `target` and records the attempt.
+ * @param hope which of the target's keys will do
  * @returns a promise only where the credential is a signature, which takes one to make
  * @throws Fault `body_invalid`; `not_translatable` or `credential_unavailable`, which another target may not have
  */
@@ -27,8 +30,9 @@ export function prepareAttempt(
   exchange: Exchange,
   target: Target,
   number: number,
+  hope: Hope,
 ): PreparedAttempt | Promise<PreparedAttempt> {
-  const { original, head, plan } = exchange;
+  const { original, head, plan, caller } = exchange;
   if (original === undefined || head === undefined) throw new Error('the original request is no longer held');
   // Whoever made the chain: nothing is written for a target outside the request's zones.
   if (plan === undefined || !liesIn(target, plan.key))
@@ -43,11 +47,11 @@ export function prepareAttempt(
     headers: headersFor(target, conversion, converted, head.stream),
     body: converted.body,
   };
+  const { credentials } = exchange.ruleset;
+  const key = credentials.choose(target, caller?.tenant, hope);
   const credential =
-    target.credential === undefined
-      ? []
-      : exchange.ruleset.credentials.authorize(target.credential, target.schema.authorize, request);
-  begin(exchange, target, number, converted);
+    key === undefined ? [] : credentials.authorize(key.name, target.cluster, target.schema.authorize, request);
+  begin(exchange, target, { number, converted, key });
   return credential instanceof Promise
     ? credential.then((pairs) => prepared(target, request, pairs))
     : prepared(target, request, credential);
@@ -73,13 +77,14 @@ function convert(exchange: Exchange, conversion: Conversion, target: Target): Co
   return converted;
 }
 
-/** Could `target` be asked? @throws Fault when it cannot */
+/** Could `target` be asked now? @throws Fault when it cannot */
 export function checkTarget(exchange: Exchange, target: Target): void {
   const { original } = exchange;
   if (original === undefined) throw new Error('the original request is no longer held');
   const conversion = conversionFor(exchange, target);
   const dropped = naming(target, () => conversion.check(original, target));
   refuseIfStrict(exchange, target, dropped);
+  checkKeys(exchange, target);
 }
 
 /** A refusal says which target it is that cannot be told. */
@@ -109,16 +114,25 @@ export function defaultsFor({ id }: Exchange, target: Target): AnswerDefaults {
   return { id: id.replace(/^req_/, ''), model: target.model };
 }
 
-function begin(exchange: Exchange, target: Target, number: number, { dropped }: ConvertedRequest): void {
-  exchange.dropped = dropped;
-  exchange.attempts.push({
+interface Begun {
+  readonly number: number;
+  readonly converted: ConvertedRequest;
+  readonly key: UsedKey | undefined;
+}
+
+function begin(exchange: Exchange, target: Target, { number, converted, key }: Begun): void {
+  exchange.dropped = converted.dropped;
+  const attempt: Attempt = {
     number,
     target,
     startedAt: performance.now(),
     endedAt: undefined,
     outcome: 'pending',
     status: undefined,
-  });
+    credential: key,
+  };
+  exchange.attempts.push(attempt);
+  takePass(exchange, attempt);
 }
 
 function prepared(target: Target, { path, headers, body }: OutgoingRequest, credential: HeaderPairs): PreparedAttempt {
@@ -144,6 +158,21 @@ export function concludeSilent(exchange: Exchange): void {
   conclude(exchange, previous, failureWithoutHeaders(elapsedMs, exchange.attemptDeadlineMs));
 }
 
+/**
+ * Envoy has made attempts up to `number` that we were not asked to prepare: their connections were refused before we could be. They are begun here,
+ * and all but the latest are over.
+ */
+export function beginUnseen(exchange: Exchange, number: number): void {
+  const { attempts, chain } = exchange;
+  for (let next = attempts.length + 1; next <= number; next++) {
+    const target = chain[next - 1];
+    if (target === undefined) return;
+    concludeSilent(exchange);
+    const startedAt = attempts.at(-1)?.endedAt ?? performance.now();
+    attempts.push({ number: next, target, startedAt, endedAt: undefined, outcome: 'pending', status: undefined });
+  }
+}
+
 /** A target of the chain could not be asked at all. */
 export function skipAttempt(exchange: Exchange, target: Target, fault: Fault): void {
   const now = performance.now();
@@ -156,7 +185,7 @@ export function isTargetsOwn(error: unknown): error is Fault {
   return error instanceof Fault && (error.code === 'not_translatable' || error.code === 'credential_unavailable');
 }
 
-/** The one place where it is said what became of an attempt; said twice, the first counts for the target's health. */
+/** The one place where it is said what became of an attempt; said twice, the first counts for the health of target and key. */
 export function conclude(
   exchange: Exchange,
   attempt: Attempt,
@@ -166,7 +195,8 @@ export function conclude(
   const first = attempt.outcome === 'pending';
   attempt.outcome = outcome;
   attempt.endedAt = performance.now();
-  if (first) exchange.gateway.health.note(attempt, retryAfter);
+  attempt.retryAfterSeconds = retryAfter;
+  if (first) noteOutcome(exchange, attempt);
 }
 
 /** A provider answered attempt `number` with a failure; Envoy may move on after this. */
@@ -182,9 +212,6 @@ export function onFailedAttempt(exchange: Exchange, number: number, headers: Hea
     failureOfStatus(status),
     retryAfterSeconds((name) => headers.get(name)),
   );
-  // A token may have been withdrawn before its time: one early renewal (rate limited) tells.
-  const { credential } = attempt.target;
-  if ((status === 401 || status === 403) && credential !== undefined) exchange.ruleset.credentials.suspect(credential);
 }
 
 /** How Envoy says that a request ended in disorder. */

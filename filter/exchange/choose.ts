@@ -4,13 +4,18 @@ import { orderedByHealth } from '../fallback/health.ts';
 import type { AnswerKind } from '../fallback/latency.ts';
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
+import { estimateNanoUsd } from '../prices/price.ts';
+import type { CanarySlice } from '../routing/canary.ts';
 import type { Exclusion, ExclusionRule, Plan } from '../routing/plan.ts';
+import type { RouteKey } from '../routing/route-key.ts';
 import type { Exchange } from './exchange.ts';
+import { estimateOf } from './token-use.ts';
 
 /** @returns the very same list for the same choice, so that what is made of it can be kept @throws Fault when nothing is left */
 export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
   const { alias } = plan;
   const { health } = exchange.gateway;
+  exchange.slice = sliceOf(exchange, plan);
   exchange.excluded = plan.excluded;
   const chain = changesByRequest(exchange, plan) ? chosenNow(exchange, plan) : plan.chain;
   if (chain.length === 0) throw nothingLeft(exchange, plan);
@@ -18,8 +23,43 @@ export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
 }
 
 /** Is there anything that makes this request's chain another than the plan's? */
-function changesByRequest({ gateway }: Exchange, { alias, key }: Plan): boolean {
-  return !gateway.clusters.allWell || key.latencyBudgetMs !== undefined || alias.order === 'latency';
+function changesByRequest({ gateway, slice, requestBytes, targets }: Exchange, { alias, key, leastWindow }: Plan): boolean {
+  return (
+    !gateway.clusters.allWell ||
+    key.latencyBudgetMs !== undefined ||
+    key.costCeilingNanoUsd !== undefined ||
+    requestBytes > leastWindow ||
+    alias.order === 'latency' ||
+    targets === 'cheaper' ||
+    slice === 'canary'
+  );
+}
+
+/** The estimate errs on the high side by up to so much: a target is left out only when the prompt is surely too long for it. */
+const ESTIMATE_MARGIN = 1.5;
+
+/** What of a target this request is too long or too dear for. */
+function sizeRule(
+  exchange: Exchange,
+  { costCeilingNanoUsd: ceiling }: RouteKey,
+): (target: Target) => ExclusionRule | undefined {
+  return (target) => {
+    const { contextWindow, price } = target;
+    if (contextWindow !== undefined && exchange.requestBytes > contextWindow) {
+      if (estimateOf(exchange).input / ESTIMATE_MARGIN > contextWindow) return 'context_window';
+    }
+    if (ceiling === undefined) return undefined;
+    if (price === undefined) return 'unpriced';
+    const { input, output } = estimateOf(exchange);
+    const cost = estimateNanoUsd(price, { input, output: Math.min(output, target.maxOutputTokens) });
+    return cost > ceiling ? 'cost_ceiling' : undefined;
+  };
+}
+
+/** @returns undefined where no canary runs */
+function sliceOf({ gateway, caller, onBehalfOf }: Exchange, { canary }: Plan): CanarySlice | undefined {
+  if (canary === undefined || caller === undefined || gateway.canaries.stopOf(canary) !== undefined) return undefined;
+  return gateway.canaries.sliceOf(canary, { tenant: caller.tenant, callerKey: caller.keyName, user: onBehalfOf });
 }
 
 function chosenNow(exchange: Exchange, plan: Plan): readonly Target[] {
@@ -33,12 +73,17 @@ function chosenNow(exchange: Exchange, plan: Plan): readonly Target[] {
       }),
     );
   const { clusters } = exchange.gateway;
-  let steps = without(plan.steps, ({ cluster }) => clusters.problemOf(cluster));
+  const { canary } = plan;
+  const planned = canary !== undefined && exchange.slice === 'canary' ? [[canary.target], ...plan.steps] : plan.steps;
+  let steps = without(planned, ({ cluster }) => clusters.problemOf(cluster));
+  if (plan.key.costCeilingNanoUsd !== undefined || exchange.requestBytes > plan.leastWindow)
+    steps = without(steps, sizeRule(exchange, plan.key));
   // Better late than never: when all are slow they are asked all the same, and so measured again.
   const tooLate = (target: Target): boolean => isLate(exchange, target);
   if (plan.key.latencyBudgetMs !== undefined && steps.some((step) => step.some((target) => !tooLate(target))))
     steps = without(steps, (target) => (tooLate(target) ? 'latency_budget' : undefined));
   if (plan.alias.order === 'latency') steps = steps.map((step) => byLatency(exchange, step));
+  if (exchange.targets === 'cheaper') steps = [byPrice(steps.flat())];
   if (excluded.length > 0) exchange.excluded = [...plan.excluded, ...excluded];
   return interned(plan, steps.flat());
 }
@@ -52,6 +97,16 @@ export function isLate(exchange: Exchange, target: Target): boolean {
 export function answerKind({ head }: Exchange): AnswerKind {
   return head?.stream === true ? 'stream' : 'plain';
 }
+
+/** Whoever has spent a budget is given the cheapest first; what nobody knows the price of is not cheap. */
+function byPrice(targets: readonly Target[]): readonly Target[] {
+  const typical = { input: TYPICAL_TOKENS, output: TYPICAL_TOKENS };
+  const cost = ({ price }: Target): number => (price === undefined ? MOST : estimateNanoUsd(price, typical));
+  return targets.toSorted((a, b) => cost(a) - cost(b));
+}
+
+const TYPICAL_TOKENS = 1_000;
+const MOST = Number.MAX_SAFE_INTEGER;
 
 /** Those that are not measured come first: else they never are. */
 function byLatency(exchange: Exchange, step: readonly Target[]): readonly Target[] {

@@ -5,7 +5,8 @@ import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';
 
 /** `undefined` while nobody has answered. */
-export function degradation({ attempts, plan }: Exchange): 'degraded' | 'none' | undefined {
+export function degradation({ attempts, plan, cache }: Exchange): 'degraded' | 'none' | undefined {
+  if (cache === 'stale') return 'degraded';
   const last = attempts.at(-1);
   if (plan === undefined || last?.outcome !== 'ok') return undefined;
   return plan.alias.degraded.has(last.target.id) ? 'degraded' : 'none';
@@ -22,11 +23,14 @@ export function contractHeaders(exchange: Exchange): HeaderPairs {
     const remaining = Math.max(Math.round(deadlineAt - performance.now()), 0);
     headers.push(['x-gateway-deadline', `budget=${plan.key.latencyBudgetMs}, remaining=${remaining}`]);
   }
+  if (exchange.rateLimit !== undefined) headers.push(...Object.entries(exchange.rateLimit));
+  if (exchange.warnings.length > 0)
+    headers.push(['x-gateway-budget', exchange.warnings.map(({ budget, state }) => `${budget};state=${state}`).join(', ')]);
   if (explain === 'asked' && plan !== undefined) {
     const stateOf = ({ id }: Target): string => gateway.health.stateOf(id);
     headers.push(
       ['x-gateway-route-key', routeKeyHeader(plan.key)],
-      ['x-gateway-explanation', explanationHeader(explanationOf(chain, excluded, stateOf))],
+      ['x-gateway-explanation', explanationHeader(explanationOf(chain, excluded, stateOf, plan.canary?.target))],
     );
   }
   return headers;

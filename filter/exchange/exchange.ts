@@ -4,10 +4,17 @@ import type { Attempt } from '../fallback/attempt.ts';
 import type { ClusterView } from '../fallback/clusters.ts';
 import type { TargetHealth } from '../fallback/health.ts';
 import type { TargetLatency } from '../fallback/latency.ts';
+import type { StaleAnswers } from '../fallback/stale-answers.ts';
 import type { Fault } from '../fault.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
+import type { TokenEstimate } from '../prices/price.ts';
+import type { Pass } from '../quota/fair-queue.ts';
+import type { ProviderLimits } from '../quota/provider-limits.ts';
+import type { BudgetWarning, QuotaStore, Reservation } from '../quota/quota-store.ts';
+import type { RateLimitHeaders } from '../quota/rate-limit-headers.ts';
+import type { CanarySlice, CanaryWatch } from '../routing/canary.ts';
 import type { Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
 import type { HeaderView } from './http.ts';
@@ -21,6 +28,10 @@ export interface Gateway {
   readonly health: TargetHealth;
   readonly latency: TargetLatency;
   readonly clusters: ClusterView;
+  readonly canaries: CanaryWatch;
+  readonly quotas: QuotaStore;
+  readonly limits: ProviderLimits;
+  readonly staleAnswers: StaleAnswers;
   /** Where other filter processes reach this one (a gRPC target, `unix:/…` or `host:port`); undefined: there are none. */
   readonly address: string | undefined;
   /** Where this gateway runs, when it was told. */
@@ -55,6 +66,8 @@ export interface Exchange {
   excluded: readonly Exclusion[];
   /** The caller wants to see how its route came about, and may. */
   explain: 'asked' | 'not_asked';
+  /** On which side of the alias's canary it is; undefined: none runs. */
+  slice: CanarySlice | undefined;
   /** End of the latency budget, monotonic milliseconds. */
   deadlineAt: number | undefined;
   /** The caller's original body; every attempt is translated from it. Released when an answer has begun. */
@@ -62,12 +75,32 @@ export interface Exchange {
   /** Targets in the order of attempts, from the first that could be asked; what comes next may change while attempts fail. */
   chain: readonly Target[];
   readonly attempts: Attempt[];
+  /** Attempts beyond the chain that Envoy was allowed when it began: for other keys of its targets. */
+  spareAttempts: number;
   /** Targets of the chain that could not be asked, as attempts with the number 0. */
   readonly skipped: Attempt[];
-  /** Where the answer comes from; there is no cache yet. */
-  cache: 'off';
+  /** Where the answer comes from. `off`: nothing is kept of such requests. */
+  cache: 'off' | 'stale';
   /** Time that each attempt has until response headers. */
   attemptDeadlineMs: number;
+  /** Its place in the caller's quotas, until it is settled. */
+  reservation: Reservation | undefined;
+  /** Monotonic milliseconds: when the reservation was renewed. */
+  renewedAt: number;
+  /** What the caller's own quotas have left. */
+  rateLimit: RateLimitHeaders | undefined;
+  /** Budgets near their limit, or past it. */
+  warnings: readonly BudgetWarning[];
+  /** `cheaper`: a budget is spent that says so. */
+  targets: 'any' | 'cheaper';
+  /** Leave to ask targets, not used yet. */
+  readonly passes: { readonly target: Target; readonly pass: Pass }[];
+  /** Leave that attempts have used. */
+  readonly taken: { readonly attempt: Attempt; readonly pass: Pass }[];
+  /** Time that it waited for its turn at a provider's limit, milliseconds. */
+  queuedMs: number;
+  /** Made when it is first asked for. */
+  estimate: TokenEstimate | undefined;
   /** What the translation for the latest attempt had to leave out. */
   dropped: readonly string[];
   /** The answering provider's headers, from when they came. */
@@ -117,13 +150,24 @@ export function openExchange(gateway: Gateway): Exchange {
     plan: undefined,
     excluded: [],
     explain: 'not_asked',
+    slice: undefined,
     deadlineAt: undefined,
     original: undefined,
     chain: [],
     attempts: [],
+    spareAttempts: 0,
     skipped: [],
     cache: 'off',
     attemptDeadlineMs: 0,
+    reservation: undefined,
+    renewedAt: 0,
+    rateLimit: undefined,
+    warnings: [],
+    targets: 'any',
+    passes: [],
+    taken: [],
+    queuedMs: 0,
+    estimate: undefined,
     dropped: [],
     answerHeaders: undefined,
     forwardedAt: undefined,

@@ -2,24 +2,25 @@
  * The life of a request, in order. Read this file first.
  *
  *   1. onRequestHeaders    identify the caller, its schema and what it may claim; refuse what needs no body to be refused
- *   2. onRequestBody       parse ▸ route (alias -> plan -> chain of targets) ▸ transform for the first target (chain.ts)
+ *   2. onRequestBody       parse ▸ route (alias -> plan) ▸ admit (admission.ts) ▸ choose the chain, transform for its first target (chain.ts)
  *   3. continueChain       only when Envoy moves on: transform the original again, for the next target
  *   4. onResponseHeaders   an answer, or the end of the chain; choose how its body is read
  *   5. onResponseBody, or the AnswerStream   transform back, read usage
- *   6. settle              the audit record
+ *   6. settle              quotas and limits, the audit record
  *
- * Every phase is synchronous, but for a token that is seen the first time and a credential that has to be signed. A `Fault` thrown anywhere becomes a refusal in the caller's schema (refuse.ts).
+ * Every phase is synchronous, but for a token that is seen the first time, a store or a limit that has to be waited for, and a credential that has to be signed. A `Fault` thrown anywhere becomes a refusal in the caller's schema (refuse.ts).
  */
 import { Fault } from '../fault.ts';
 import { onBehalfOf } from '../identity/claimed.ts';
 import { isObject, type Json } from '../json.ts';
 import type { Caller, RouteRules } from '../policy/policy.ts';
-import { planFor } from '../routing/plan.ts';
+import { type Plan, planFor } from '../routing/plan.ts';
 import { route } from '../routing/route.ts';
 import { demandsOf } from '../routing/route-key.ts';
 import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import type { RequestLine } from '../transform/schema.ts';
+import { admit } from './admission.ts';
 import { type Forward, startChain } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import type { Connection, HeaderView, OwnAnswer } from './http.ts';
@@ -73,7 +74,7 @@ function onCaller(exchange: Exchange, caller: Caller, headers: HeaderView, endOf
 }
 
 /** @throws Fault for a body that cannot be read, an alias that cannot be used, or what the first target cannot be told */
-export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnAnswer {
+export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnAnswer | Promise<Forward> {
   const { callerSchema, caller } = exchange;
   if (callerSchema === undefined || caller === undefined) throw new Error('a body arrived before its headers');
   exchange.requestBytes = bytes.length;
@@ -100,6 +101,11 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnA
 
   if (callerSchema.operation === 'count_tokens' && plan.chain.every(({ schema }) => schema.countTokens === undefined))
     return answerCount(exchange);
+  const admitted = admit(exchange, plan);
+  return admitted instanceof Promise ? admitted.then(() => sent(exchange, plan)) : sent(exchange, plan);
+}
+
+function sent(exchange: Exchange, plan: Plan): Forward | Promise<Forward> {
   const forward = startChain(exchange, plan);
   exchange.forwardedAt = performance.now();
   return forward;

@@ -1,13 +1,19 @@
 /** The end of every exchange: its audit record, written exactly once, whatever became of it. */
-import type { AuditOutcome, AuditRouteKey, AuditUsage } from '../observability/audit-record.ts';
-import { auditUsage, estimateTokens } from '../observability/estimate.ts';
+import { failsItsTarget } from '../fallback/attempt.ts';
+import type { FaultKind } from '../fault.ts';
+import type { AuditOutcome, AuditRouteKey } from '../observability/audit-record.ts';
+import { auditUsage } from '../observability/estimate.ts';
 import { formatUsd } from '../quantities.ts';
+import type { CanarySample } from '../routing/canary-arm.ts';
 import type { RouteKey } from '../routing/route-key.ts';
-import { NO_USAGE } from '../transform/unified.ts';
+import { totalInput } from '../transform/unified.ts';
+import { settleQuota } from './admission.ts';
 import { conclude } from './attempts.ts';
 import { answerKind } from './choose.ts';
 import { degradation } from './contract.ts';
 import type { Exchange } from './exchange.ts';
+import { settlePasses } from './provider-limits.ts';
+import { type Spent, spentOf } from './token-use.ts';
 
 /** How the caller's side of it ended. */
 export type Ending = 'answered' | 'caller_left' | 'provider_reset';
@@ -25,7 +31,11 @@ export function settle(exchange: Exchange, ending: Ending): void {
   // An answer that had begun and broke is the target's failure, though its headers were good.
   if (last !== undefined && outcomeOf(exchange, ending) === 'cut')
     exchange.gateway.health.note({ target: last.target, outcome: 'server_error' });
+  const spent = spentOf(exchange);
+  settleQuota(exchange, spent);
+  settlePasses(exchange, spent);
   noteLatency(exchange);
+  noteCanary(exchange, ending, spent);
   const degraded = degradation(exchange);
   exchange.gateway.record({
     schema_version: 1,
@@ -43,6 +53,8 @@ export function settle(exchange: Exchange, ending: Ending): void {
     stream: exchange.head?.stream ?? false,
     route_key: exchange.plan === undefined ? null : auditRouteKey(exchange.plan.key),
     excluded: exchange.excluded.map(({ target, rule }) => ({ target: target.id, rule })),
+    canary_slice: exchange.slice ?? null,
+    cache: exchange.cache,
     degraded: degraded === undefined ? null : degraded === 'degraded',
     attempts: [...exchange.skipped, ...exchange.attempts].map((attempt) => ({
       number: attempt.number,
@@ -52,11 +64,16 @@ export function settle(exchange: Exchange, ending: Ending): void {
       model: attempt.target.model,
       outcome: attempt.outcome,
       status: attempt.status ?? null,
+      credential: attempt.credential?.name ?? null,
+      credential_fingerprint: attempt.credential?.fingerprint ?? null,
       duration_ms: attempt.endedAt === undefined ? null : rounded(attempt.endedAt - attempt.startedAt),
     })),
     response_model: exchange.facts.model ?? null,
     provider_request_id: exchange.providerRequestId ?? null,
-    usage: usageOf(exchange),
+    usage: spent === undefined ? null : auditUsage(spent.usage, spent.source),
+    cost_nano_usd: spent?.nanoUsd ?? null,
+    price_book: exchange.policy.priceBookVersion,
+    budgets: exchange.warnings.map(({ budget, state }) => ({ budget, state })),
     dropped_fields: [...exchange.dropped],
     outcome: outcomeOf(exchange, ending),
     status: exchange.status,
@@ -64,6 +81,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
     duration_ms: {
       total: rounded(now - exchange.startedAt),
       gateway: rounded(exchange.spentMs),
+      queue: rounded(exchange.queuedMs),
       to_headers: sinceStart(exchange, exchange.headersAt),
       to_first_byte: sinceStart(exchange, exchange.firstByteAt),
     },
@@ -77,7 +95,7 @@ function auditRouteKey(key: RouteKey): AuditRouteKey {
     workload_class: key.workloadClass,
     privacy_zones: key.zones,
     latency_budget_ms: key.latencyBudgetMs ?? null,
-    cost_ceiling_usd: key.costCeilingPicoUsd === undefined ? null : formatUsd(key.costCeilingPicoUsd),
+    cost_ceiling_usd: key.costCeilingNanoUsd === undefined ? null : formatUsd(key.costCeilingNanoUsd),
     degradation: key.degradation,
   };
 }
@@ -91,28 +109,40 @@ function noteLatency(exchange: Exchange): void {
   exchange.gateway.latency.note(last.target.id, kind, beganAt - last.startedAt);
 }
 
+/** A canary is judged by first attempts: what moved on from it is its failure, though the caller never knew. */
+function noteCanary(exchange: Exchange, ending: Ending, spent: Spent | undefined): void {
+  const { plan, slice, gateway } = exchange;
+  const [first] = exchange.attempts;
+  if (plan?.canary === undefined || slice === undefined || first === undefined) return;
+  // A canary that is sick was not asked first: that says nothing new of it.
+  if ((first.target === plan.canary.target) !== (slice === 'canary')) return;
+  const failed = failsItsTarget(first.outcome) || (exchange.attempts.length === 1 && outcomeOf(exchange, ending) === 'cut');
+  if (!failed && first.outcome !== 'ok') return;
+  const kind = answerKind(exchange);
+  const beganAt = kind === 'stream' ? exchange.firstByteAt : exchange.headersAt;
+  const answered = first.outcome === 'ok' && beganAt !== undefined;
+  gateway.canaries.note(plan.canary, slice, {
+    outcome: failed ? 'failed' : 'ok',
+    kind,
+    latencyMs: answered ? beganAt - first.startedAt : undefined,
+    cost: answered && exchange.attempts.length === 1 ? sampleCost(spent) : undefined,
+  });
+}
+
+function sampleCost(spent: Spent | undefined): CanarySample['cost'] {
+  return spent?.nanoUsd === undefined ? undefined : { nanoUsd: spent.nanoUsd, inputTokens: totalInput(spent.usage) };
+}
+
+const REFUSALS: ReadonlySet<FaultKind> = new Set(['authentication', 'permission', 'rate_limit', 'budget']);
+
 function outcomeOf(exchange: Exchange, ending: Ending): AuditOutcome {
   if (ending === 'caller_left') return 'caller_left';
   if (ending === 'provider_reset') return 'cut';
   const { fault } = exchange;
   if (fault === undefined) return 'ok';
   if (fault.code === 'stream_cut' || fault.code === 'stream_stalled' || fault.code === 'stream_error') return 'cut';
-  if (fault.kind === 'authentication' || fault.kind === 'permission') return 'refused';
+  if (REFUSALS.has(fault.kind)) return 'refused';
   return fault.source === 'caller' ? 'caller_error' : 'failed';
-}
-
-/** Reported usage; or, when an answer broke off before its usage came, an estimate of what was generated. */
-function usageOf(exchange: Exchange): AuditUsage | null {
-  const { facts, outputCharacters } = exchange;
-  const reported = facts.usage;
-  if (outputCharacters > 0 && exchange.answerIncomplete) {
-    const generated = estimateTokens(outputCharacters);
-    const usage = reported ?? { ...NO_USAGE, inputUncached: estimateTokens(exchange.requestBytes) };
-    if (usage.outputVisible + usage.outputReasoning < generated) {
-      return auditUsage({ ...usage, outputVisible: generated - usage.outputReasoning }, 'estimated');
-    }
-  }
-  return reported === undefined ? null : auditUsage(reported, 'provider');
 }
 
 function sinceStart(exchange: Exchange, at: number | undefined): number | null {

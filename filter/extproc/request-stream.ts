@@ -3,13 +3,14 @@ import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js';
 import { onResponseBody, onResponseHeaders } from '../exchange/answer.ts';
 import { AnswerStream } from '../exchange/answer-stream.ts';
 import type { PreparedAttempt } from '../exchange/attempts.ts';
-import { chainExhausted } from '../exchange/chain.ts';
+import { chainExhausted, type Forward } from '../exchange/chain.ts';
 import { type Exchange, type Gateway, openExchange } from '../exchange/exchange.ts';
 import type { OwnAnswer } from '../exchange/http.ts';
 import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
 import { faultOf, refuse } from '../exchange/refuse.ts';
 import { type Ending, settle } from '../exchange/settle.ts';
-import { retriableStatuses } from '../fallback/conditions.ts';
+import { staleAnswer } from '../exchange/stale.ts';
+import { retriableStatuses, retriableStatusesWithKeys } from '../fallback/conditions.ts';
 import { Fault } from '../fault.ts';
 import type { ClusterName, FallbackCondition } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
@@ -39,7 +40,8 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     settle(exchange, ending);
   };
   const refuseWith = (error: unknown): void => {
-    call.write(messages.immediateAnswer(refuse(exchange, faultOf(exchange, error))));
+    const answer = staleAnswer(exchange, error) ?? refuse(exchange, faultOf(exchange, error));
+    call.write(messages.immediateAnswer(answer));
     finish('answered');
   };
   /** An answer that needs no target. */
@@ -204,8 +206,11 @@ function forward(
   own: (answer: OwnAnswer) => ProcessingResponse,
 ): ProcessingResponse | Promise<ProcessingResponse> {
   const result = onRequestBody(exchange, body);
-  if ('status' in result) return own(result);
-  const { chain, first } = result;
+  if (result instanceof Promise) return result.then((made) => sentOn(exchange, made));
+  return 'status' in result ? own(result) : sentOn(exchange, result);
+}
+
+function sentOn(exchange: Exchange, { chain, first }: Forward): ProcessingResponse | Promise<ProcessingResponse> {
   return first instanceof Promise
     ? first.then((attempt) => forwarded(exchange, chain, attempt))
     : forwarded(exchange, chain, first);
@@ -226,12 +231,15 @@ function forwarded(exchange: Exchange, chain: readonly ClusterName[], first: Pre
 /** Envoy's whole time-out comes a little after the filter's own, which can say more. */
 const TIMEOUT_GRACE_MS = 250;
 
-function retryHeaders({ alias, attemptDeadlineMs, deadlineAt, head }: Exchange, attempts: number): HeaderPairs {
+function retryHeaders(exchange: Exchange, targets: number): HeaderPairs {
+  const { alias, attemptDeadlineMs, deadlineAt, head, spareAttempts } = exchange;
+  const attempts = targets + spareAttempts;
+  const statuses = spareAttempts > 0 ? retriableStatusesWithKeys : retriableStatuses;
   const headers: [string, string][] = [
     ['x-envoy-max-retries', String(attempts - 1)],
     ['x-envoy-upstream-rq-per-try-timeout-ms', String(attemptDeadlineMs)],
   ];
-  if (attempts > 1) headers.push(['x-envoy-retriable-status-codes', retriableStatuses(alias?.fallBackOn ?? NONE)]);
+  if (attempts > 1) headers.push(['x-envoy-retriable-status-codes', statuses(alias?.fallBackOn ?? NONE)]);
   // It spans the whole answer: a stream may go on past the deadline for its beginning.
   if (deadlineAt !== undefined && head?.stream !== true) {
     const left = Math.ceil(Math.max(deadlineAt - performance.now(), 1)) + TIMEOUT_GRACE_MS;

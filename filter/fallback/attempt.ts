@@ -1,5 +1,5 @@
 /** Attempts: what became of each target that was asked, in one word. Envoy makes them; the filter learns of them. */
-import type { Target } from '../policy/policy.ts';
+import type { CredentialName, Target } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { ProviderErrorKind } from '../transform/unified.ts';
 
@@ -34,6 +34,33 @@ export interface Attempt {
   outcome: 'pending' | 'ok' | 'abandoned' | AttemptFailure;
   /** The provider's HTTP status. */
   status: number | undefined;
+  /** The gateway key that it was sent with; undefined: none. */
+  readonly credential?: { readonly name: CredentialName; readonly fingerprint: string | undefined } | undefined;
+  /** What the provider asked to wait. */
+  retryAfterSeconds?: number | undefined;
+}
+
+/** Failures that may be one gateway key's and not the target's: another key may do better. */
+export type KeyFailure = 'credential_refused' | 'billing' | 'rate_limited';
+
+export function isKeyFailure(outcome: Attempt['outcome']): outcome is KeyFailure {
+  return outcome === 'credential_refused' || outcome === 'billing' || outcome === 'rate_limited';
+}
+
+/** The request's own trouble, or its caller's: nothing that speaks against the target. */
+const NOT_ITS_FAULT: ReadonlySet<Attempt['outcome']> = new Set([
+  'pending',
+  'ok',
+  'abandoned',
+  'request_refused',
+  'not_translatable',
+  'credential_unavailable',
+  'conflict',
+]);
+
+/** Does this speak against the target? */
+export function failsItsTarget(outcome: Attempt['outcome']): outcome is AttemptFailure {
+  return !NOT_ITS_FAULT.has(outcome);
 }
 
 export function failureOfStatus(status: number): AttemptFailure {
@@ -109,9 +136,15 @@ export function failureOfFlags(flags: readonly string[]): AttemptFailure | undef
 /** Envoy's timers run on its event loop's clock, which may be this far behind ours. */
 export const CLOCK_TOLERANCE_MS = 20;
 
+/** So much of a deadline is the deadline: a connection that fails does so early, by Envoy's own limit for it. */
+const NEARLY = 0.9;
+
 /** Envoy moved on and no response headers had come: the time tells whether the deadline or the connection ended the attempt. */
 export function failureWithoutHeaders(elapsedMs: number, deadlineMs: number): AttemptFailure {
-  return elapsedMs >= deadlineMs - CLOCK_TOLERANCE_MS ? 'deadline_exceeded' : 'connection_failed';
+  // Envoy's clock began when it asked us to prepare the attempt; under load that is a while before we did.
+  return elapsedMs >= Math.min(deadlineMs - CLOCK_TOLERANCE_MS, deadlineMs * NEARLY)
+    ? 'deadline_exceeded'
+    : 'connection_failed';
 }
 
 /** What every answer tells its caller about the attempts, the failed ones in RFC 9651 list form. */

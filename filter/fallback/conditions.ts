@@ -1,6 +1,7 @@
 /** Which failures move on to the next target: the policy's words, as Envoy and as providers say them. */
 import type { FallbackCondition } from '../policy/policy.ts';
 import type { ProviderErrorKind } from '../transform/unified.ts';
+import type { KeyFailure } from './attempt.ts';
 
 /** Of the two that only a body tells, the gateway makes a 503 (Envoy's route always moves on from 5xx, 408 and 409). */
 const STATUSES: Readonly<Record<FallbackCondition, readonly number[]>> = {
@@ -10,6 +11,9 @@ const STATUSES: Readonly<Record<FallbackCondition, readonly number[]>> = {
   context_too_long: [],
   content_refused: [],
 };
+
+/** Statuses by which a provider may turn down a key, and not the request. */
+const KEY_STATUSES: readonly number[] = [...STATUSES.credential, ...STATUSES.throttled];
 
 const lists = new WeakMap<ReadonlySet<FallbackCondition>, string>();
 
@@ -21,6 +25,16 @@ export function retriableStatuses(conditions: ReadonlySet<FallbackCondition>): s
     lists.set(conditions, list);
   }
   return list;
+}
+
+/** The same, where a target has another key to try: it is asked again whatever the policy says of other targets. */
+export function retriableStatusesWithKeys(conditions: ReadonlySet<FallbackCondition>): string {
+  return [...new Set([...[...conditions].flatMap((condition) => STATUSES[condition]), ...KEY_STATUSES])].join(',');
+}
+
+/** Does a key that was turned down move on to the next target, when its own has no other? */
+export function keyFailureMovesOn(failure: KeyFailure, conditions: ReadonlySet<FallbackCondition>): boolean {
+  return conditions.has(failure === 'rate_limited' ? 'throttled' : 'credential');
 }
 
 const CONDITION_OF: Readonly<Record<ProviderErrorKind, FallbackCondition | 'availability' | 'never'>> = {

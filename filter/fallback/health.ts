@@ -6,7 +6,7 @@
  * Sick targets stay in the chain, last: when all are sick, somebody is asked.
  */
 import type { Target, TargetId } from '../policy/policy.ts';
-import type { Attempt, AttemptFailure } from './attempt.ts';
+import { type Attempt, type AttemptFailure, failsItsTarget } from './attempt.ts';
 
 export interface HealthOptions {
   /** Monotonic milliseconds. */
@@ -44,14 +44,6 @@ const SUCCESSES_PER_STEP = 5;
 const PROBE_LIMIT_MS = 30_000;
 
 const LASTING: ReadonlySet<AttemptFailure> = new Set(['credential_refused', 'billing', 'model_not_found']);
-/** The request's own trouble, not the target's. */
-const NOT_ITS_FAULT: ReadonlySet<AttemptFailure> = new Set([
-  'request_refused',
-  'not_translatable',
-  'credential_unavailable',
-  'conflict',
-]);
-
 export type HealthState = 'well' | 'down' | 'throttled' | 'probing' | 'recovering';
 
 interface View {
@@ -149,7 +141,7 @@ export class TargetHealth {
       return;
     }
     if (outcome === 'ok') this.#succeeded(view);
-    else if (!NOT_ITS_FAULT.has(outcome)) this.#failed(target.id, view, outcome, retryAfterSeconds);
+    else if (failsItsTarget(outcome)) this.#failed(target.id, view, outcome, retryAfterSeconds);
     else view.probeSince = undefined;
   }
 

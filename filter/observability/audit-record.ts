@@ -24,6 +24,10 @@ export interface AuditRecord {
   readonly route_key: AuditRouteKey | null;
   /** Targets of the alias that might not be asked, and by which rule. */
   readonly excluded: readonly { readonly target: string; readonly rule: string }[];
+  /** On which side of its alias's canary the request was; null: none runs. */
+  readonly canary_slice: 'canary' | 'stable' | null;
+  /** `stale`: nobody could answer, and an older answer was given. `off`: nothing is kept of such requests. */
+  readonly cache: 'off' | 'stale';
   /** The answer is a lesser target's; null: nobody answered. */
   readonly degraded: boolean | null;
   readonly attempts: readonly AuditAttempt[];
@@ -32,6 +36,12 @@ export interface AuditRecord {
   /** The answering provider's own request id. */
   readonly provider_request_id: string | null;
   readonly usage: AuditUsage | null;
+  /** Whole nano-dollars; null: nothing was used, or the target is unpriced. */
+  readonly cost_nano_usd: number | null;
+  /** Version of the prices that the cost is made of. */
+  readonly price_book: string;
+  /** Budgets of the caller that were near their limit, or past it. */
+  readonly budgets: readonly { readonly budget: string; readonly state: 'near' | 'spent' }[];
   /** Fields of the request that its translation dropped. */
   readonly dropped_fields: readonly string[];
   readonly outcome: AuditOutcome;
@@ -69,6 +79,10 @@ export interface AuditAttempt {
   readonly outcome: string;
   /** HTTP status of the provider; null when none came. */
   readonly status: number | null;
+  /** The gateway key's name in policy; null: the target wants none. */
+  readonly credential: string | null;
+  /** First 8 hex digits of the key's SHA-256; null for tokens and signatures. */
+  readonly credential_fingerprint: string | null;
   /** Until response headers or failure; null when unknown. */
   readonly duration_ms: number | null;
 }
@@ -89,6 +103,8 @@ export interface AuditDuration {
   readonly total: number;
   /** Spent in the filter's own code. */
   readonly gateway: number;
+  /** Waited for its turn at a provider's limit. */
+  readonly queue: number;
   /** From handing the request to Envoy until the answering target's response headers. */
   readonly to_headers: number | null;
   /** From request to the first byte of the answer's body. */

@@ -2,6 +2,7 @@
 import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { AuditLog } from './audit-log.ts';
 import type { AuditRecord } from './audit-record.ts';
+import { addKeyMetrics, type KeyMetricsSources } from './key-metrics.ts';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const FILTER_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5];
@@ -11,7 +12,7 @@ export interface Metrics {
   observe(record: AuditRecord): void;
 }
 
-export interface MetricsSources {
+export interface MetricsSources extends KeyMetricsSources {
   readonly auditLog: AuditLog;
   readonly inFlight: () => number;
   /** Streams handed over to other filter processes, since this one began. */
@@ -20,9 +21,17 @@ export interface MetricsSources {
   readonly targetHealth: () => Iterable<readonly [target: string, state: string]>;
   /** Clusters that no target may be asked at now, and why in one word. */
   readonly clusterProblems: () => Iterable<readonly [cluster: string, problem: string]>;
+  readonly canaries: () => Iterable<CanaryView>;
   /** `loadedAt`: seconds since the epoch. `edit`: is what the file says in force? */
   readonly policy: () => PolicyState;
   readonly isAlias: (name: string) => boolean;
+}
+
+interface CanaryView {
+  readonly alias: string;
+  readonly target: string;
+  readonly state: 'running' | 'stopped';
+  readonly arms: Readonly<Record<'canary' | 'stable', { readonly count: number; readonly errorRate: number }>> | undefined;
 }
 
 interface PolicyState {
@@ -38,6 +47,9 @@ export function createMetrics({
   handedOver,
   targetHealth,
   clusterProblems,
+  keyConditions,
+  keyRefusals,
+  canaries,
   policy,
   isAlias,
 }: MetricsSources): Metrics {
@@ -117,6 +129,34 @@ export function createMetrics({
       for (const [cluster, problem] of clusterProblems()) this.set({ cluster, problem }, 1);
     },
   });
+  new Gauge({
+    name: 'gateway_canary_state',
+    help: "1 for the state that an alias's canary is in.",
+    labelNames: ['alias', 'target', 'state'],
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.reset();
+      for (const { alias, target, state } of canaries()) this.set({ alias, target, state }, 1);
+    },
+  });
+  new Gauge({
+    name: 'gateway_canary_first_attempts',
+    help: 'The latest first attempts that a canary is judged by, 500 at most.',
+    labelNames: ['alias', 'slice', 'outcome'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { alias, arms } of canaries()) {
+        for (const [slice, { count, errorRate }] of Object.entries(arms ?? {})) {
+          const failed = Math.round(count * errorRate);
+          this.set({ alias, slice, outcome: 'failed' }, failed);
+          this.set({ alias, slice, outcome: 'ok' }, count - failed);
+        }
+      }
+    },
+  });
+  addKeyMetrics(registry, { keyConditions, keyRefusals });
   new Gauge({
     name: 'gateway_policy_info',
     help: '1 for the version of the policy in force.',

@@ -1,23 +1,33 @@
 /** Credentials of a policy document: one kind each, with all that its source needs, and nothing that it would ignore. */
 import { resolve } from 'node:path';
+import { parseDuration } from '../quantities.ts';
 import type {
   AwsDocument,
   AzureDocument,
   CredentialDocument,
+  ExecDocument,
   GoogleDocument,
   Place,
   Problem,
   SecretDocument,
 } from './document.ts';
-import type { AwsSource, AzureSource, CredentialSource, GoogleCredential, SecretSource } from './policy.ts';
+import type { AwsSource, AzureSource, CredentialSource, GoogleCredential, KeySource, SecretSource } from './policy.ts';
 
 interface Context {
+  /** Of the credential. */
+  readonly name: string;
   readonly at: Place;
   readonly baseDirectory: string;
   readonly problems: Problem[];
 }
 
-const KINDS = ['file', 'env', 'aws', 'google', 'azure'] as const;
+const KINDS = ['file', 'env', 'exec', 'aws', 'google', 'azure'] as const;
+/** The kinds whose key is sent as it is. */
+const PLAIN_KINDS = ['file', 'env', 'exec'] as const;
+
+const EXEC_TIMEOUT_MS = 10_000;
+/** Below the time that any source has. */
+const MAX_EXEC_TIMEOUT_MS = 25_000;
 
 /** Fields by source: those that it cannot do without, and those that it may have. */
 const AWS_FIELDS = {
@@ -47,12 +57,32 @@ export function compileCredential(document: CredentialDocument, context: Context
   const { at, problems } = context;
   const kinds = KINDS.filter((kind) => document[kind] !== undefined);
   if (kinds.length !== 1) problems.push({ at, message: `expected exactly one of ${KINDS.join(', ')}` });
-  if (document.header !== undefined && document.file === undefined && document.env === undefined)
-    problems.push({ at: [...at, 'header'], message: 'only a key from file or env has one' });
+  if (document.header !== undefined && PLAIN_KINDS.every((kind) => document[kind] === undefined))
+    problems.push({ at: [...at, 'header'], message: 'only a key from file, env or exec has one' });
+  if (document.format !== undefined && document.file === undefined)
+    problems.push({ at: [...at, 'format'], message: 'only a key from a file has one' });
   if (document.aws !== undefined) return compileAws(document.aws, { ...context, at: [...at, 'aws'] });
   if (document.google !== undefined) return compileGoogle(document.google, { ...context, at: [...at, 'google'] });
   if (document.azure !== undefined) return compileAzure(document.azure, { ...context, at: [...at, 'azure'] });
-  return { kind: 'key', secret: secretSource(document, context), header: document.header };
+  return { kind: 'key', secret: keySource(document, context), header: document.header };
+}
+
+function keySource(document: CredentialDocument, context: Context): KeySource {
+  if (document.exec !== undefined) return execSource(document.exec, context);
+  if (document.file === undefined || document.format !== 'sds') return secretSource(document, context);
+  return { from: 'sds', path: resolve(context.baseDirectory, document.file), secret: context.name };
+}
+
+function execSource({ command, env = [], timeout }: ExecDocument, { at, baseDirectory, problems }: Context): KeySource {
+  const [program = '', ...rest] = command;
+  const timeoutMs = parseDuration(timeout) ?? EXEC_TIMEOUT_MS;
+  if (timeoutMs === 0 || timeoutMs > MAX_EXEC_TIMEOUT_MS)
+    problems.push({
+      at: [...at, 'exec', 'timeout'],
+      message: `expected more than 0s, at most ${MAX_EXEC_TIMEOUT_MS / 1000}s`,
+    });
+  const path = program.startsWith('.') ? resolve(baseDirectory, program) : program;
+  return { from: 'exec', command: [path, ...rest], variables: env, timeoutMs };
 }
 
 function compileAws(document: AwsDocument, context: Context): CredentialSource {

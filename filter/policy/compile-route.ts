@@ -22,10 +22,18 @@ function knownZone(zone: string, zones: ReadonlySet<string>, at: Place, problems
   if (!zones.has(zone)) problems.push({ at, message: `no zone ${JSON.stringify(zone)}; ${suggest(zone, zones)}` });
 }
 
+export interface AliasContext {
+  readonly targets: ReadonlyMap<TargetId, Target>;
+  /** Targets of the document, those that are wrong in themselves too. */
+  readonly declared: ReadonlySet<string>;
+  readonly names: RouteNames;
+  readonly problems: Problem[];
+}
+
 export const NO_RULES: RouteRules = Object.freeze({
   workloadClass: undefined,
   latencyBudgetMs: undefined,
-  costCeilingPicoUsd: undefined,
+  costCeilingNanoUsd: undefined,
   zones: Object.freeze([]),
   degradation: 'allowed',
 });
@@ -46,13 +54,13 @@ export function compileRules(
       problems.push({ at: place, message });
     }
   });
-  const costCeilingPicoUsd = rules.cost_ceiling === undefined ? undefined : parseUsd(String(rules.cost_ceiling));
-  if (rules.cost_ceiling !== undefined && costCeilingPicoUsd === undefined)
+  const costCeilingNanoUsd = rules.cost_ceiling === undefined ? undefined : parseUsd(String(rules.cost_ceiling));
+  if (rules.cost_ceiling !== undefined && costCeilingNanoUsd === undefined)
     problems.push({ at: [...at, 'cost_ceiling'], message: 'expected US dollars as a decimal, such as "0.05"' });
   return Object.freeze({
     workloadClass: rules.workload_class,
     latencyBudgetMs: parseDuration(rules.latency_budget),
-    costCeilingPicoUsd,
+    costCeilingNanoUsd,
     zones: Object.freeze([...zones] as ZoneName[]),
     degradation: rules.degradation ?? 'allowed',
   });
@@ -108,7 +116,7 @@ export function compileNearness({ nearness = {} }: PolicyDocument): Map<RegionNa
 }
 
 /** Attempts are counted by Envoy, whose bootstrap allows seven retries. */
-const MAX_ATTEMPTS = 8;
+export const MAX_ATTEMPTS = 8;
 
 /** @returns the chain's steps; targets that are not there are told and left out */
 export function compileSteps(
@@ -135,12 +143,15 @@ export function compileSteps(
 
 export function compileDegraded(
   name: string,
-  { equivalents = [] }: AliasDocument,
+  { equivalents = [], canary }: AliasDocument,
   steps: readonly (readonly Target[])[],
   targets: ReadonlyMap<TargetId, Target>,
   problems: Problem[],
 ): ReadonlySet<TargetId> {
   const equals = new Set(resolve(placed(equivalents, ['aliases', name, 'equivalents']), targets, problems));
+  // A canary is to be as good as the stable target, or better: that is what its bounds watch.
+  const candidate = targets.get(canary?.target as TargetId);
+  if (candidate !== undefined) equals.add(candidate);
   const [first = []] = steps;
   const models = new Set(first.map(({ baseModel }) => baseModel));
   const lesser = [...targets.values()].filter((target) => !equals.has(target) && !models.has(target.baseModel));

@@ -1,37 +1,42 @@
 /** Resolves every name of a policy document and freezes the result. */
 import { resolve } from 'node:path';
+import type { PriceBook } from '../prices/price-book.ts';
 import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
 import { compilePolicyKeys } from './compile-caller.ts';
+import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
 import { compileIdentity } from './compile-identity.ts';
+import { type CredentialSources, compileKeys, hostOfSignatures, namedKeys } from './compile-keys.ts';
+import { compileLimits, compileWaits } from './compile-limits.ts';
+import { compilePrices, priceOfTarget } from './compile-price.ts';
+import { compileBudgets, compileQuotas } from './compile-quota.ts';
 import {
+  type AliasContext,
   checkPlace,
   compileDegraded,
   compileNearness,
   compileRules,
   compileSteps,
   compileZones,
-  type RouteNames,
   routeNames,
 } from './compile-route.ts';
 import type { AliasDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
-import {
-  type Alias,
-  type AliasName,
-  type ClusterName,
-  type CredentialName,
-  type CredentialSource,
-  type FallbackCondition,
-  type Policy,
-  type RegionName,
-  type RouteRules,
-  signedHost,
-  type Target,
-  type TargetId,
-  type TenantId,
-  type ZoneName,
+import type {
+  Alias,
+  AliasName,
+  ClusterName,
+  CredentialName,
+  CredentialSource,
+  FallbackCondition,
+  Policy,
+  RegionName,
+  RouteRules,
+  Target,
+  TargetId,
+  TenantId,
+  ZoneName,
 } from './policy.ts';
 import { suggest } from './suggest.ts';
 
@@ -41,6 +46,7 @@ const DEFAULT_STREAM_DEADLINE_MS = 30_000;
 const DEFAULT_STREAM_IDLE_MS = 60_000;
 const DEFAULT_FIRST_CONTENT_MS = 20_000;
 const DEFAULT_RETRY_AFTER_MS = 5_000;
+const DEFAULT_EXPECTED_OUTPUT_TOKENS = 1_000;
 
 export type Compiled =
   | { readonly ok: true; readonly policy: Policy }
@@ -48,18 +54,20 @@ export type Compiled =
 
 export function compile(document: PolicyDocument, about: { version: string; baseDirectory: string }): Compiled {
   const problems: Problem[] = [];
-  const credentials = new Map<CredentialName, CredentialSource>();
+  const sources = new Map<CredentialName, CredentialSource>();
   for (const [name, credential] of Object.entries(document.credentials ?? {})) {
-    const place = { at: ['credentials', name], baseDirectory: about.baseDirectory, problems };
-    credentials.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
+    const place = { name, at: ['credentials', name], baseDirectory: about.baseDirectory, problems };
+    sources.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
   }
   const { models } = readModelTable();
+  const book = compilePrices(document);
   const targets = new Map<TargetId, Target>();
   for (const [id, target] of Object.entries(document.targets)) {
-    const compiled = compileTarget(id, target, credentials, models, problems);
+    const compiled = compileTarget(id, target, { sources, models, book, problems });
     checkPlace(document, id, problems);
     if (compiled !== undefined) targets.set(compiled.id, compiled);
   }
+  const credentials = compileKeys(document, sources, problems);
   const names = routeNames(document, problems);
   const declared = new Set(Object.keys(document.targets));
   const aliases = new Map<AliasName, Alias>();
@@ -76,41 +84,48 @@ export function compile(document: PolicyDocument, about: { version: string; base
   const callerKeys = compilePolicyKeys(document, callerContext);
   const identity = compileIdentity(document.identity, { ...callerContext, baseDirectory: about.baseDirectory });
   const zones = compileZones(document, names, targets, problems);
+  const quotas = compileQuotas(document, problems);
+  const budgets = compileBudgets(document, problems);
   if (problems.length > 0) return { ok: false, problems };
   const nearness = compileNearness(document);
   return {
     ok: true,
     policy: Object.freeze({
       ...{ version: about.version, callerKeys, identity, tenantRules, aliases, targets, credentials, zones, nearness },
+      priceBookVersion: book.version,
+      tenantWeights: new Map(
+        Object.entries(document.tenants).map(([tenant, { weight = 1 }]) => [tenant as TenantId, weight] as const),
+      ),
+      waitMs: compileWaits(document),
       callerKeysFile:
         document.caller_keys === undefined ? undefined : resolve(about.baseDirectory, document.caller_keys.file),
+      ...{ quotas, budgets },
     }),
   };
+}
+
+interface TargetContext {
+  readonly sources: CredentialSources;
+  readonly models: Readonly<Record<string, ModelRow>>;
+  readonly book: PriceBook;
+  readonly problems: Problem[];
 }
 
 function compileTarget(
   id: string,
   target: TargetDocument,
-  credentials: ReadonlyMap<CredentialName, CredentialSource>,
-  models: Readonly<Record<string, ModelRow>>,
-  problems: Problem[],
+  { sources, models, book, problems }: TargetContext,
 ): Target | undefined {
-  const credential = target.credential as CredentialName | undefined;
-  const source = credential === undefined ? undefined : credentials.get(credential);
-  if (credential !== undefined && !credentials.has(credential)) {
-    problems.push({
-      at: ['targets', id, 'credential'],
-      message: `no credential ${JSON.stringify(credential)}; ${suggest(credential, credentials.keys())}`,
-    });
-  }
-  refuseForeignHost(target.host, source, ['targets', id, 'host'], problems);
+  const credentials = namedKeys(target, sources, ['targets', id, 'credential'], problems);
+  for (const name of credentials) refuseForeignHost(target.host, sources.get(name), ['targets', id, 'host'], problems);
+  const signed = hostOfSignatures(credentials, sources, ['targets', id, 'credential'], problems);
   const schema = providerSchema(target.schema);
   if (schema === undefined) {
     const message = `no schema ${JSON.stringify(target.schema)}; ${suggest(target.schema, providerSchemaNames)}`;
     problems.push({ at: ['targets', id, 'schema'], message });
     return undefined;
   }
-  const { maxOutputTokens: known, ...row } = models[target.base_model ?? target.model] ?? {};
+  const { maxOutputTokens: known, contextWindow, ...row } = models[target.base_model ?? target.model] ?? {};
   const maxOutputTokens = target.max_output_tokens ?? known ?? (schema.chat === undefined ? 1 : undefined);
   if (maxOutputTokens === undefined) {
     problems.push({
@@ -119,6 +134,7 @@ function compileTarget(
     });
     return undefined;
   }
+  const pricedAs = target.base_model === undefined ? [target.model] : [target.model, target.base_model];
   return Object.freeze({
     id: id as TargetId,
     cluster: target.cluster as ClusterName,
@@ -128,11 +144,14 @@ function compileTarget(
     region: target.region as RegionName | undefined,
     zones: new Set(target.zones as readonly ZoneName[] | undefined),
     workloadClasses: target.workload_classes === undefined ? 'all' : new Set(target.workload_classes),
+    price: priceOfTarget(id, target, pricedAs, book, problems),
+    contextWindow: target.context_window ?? contextWindow,
+    limits: compileLimits(target.limits),
     basePath: target.base_path?.replace(/\/$/, ''),
     query: target.query ?? '',
-    host: target.host ?? (source?.kind === 'aws' ? signedHost(source) : undefined),
+    host: target.host ?? signed,
     capabilities: Object.freeze({ ...UNKNOWN_MODEL, ...row, ...camelCased(target.capabilities ?? {}) }),
-    credential,
+    credentials,
     maxOutputTokens,
   });
 }
@@ -147,14 +166,6 @@ function camelCased(overrides: Readonly<Record<string, unknown>>): Partial<Capab
   );
 }
 
-interface AliasContext {
-  readonly targets: ReadonlyMap<TargetId, Target>;
-  /** Targets of the document, those that are wrong in themselves too. */
-  readonly declared: ReadonlySet<string>;
-  readonly names: RouteNames;
-  readonly problems: Problem[];
-}
-
 const DEFAULT_FALL_BACK_ON: readonly FallbackCondition[] = ['throttled', 'credential', 'model_gone'];
 /** A guard reads what providers say, so that this costs nothing more. */
 const GUARDED: readonly FallbackCondition[] = ['context_too_long'];
@@ -163,6 +174,7 @@ function compileAlias(name: string, alias: AliasDocument, context: AliasContext)
   const { targets, declared, names, problems } = context;
   const steps = compileSteps(name, alias, targets, declared, problems);
   const rules = compileRules(alias.route, names, ['aliases', name, 'route'], problems);
+  const canary = compileCanary(name, alias, context);
   const degraded = compileDegraded(name, alias, steps, targets, problems);
   const [first, ...rest] = steps.flat();
   if (first === undefined) return undefined;
@@ -172,6 +184,9 @@ function compileAlias(name: string, alias: AliasDocument, context: AliasContext)
     steps,
     degraded,
     rules,
+    canary,
+    expectedOutputTokens: alias.expected_output_tokens ?? DEFAULT_EXPECTED_OUTPUT_TOKENS,
+    staleAnswers: alias.stale_answers ?? 'refused',
     fallBackOn: new Set(alias.fall_back_on ?? [...DEFAULT_FALL_BACK_ON, ...(alias.guard === undefined ? [] : GUARDED)]),
     guardMs: alias.guard === undefined ? undefined : (parseDuration(alias.guard.first_content) ?? DEFAULT_FIRST_CONTENT_MS),
     order: alias.order ?? 'as_written',

@@ -1,6 +1,17 @@
 /** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
 import { isNode, LineCounter, parseDocument } from 'yaml';
-import type { AwsService, ChainOrder, FallbackCondition, JwtAlgorithm, KeyHeader, WorkloadClass } from './policy.ts';
+import type {
+  AwsService,
+  Budget,
+  BudgetPeriod,
+  ChainOrder,
+  FallbackCondition,
+  JwtAlgorithm,
+  KeyHeader,
+  KeyState,
+  QuotaDimension,
+  WorkloadClass,
+} from './policy.ts';
 
 export interface PolicyDocument {
   readonly version: 1;
@@ -9,10 +20,14 @@ export interface PolicyDocument {
   readonly aliases: Readonly<Record<string, AliasDocument>>;
   readonly tenants: Readonly<Record<string, TenantDocument>>;
   readonly zones?: Readonly<Record<string, ZoneDocument>>;
+  readonly prices?: Readonly<Record<string, PriceDocument>>;
+  readonly wait?: Partial<Readonly<Record<WorkloadClass, string>>>;
   readonly nearness?: Readonly<Record<string, readonly string[]>>;
   readonly audit?: { readonly zones?: readonly string[] };
   readonly caller_keys?: { readonly file: string };
   readonly identity?: IdentityDocument;
+  readonly quotas?: Readonly<Record<string, QuotaDocument>>;
+  readonly budgets?: Readonly<Record<string, BudgetDocument>>;
 }
 
 export interface IdentityDocument {
@@ -61,7 +76,55 @@ export interface CertificateDocument extends ScopeDocument {
   readonly agent?: string;
 }
 
+/** US dollars per million tokens, as decimals. */
+export interface PriceDocument {
+  readonly input: string;
+  readonly output: string;
+  readonly cache_read?: string;
+  readonly cache_write?: string;
+  readonly cache_write_1h?: string;
+  readonly reasoning?: string;
+}
+
+export interface LimitsDocument {
+  readonly requests_per_minute?: number;
+  readonly input_tokens_per_minute?: number;
+  readonly output_tokens_per_minute?: number;
+  readonly tokens_per_minute?: number;
+  readonly concurrency?: number;
+}
+
+export interface MatchDocument {
+  readonly tenants?: readonly string[];
+  readonly features?: readonly string[];
+  readonly agents?: readonly string[];
+  readonly aliases?: readonly string[];
+}
+
+export interface RateDocument {
+  readonly rate: string;
+  readonly burst?: number;
+}
+
+export interface QuotaDocument {
+  readonly match?: MatchDocument;
+  readonly per?: readonly QuotaDimension[];
+  readonly requests?: RateDocument;
+  readonly tokens?: RateDocument;
+  readonly concurrency?: number;
+}
+
+export interface BudgetDocument {
+  readonly match?: MatchDocument;
+  readonly per?: readonly QuotaDimension[];
+  readonly usd: string | number;
+  readonly period: BudgetPeriod;
+  readonly warn_at?: number;
+  readonly when_spent: Budget['whenSpent'];
+}
+
 export interface TenantDocument {
+  readonly weight?: number;
   readonly route?: RouteDocument;
   readonly caller_keys?: readonly CallerKeyDocument[];
 }
@@ -79,9 +142,14 @@ export interface RouteDocument {
   readonly degradation?: 'allowed' | 'refused';
 }
 
-/** One of file, env, aws, google and azure. */
+/** One of file, env, exec, aws, google and azure. */
 export interface CredentialDocument extends SecretDocument {
+  readonly state?: KeyState;
+  readonly tenants?: readonly string[];
+  readonly clusters?: readonly string[];
+  readonly format?: 'plain' | 'sds';
   readonly header?: KeyHeader;
+  readonly exec?: ExecDocument;
   readonly aws?: AwsDocument;
   readonly google?: GoogleDocument;
   readonly azure?: AzureDocument;
@@ -90,6 +158,12 @@ export interface CredentialDocument extends SecretDocument {
 export interface SecretDocument {
   readonly file?: string;
   readonly env?: string;
+}
+
+export interface ExecDocument {
+  readonly command: readonly string[];
+  readonly env?: readonly string[];
+  readonly timeout?: string;
 }
 
 export interface AwsDocument {
@@ -126,13 +200,16 @@ export interface TargetDocument {
   readonly base_path?: string;
   readonly query?: string;
   readonly host?: string;
-  readonly credential?: string;
+  readonly credential?: string | readonly string[];
   readonly max_output_tokens?: number;
   readonly base_model?: string;
   readonly capabilities?: Readonly<Record<string, unknown>>;
   readonly region?: string;
   readonly zones?: readonly string[];
   readonly workload_classes?: readonly WorkloadClass[];
+  readonly limits?: LimitsDocument;
+  readonly price_id?: string;
+  readonly context_window?: number;
 }
 
 export interface AliasDocument {
@@ -142,10 +219,27 @@ export interface AliasDocument {
   readonly equivalents?: readonly string[];
   readonly fall_back_on?: readonly FallbackCondition[];
   readonly route?: RouteDocument;
+  readonly canary?: CanaryDocument;
+  readonly expected_output_tokens?: number;
+  readonly stale_answers?: 'allowed' | 'refused';
   readonly guard?: { readonly first_content?: string };
   readonly attempt_deadline?: { readonly plain?: string; readonly stream?: string };
   readonly stream_idle?: string;
   readonly retry_after?: string;
+}
+
+export interface CanaryDocument {
+  readonly target: string;
+  readonly percent: number;
+  readonly state?: 'running' | 'stopped';
+  readonly run?: number;
+  readonly sticky_by?: 'tenant' | 'caller_key' | 'user';
+  readonly stop_when?: {
+    readonly error_rate_above?: number;
+    readonly latency_ratio_above?: number;
+    readonly cost_ratio_above?: number;
+    readonly min_requests?: number;
+  };
 }
 
 export interface CallerKeyDocument extends ScopeDocument {

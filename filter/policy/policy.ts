@@ -3,6 +3,7 @@
  * something missing; a request keeps the policy that it started with.
  */
 import type { BlockList } from 'node:net';
+import type { Price } from '../prices/price.ts';
 import type { EncodeTarget, ProviderSchema } from '../transform/schema.ts';
 
 declare const brand: unique symbol;
@@ -33,12 +34,63 @@ export interface Policy {
   readonly identity: IdentityPolicy;
   /** Every tenant, with what it demands of its requests' routes. */
   readonly tenantRules: ReadonlyMap<TenantId, RouteRules>;
+  /** Every tenant's share against others', when a provider's limit is not enough for all. */
+  readonly tenantWeights: ReadonlyMap<TenantId, number>;
+  /** Of the price book: audit says which prices a cost is made of. */
+  readonly priceBookVersion: string;
   readonly aliases: ReadonlyMap<AliasName, Alias>;
   readonly targets: ReadonlyMap<TargetId, Target>;
-  readonly credentials: ReadonlyMap<CredentialName, CredentialSource>;
+  readonly credentials: ReadonlyMap<CredentialName, GatewayKey>;
   readonly zones: ReadonlyMap<ZoneName, Zone>;
   /** Where a gateway runs -> regions from near to far; its own is nearer than all. */
   readonly nearness: ReadonlyMap<RegionName, readonly RegionName[]>;
+  /** How long a request may wait for its turn at a provider's limit. */
+  readonly waitMs: Readonly<Record<WorkloadClass, number>>;
+  readonly quotas: readonly Quota[];
+  readonly budgets: readonly Budget[];
+}
+
+/** What a quota or a budget makes one bucket for each of; the tenant is always one of them. */
+export const QUOTA_DIMENSIONS = ['tenant', 'feature', 'agent', 'alias', 'caller_key'] as const;
+export type QuotaDimension = (typeof QUOTA_DIMENSIONS)[number];
+
+/** Whom a quota or a budget is for: all that it names must fit. */
+export interface QuotaMatch {
+  readonly tenants: 'all' | ReadonlySet<TenantId>;
+  readonly features: 'all' | ReadonlySet<string>;
+  readonly agents: 'all' | ReadonlySet<string>;
+  readonly aliases: 'all' | ReadonlySet<AliasName>;
+}
+
+export interface Quota {
+  readonly name: string;
+  readonly match: QuotaMatch;
+  readonly per: readonly QuotaDimension[];
+  readonly requests: Rate | undefined;
+  readonly tokens: Rate | undefined;
+  /** Requests in flight at once. */
+  readonly concurrency: number | undefined;
+}
+
+/** `amount` flows in each `windowMs`, evenly, until `burst` is there. */
+export interface Rate {
+  readonly amount: number;
+  readonly windowMs: number;
+  readonly burst: number;
+}
+
+/** A day or a month of UTC. */
+export type BudgetPeriod = 'day' | 'month';
+
+export interface Budget {
+  readonly name: string;
+  readonly match: QuotaMatch;
+  readonly per: readonly QuotaDimension[];
+  readonly limitNanoUsd: number;
+  readonly period: BudgetPeriod;
+  /** Share of the limit, 0 to 1, from which on callers are warned. */
+  readonly warnAt: number;
+  readonly whenSpent: 'refuse' | 'degrade' | 'warn';
 }
 
 export interface Zone {
@@ -57,7 +109,7 @@ export type WorkloadClass = (typeof WORKLOAD_CLASSES)[number];
 export interface RouteRules {
   readonly workloadClass: WorkloadClass | undefined;
   readonly latencyBudgetMs: number | undefined;
-  readonly costCeilingPicoUsd: number | undefined;
+  readonly costCeilingNanoUsd: number | undefined;
   readonly zones: readonly ZoneName[];
   /** `refused`: rather no answer than one of a lesser target. */
   readonly degradation: 'allowed' | 'refused';
@@ -175,7 +227,13 @@ export interface Alias {
   /** Targets of the chain whose answer is a lesser one. */
   readonly degraded: ReadonlySet<TargetId>;
   readonly rules: RouteRules;
+  /** Of an answer, where the caller sets no cap: for estimates. */
+  readonly expectedOutputTokens: number;
+  /** A new target that a share of the callers is given first. */
+  readonly canary: Canary | undefined;
   readonly fallBackOn: ReadonlySet<FallbackCondition>;
+  /** May the last good answer to the same request be given when nobody can answer? */
+  readonly staleAnswers: 'allowed' | 'refused';
   /** Time until the first content of an answer, for an alias that holds answers back until then; undefined: it does not. */
   readonly guardMs: number | undefined;
   /** Refuses what a translation would have to drop, the advisory too. */
@@ -186,6 +244,29 @@ export interface Alias {
   readonly streamIdleMs: number;
   /** What a refusal tells the caller to wait when no provider gave a hint. Whole seconds. */
   readonly retryAfterSeconds: number;
+}
+
+export interface Canary {
+  /** Of the section of the policy that describes it: another section is another canary. */
+  readonly id: string;
+  readonly alias: AliasName;
+  readonly target: Target;
+  /** Of all units: 0 to 1. */
+  readonly share: number;
+  readonly stickyBy: 'tenant' | 'caller_key' | 'user';
+  readonly bounds: CanaryBounds;
+}
+
+/** It is stopped when it is worse than the stable target by more than this. */
+export interface CanaryBounds {
+  /** Failed first attempts, as a share of all: so much more than the stable target's. */
+  readonly errorRate: number;
+  /** Time until an answer begins, 95th percentile: so many times the stable target's. */
+  readonly latencyRatio: number;
+  /** Cost for the same input: so many times the stable target's. */
+  readonly costRatio: number;
+  /** Fewer say nothing. */
+  readonly minRequests: number;
 }
 
 /**
@@ -214,12 +295,47 @@ export interface Target extends EncodeTarget {
   readonly region: RegionName | undefined;
   readonly zones: ReadonlySet<ZoneName>;
   readonly workloadClasses: 'all' | ReadonlySet<WorkloadClass>;
+  /** undefined: unpriced. */
+  readonly price: Price | undefined;
+  /** Tokens of prompt and answer together; undefined: not known. */
+  readonly contextWindow: number | undefined;
+  /** What its provider lets us have; what is not set here is learned from its answers, where they say it. */
+  readonly limits: ProviderLimit | undefined;
   /** The provider's host name, where a credential needs it to sign; Envoy connects to what the cluster says. */
   readonly host: string | undefined;
   /** Added to the request path, without `?`; empty for none. */
   readonly query: string;
-  /** Absent for a provider that wants no key. */
-  readonly credential: CredentialName | undefined;
+  /** Gateway keys that it takes, any of them; none for a provider that wants no key. */
+  readonly credentials: readonly CredentialName[];
+}
+
+/**
+ * draining: on its way out; serves only while no active key of its pool can. disabled: never used, and not even read.
+ * What is under way keeps the key that it was sent with, whatever becomes of it here.
+ */
+export const KEY_STATES = ['active', 'draining', 'disabled'] as const;
+export type KeyState = (typeof KEY_STATES)[number];
+
+/** A credential of ours at a provider. */
+export interface GatewayKey {
+  readonly name: CredentialName;
+  readonly source: CredentialSource;
+  readonly state: KeyState;
+  /** Whose requests it may serve. In a pool a tenant's own keys come before everybody's. */
+  readonly tenants: 'all' | ReadonlySet<TenantId>;
+  /** It is sent to these and to no other. */
+  readonly clusters: ReadonlySet<ClusterName>;
+}
+
+/** Of one target, over all its keys and all that use them. Each minute's worth refills evenly. */
+export interface ProviderLimit {
+  readonly requestsPerMinute: number | undefined;
+  readonly inputTokensPerMinute: number | undefined;
+  readonly outputTokensPerMinute: number | undefined;
+  /** Input and output in one. */
+  readonly tokensPerMinute: number | undefined;
+  /** Requests in flight. */
+  readonly concurrency: number | undefined;
 }
 
 /** Where a gateway key comes from; the policy never holds it. */
@@ -230,10 +346,24 @@ export type SecretSource =
   | { readonly from: 'file'; readonly path: string }
   | { readonly from: 'env'; readonly variable: string };
 
+/** Where a key is found that is sent as it is. */
+export type KeySource =
+  | SecretSource
+  /** A file in the shape of Envoy's secret discovery; `secret` is the one to take when it holds several. */
+  | { readonly from: 'sds'; readonly path: string; readonly secret: string }
+  /** A program of the operator's, run without a shell. */
+  | {
+      readonly from: 'exec';
+      readonly command: readonly [string, ...string[]];
+      /** Environment variables that it gets besides PATH. */
+      readonly variables: readonly string[];
+      readonly timeoutMs: number;
+    };
+
 /** A key that is sent as it is. */
 export interface KeyCredential {
   readonly kind: 'key';
-  readonly secret: SecretSource;
+  readonly secret: KeySource;
   /** The header that carries it, where that is not the one of the target's schema. `authorization` is sent as Bearer. */
   readonly header: KeyHeader | undefined;
 }

@@ -17,11 +17,13 @@ export function explanationOf(
   chain: readonly Target[],
   excluded: readonly Exclusion[],
   stateOf: (target: Target) => string,
+  canary?: Target,
 ): Explanation[] {
+  const eligible = (target: Target): string => (target === canary ? 'canary' : 'eligible');
   return [
     ...chain.map((target, index) => {
       const state = stateOf(target);
-      return { target, place: index + 1, rule: state === 'well' ? 'eligible' : state };
+      return { target, place: index + 1, rule: state === 'well' ? eligible(target) : state };
     }),
     ...excluded.map(({ target, rule }) => ({ target, place: undefined, rule })),
   ];
@@ -42,7 +44,7 @@ export function routeKeyHeader(key: RouteKey): string {
     `workload_class=${key.workloadClass}`,
     ...(key.zones.length === 0 ? [] : [`privacy_zones=(${key.zones.join(' ')})`]),
     ...(key.latencyBudgetMs === undefined ? [] : [`latency_budget_ms=${key.latencyBudgetMs}`]),
-    ...(key.costCeilingPicoUsd === undefined ? [] : [`cost_ceiling_usd=${formatUsd(key.costCeilingPicoUsd)}`]),
+    ...(key.costCeilingNanoUsd === undefined ? [] : [`cost_ceiling_usd=${formatUsd(key.costCeilingNanoUsd)}`]),
     `degradation=${key.degradation}`,
   ].join(', ');
 }

@@ -1,5 +1,6 @@
 /** From a route key to the targets that may answer, in the policy's order: all that does not change from one request to the next. */
-import type { Alias, Caller, Policy, RegionName, RouteRules, Target } from '../policy/policy.ts';
+import type { Alias, Caller, Canary, Policy, RegionName, RouteRules, Target } from '../policy/policy.ts';
+import { estimateNanoUsd } from '../prices/price.ts';
 import { type RoutedOperation, type RouteKey, routeKeyOf } from './route-key.ts';
 
 /** Why a target of the chain may not be asked. Published, in explanations and in the audit record. */
@@ -28,6 +29,10 @@ export interface Plan {
   /** The steps in one list. */
   readonly chain: readonly Target[];
   readonly excluded: readonly Exclusion[];
+  /** The alias's canary, where its target may answer. */
+  readonly canary: Canary | undefined;
+  /** The least of the known context windows, in tokens: no prompt of fewer bytes is too long for any target. */
+  readonly leastWindow: number;
 }
 
 export interface PlanInput {
@@ -69,7 +74,12 @@ function makePlan({ policy, caller, alias, operation, demands, region }: PlanInp
   const steps = [...alias.steps, ...lastResort.filter(isNew).map((target) => [target])]
     .map((step) => sorted(step.filter(isEligible), alias, policy, region))
     .filter((step) => step.length > 0);
-  return { alias, key, steps, chain: steps.flat(), excluded };
+  const canary = alias.canary !== undefined && isEligible(alias.canary.target) ? alias.canary : undefined;
+  const chain = steps.flat();
+  const windows = [...chain, ...(canary === undefined ? [] : [canary.target])].map(
+    ({ contextWindow = Infinity }) => contextWindow,
+  );
+  return { alias, key, steps, chain, excluded, canary, leastWindow: Math.min(...windows, Infinity) };
 }
 
 function ruleAgainst(target: Target, key: RouteKey, alias: Alias): ExclusionRule | undefined {
@@ -86,7 +96,7 @@ export function liesIn({ zones }: Target, key: RouteKey): boolean {
 /** Measured latency is no part of a plan: it changes from one request to the next. */
 function sorted(
   step: readonly Target[],
-  { order }: Alias,
+  { order, expectedOutputTokens }: Alias,
   policy: Policy,
   region: RegionName | undefined,
 ): readonly Target[] {
@@ -97,5 +107,14 @@ function sorted(
       at !== undefined && near.includes(at) ? near.indexOf(at) : near.length;
     return step.toSorted((a, b) => distance(a) - distance(b));
   }
+  if (order === 'price') {
+    const typical = { input: TYPICAL_INPUT_TOKENS, output: expectedOutputTokens };
+    const cost = ({ price }: Target): number =>
+      price === undefined ? Number.MAX_SAFE_INTEGER : estimateNanoUsd(price, typical);
+    return step.toSorted((a, b) => cost(a) - cost(b));
+  }
   return step;
 }
+
+/** Prices are compared by one request for all, so that an order does not change with every prompt. */
+const TYPICAL_INPUT_TOKENS = 2_000;

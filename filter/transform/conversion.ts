@@ -167,7 +167,10 @@ class Passing implements Conversion {
   }
 
   answer(body: Buffer): ConvertedAnswer {
-    return { body, facts: this.#native.readFacts(jsonOf(body)) };
+    const json = jsonOf(body);
+    // Some servers tell an error with status 200. What says which object it is (a Response that failed) is an answer all the same.
+    if (json['object'] === undefined && this.#caller.isError(json)) throw new Error('an error in the place of an answer');
+    return { body, facts: this.#native.readFacts(json) };
   }
 
   openStream(original: OriginalRequest): Carrier {

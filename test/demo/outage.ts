@@ -1,136 +1,121 @@
 /**
- * The incident that this exists for: a provider answers 529 for a while and every tenant's traffic meets it. Mixed traffic of two tenants, plain and streamed, in
- * two schemas; the primary is well, then sick, then well again.
+ * The incident that this exists for: a provider answers 529 for a while and every tenant's traffic meets it. Five tenants, plain and streamed, in two schemas; the
+ * primary is well, then sick, then well again, and nobody does anything about it.
  */
-
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { hashCallerKey } from '../../filter/identity/key-format.ts';
 import { changedPolicy } from '../stack/policy.ts';
-import { CALLER_KEYS, type Stack, startStack } from '../stack/stack.ts';
+import { ROOT, waitFor } from '../stack/processes.ts';
+import { type Stack, startStack } from '../stack/stack.ts';
+import { reportOf } from './report.ts';
+import { ALIASES, type Outage, type OutageOptions, type Phase, PRIMARY, TENANTS } from './scenario.ts';
+import { startTraffic } from './traffic.ts';
 
-export interface Phase {
-  readonly name: string;
-  readonly requests: number;
-  readonly succeeded: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  /** Who answered. */
-  readonly answeredBy: Readonly<Record<string, number>>;
-  /** Requests that reached the primary's mock, good or bad. */
-  readonly primaryAsked: number;
-  /** First attempts that failed and moved on. */
-  readonly moved: number;
-}
+/** Until the health of the target has seen enough, requests under way still meet it. */
+const OUTBREAK_MS = 1_000;
+const RECOVERY_LIMIT_MS = 60_000;
 
-export interface OutageOptions {
-  /** Requests of each phase. */
-  readonly requests: number;
-  readonly onPhase?: (phase: Phase) => void;
-}
-
-const ALIAS = 'product';
-const PRIMARY = 'gpt-luna';
-
-/** @returns before, outage, and phases of recovery until the primary leads again */
-export async function outage({ requests, onPhase }: OutageOptions): Promise<Phase[]> {
-  const policyPath = changedPolicy((policy) => {
-    policy.aliases[ALIAS] = { chain: [PRIMARY, 'claude-haiku'] };
-    for (const tenant of Object.values(policy.tenants)) for (const key of tenant.caller_keys ?? []) key.aliases = 'all';
-  });
-  const stack = await startStack({ policyPath, order: 'as_written' });
-  const phases: Phase[] = [];
-  const run = async (name: string): Promise<Phase> => {
-    const phase = await traffic(stack, name, requests);
-    phases.push(phase);
-    onPhase?.(phase);
-    return phase;
-  };
+export async function outage(options: OutageOptions): Promise<Outage> {
+  const stack = await startStack({ policyPath: policy(), order: 'as_written', copies: { 'openai-2': 'openai' } });
+  const start = performance.now();
+  const since = (): number => performance.now() - start;
+  const watch = watchHealth(stack, since);
   try {
-    await run('before');
+    const traffic = startTraffic({ stack, tenants: TENANTS, ...options });
+    const phases: Phase[] = [];
+    const run = async (name: Phase['name'], forMs: number, isOver?: () => boolean): Promise<void> => {
+      const phase: Phase = { name, from: since(), to: since() };
+      phases.push(phase);
+      await traffic.run(name, forMs, isOver);
+      phase.to = since();
+      options.onPhase?.(phase);
+    };
+    await run('before', options.beforeMs);
+    // What was sent in a phase is answered in it.
+    await traffic.settled();
     stack.openai.script({ kind: 'status', status: 529 }, Number.MAX_SAFE_INTEGER);
-    await run('outage');
-    await run('outage, later');
-    stack.openai.reset();
-    for (let round = 1; round <= 20; round++) {
-      const phase = await run(`recovery ${round}`);
-      if ((phase.answeredBy[PRIMARY] ?? 0) === requests) break;
-    }
-    return phases;
+    await run('outbreak', OUTBREAK_MS);
+    await run('outage', options.outageMs - OUTBREAK_MS);
+    await traffic.settled();
+    stack.openai.mend();
+    await run('recovery', RECOVERY_LIMIT_MS, () => watch.latest() === 'well');
+    await run('after', options.afterMs);
+    const sent = await traffic.settled();
+    await waitFor('the records', stack.filter, async () => stack.audit().length >= sent.length);
+    const primaryAsked = stack.openai.requests.map(({ at, bytes }) => ({
+      ...{ at: at - start, tenant: /Question \d+ of (\w+)/.exec(bytes.toString('utf8'))?.[1] ?? 'unknown' },
+    }));
+    return { options, phases, sent, records: stack.audit(), primaryAsked, states: watch.states };
   } finally {
+    await watch.stop();
     await stack.stop();
   }
 }
 
-const AT_ONCE = 16;
-
-async function traffic(stack: Stack, name: string, requests: number): Promise<Phase> {
-  const asked = stack.openai.requests.length;
-  const times: number[] = [];
-  const answeredBy: Record<string, number> = {};
-  let succeeded = 0;
-  let moved = 0;
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < requests) {
-      const index = next;
-      next += 1;
-      const began = performance.now();
-      const answer = await ask(stack, index);
-      times.push(performance.now() - began);
-      if (answer.ok) succeeded += 1;
-      answeredBy[answer.target] = (answeredBy[answer.target] ?? 0) + 1;
-      if (answer.attempt > 1) moved += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  times.sort((a, b) => a - b);
-  const at = (share: number): number => times[Math.min(Math.floor(times.length * share), times.length - 1)] ?? 0;
-  const primaryAsked = stack.openai.requests.length - asked;
-  return { name, requests, succeeded, p50Ms: at(0.5), p99Ms: at(0.99), answeredBy, primaryAsked, moved };
-}
-
-interface Answer {
-  readonly ok: boolean;
-  readonly target: string;
-  readonly attempt: number;
-}
-
-/** Two tenants, two schemas, plain and streamed: by the number of the request, so that every run is the same. */
-async function ask(stack: Stack, index: number): Promise<Answer> {
-  const key = index % 3 === 0 ? CALLER_KEYS.beta : CALLER_KEYS.alpha;
-  const stream = index % 2 === 0;
-  const messages = [{ role: 'user', content: `Question ${index}` }];
-  const [path, body, last] =
-    index % 4 < 2
-      ? ['/v1/chat/completions', { model: ALIAS, messages, stream }, 'data: [DONE]']
-      : ['/v1/messages', { model: ALIAS, max_tokens: 100, messages, stream }, 'event: message_stop'];
-  const response = await fetch(stack.url + path, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(20_000),
+function policy(): string {
+  return changedPolicy((document) => {
+    document.targets['gpt-terra'] = {
+      ...{ cluster: 'openai-2', schema: 'openai-chat', model: 'gpt-5.6-terra', credential: 'openai' },
+    };
+    Object.assign(document.aliases, structuredClone(ALIASES));
+    document.tenants = Object.fromEntries(
+      TENANTS.map(({ tenant: name, feature, key }) => [
+        name,
+        { caller_keys: [{ name: `${name}-${feature}`, sha256: hashCallerKey(key), feature, aliases: 'all' as const }] },
+      ]),
+    );
   });
-  const text = await response.text();
-  return {
-    ok: response.status === 200 && (stream ? text.includes(last) : text.includes('You said')),
-    target: response.headers.get('x-gateway-target') ?? `status ${response.status}`,
-    attempt: Number(response.headers.get('x-gateway-attempt') ?? 0),
-  };
 }
 
-function row(cells: readonly (string | number)[]): string {
-  const widths = [14, 9, 10, 9, 9, 14, 8, 40];
-  return cells.map((cell, index) => String(cell).padEnd(widths[index] ?? 0)).join(' ');
+interface HealthWatch {
+  readonly states: { at: number; state: string }[];
+  latest(): string | undefined;
+  stop(): Promise<void>;
+}
+
+const LOOK_MS = 50;
+
+function watchHealth(stack: Stack, since: () => number): HealthWatch {
+  const states: HealthWatch['states'] = [];
+  const look = async (): Promise<void> => {
+    const text = await (await fetch(`http://127.0.0.1:${stack.filter.adminPort}/metrics`)).text();
+    const state = new RegExp(`gateway_target_health\\{target="${PRIMARY}",state="(\\w+)"\\} 1`).exec(text)?.[1];
+    if (state !== undefined && state !== states.at(-1)?.state) states.push({ at: since(), state });
+  };
+  let stopped = false;
+  let looking: Promise<void> = Promise.resolve();
+  const next = (): void => {
+    if (stopped) return;
+    looking = look().catch(() => undefined);
+    void looking.then(() => {
+      if (!stopped) timer = setTimeout(next, LOOK_MS);
+    });
+  };
+  let timer = setTimeout(next, 0);
+  return {
+    states,
+    latest: () => states.at(-1)?.state,
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await looking;
+    },
+  };
 }
 
 if (import.meta.main) {
-  console.log(row(['phase', 'requests', 'succeeded', 'p50 ms', 'p99 ms', 'primary asked', 'moved', 'answered by']));
-  await outage({
-    requests: 400,
-    onPhase(phase) {
-      const { name, requests, succeeded, p50Ms, p99Ms, primaryAsked, moved, answeredBy } = phase;
-      const by = Object.entries(answeredBy)
-        .map(([target, count]) => `${target} ${count}`)
-        .join(', ');
-      console.log(row([name, requests, succeeded, p50Ms.toFixed(1), p99Ms.toFixed(1), primaryAsked, moved, by]));
-    },
+  console.log(
+    'The primary is well, then answers 529 to everyone for 12 seconds, then is well again. About half a minute.\n',
+  );
+  const result = await outage({
+    ...{ seed: 20_261_125, perSecond: 150, beforeMs: 4_000, outageMs: 12_000, afterMs: 3_000 },
+    onPhase: ({ name, from, to }) => console.log(`  ${name.padEnd(9)} ${((to - from) / 1000).toFixed(1).padStart(5)} s`),
   });
+  const { text, json } = reportOf(result);
+  console.log(`\n${text}`);
+  mkdirSync(join(ROOT, 'var'), { recursive: true });
+  writeFileSync(join(ROOT, 'var/outage.md'), `# An outage of the primary\n\n\`\`\`\n${text}\n\`\`\`\n`);
+  writeFileSync(join(ROOT, 'var/outage.json'), `${JSON.stringify(json, null, 2)}\n`);
+  console.log('\nKept in var/outage.md and var/outage.json.');
 }

@@ -25,13 +25,42 @@ export async function post(
   body: unknown,
   headers: Record<string, string> = {},
 ): Promise<RawAnswer> {
-  const response = await fetch(stack.url + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${CALLER_KEYS.alpha}`, ...headers },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-    signal: AbortSignal.timeout(20_000),
-  });
-  return { status: response.status, headers: response.headers, text: await response.text() };
+  const { broke, ...answer } = await postToEnd(stack, path, body, headers);
+  if (broke !== undefined) throw broke;
+  return answer;
+}
+
+/**
+ * The same for an answer that may break: what came until then, and what broke it. Status 0: no headers came.
+ * @param onBegun the first bytes of the body are here
+ */
+export async function postToEnd(
+  stack: Stack,
+  path: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+  onBegun: () => void = () => undefined,
+): Promise<RawAnswer & { readonly broke?: unknown }> {
+  let status = 0;
+  let received = new Headers();
+  let text = '';
+  try {
+    const response = await fetch(stack.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${CALLER_KEYS.alpha}`, ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+      signal: AbortSignal.timeout(20_000),
+    });
+    ({ status, headers: received } = response);
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) {
+      if (text === '') onBegun();
+      text += decoder.decode(chunk, { stream: true });
+    }
+    return { status, headers: received, text: text + decoder.decode() };
+  } catch (broke) {
+    return { status, headers: received, text, broke };
+  }
 }
 
 /** A 1 x 1 PNG. */

@@ -81,14 +81,16 @@ describe('clusters as Envoy sees them', () => {
         thresholds: [{ max_connections: 2, max_pending_requests: 2, max_requests: 2, max_retries: 8192 }],
       };
     });
-    stack.openai.script({ kind: 'chunks', size: 40, delayMs: 400 }, 2);
-    const asked = stack.openai.requests.length;
+    const { promise: until, resolve: goOn } = Promise.withResolvers<void>();
+    stack.openai.script({ kind: 'held', until }, 2);
+    const { asked } = stack.openai;
     const held = await waitForLimit(async () => [ask('product'), ask('product')]);
-    await waitFor('both', stack.filter, async () => stack.openai.requests.length >= asked + 2);
+    await waitFor('both', stack.filter, async () => stack.openai.asked >= asked + 2);
     await waitFor('the look', stack.filter, async () => (await problems()).some((line) => line.includes('circuit_open')));
     const answer = await ask('product');
     expect(answer.status).to.equal(200);
     expect(answer.headers.get('x-gateway-target')).to.equal('claude-haiku');
+    goOn();
     for (const one of await Promise.all(held)) expect(one.status).to.equal(200);
     await waitFor('the look', stack.filter, async () => !(await problems()).some((line) => line.includes('circuit_open')));
     expect((await ask('product')).headers.get('x-gateway-target')).to.equal('gpt-luna');

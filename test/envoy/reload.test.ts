@@ -23,11 +23,15 @@ describe('reload, through Envoy', () => {
   });
   after(() => stack.stop());
 
+  /** At once: a file that is half written would be an edit of its own. */
+  const put = (text: string): void => {
+    writeFileSync(`${policyPath}.new`, text);
+    renameSync(`${policyPath}.new`, policyPath);
+  };
   const edit = (change: (policy: Writable<PolicyDocument>) => void): void => {
     const policy: Writable<PolicyDocument> = parse(readFileSync(policyPath, 'utf8'));
     change(policy);
-    writeFileSync(`${policyPath}.new`, stringify(policy));
-    renameSync(`${policyPath}.new`, policyPath);
+    put(stringify(policy));
   };
   const metric = async (name: string): Promise<number> => {
     const text = await (await fetch(`http://127.0.0.1:${stack.filter.adminPort}/metrics`)).text();
@@ -91,13 +95,16 @@ describe('reload, through Envoy', () => {
 
   it('a request under way keeps its policy: its fallback goes to a target that the new one does not have', async () => {
     await applied((policy) => {
-      policy.aliases['product'] = { chain: ['gpt-luna', 'claude-haiku'], attempt_deadline: { plain: '4s' } };
+      policy.aliases['product'] = { chain: ['gpt-luna', 'claude-haiku'] };
     });
     const before = await metric('gateway_policy_reloads_total{result="ok"}');
-    stack.openai.script({ kind: 'stall' });
-    const asked = stack.openai.requests.length;
+    // Fails only when the new policy is in force.
+    const { promise: until, resolve: goOn } = Promise.withResolvers<void>();
+    stack.openai.script({ kind: 'held', until, next: { kind: 'status', status: 529 } });
+    // Not the length of `requests`: the load before has filled it, and then it stays.
+    const { asked } = stack.openai;
     const answer = ask();
-    await waitFor('the first attempt', stack.filter, async () => stack.openai.requests.length > asked);
+    await waitFor('the first attempt', stack.filter, async () => stack.openai.asked > asked);
     const old = readFileSync(policyPath, 'utf8');
     edit((policy) => {
       delete policy.targets['claude-haiku'];
@@ -110,10 +117,12 @@ describe('reload, through Envoy', () => {
       policy.aliases['all-down'] = { chain: ['gpt-overloaded'] };
     });
     await reloaded('the policy without claude-haiku', before);
+    goOn();
     const { status, headers } = await answer;
     expect(status).to.equal(200);
     expect(headers.get('x-gateway-target')).to.equal('claude-haiku');
-    writeFileSync(policyPath, old);
+    expect((await ask()).headers.get('x-gateway-target')).to.equal('gpt-luna');
+    put(old);
     await reloaded('the policy as it was', before + 1);
   });
 
@@ -121,9 +130,9 @@ describe('reload, through Envoy', () => {
     const good = readFileSync(policyPath, 'utf8');
     const before = await metric('gateway_policy_reloads_total{result="refused"}');
     const { bad } = await underLoad(async () => {
-      writeFileSync(policyPath, good.replace('chain:\n      - gpt-luna', 'chain:\n      - gpt-lunatic'));
+      put(good.replace('chain:\n      - gpt-luna', 'chain:\n      - gpt-lunatic'));
       await waitFor('the refusal', stack.filter, async () => (await metric('gateway_policy_edit_refused')) === 1);
-      writeFileSync(policyPath, '{ half a fi');
+      put('{ half a fi');
       await waitFor(
         'the next refusal',
         stack.filter,
@@ -138,7 +147,7 @@ describe('reload, through Envoy', () => {
     expect(alarms[0]).to.match(
       /policy\.yaml:\d+:\d+: aliases\.[a-z-]+\.chain\[0\]: no target \\"gpt-lunatic\\"; did you mean \\"gpt-luna\\"/,
     );
-    writeFileSync(policyPath, good);
+    put(good);
     await waitFor('it to heal', stack.filter, async () => (await metric('gateway_policy_edit_refused')) === 0);
     expect((await ask()).status).to.equal(200);
   }).timeout(60_000);
@@ -150,7 +159,7 @@ describe('reload, through Envoy', () => {
     });
     await waitFor('the refusal', stack.filter, async () => (await metric('gateway_policy_edit_refused')) === 1);
     expect((await ask()).status).to.equal(200);
-    writeFileSync(policyPath, good);
+    put(good);
     await waitFor('it to heal', stack.filter, async () => (await metric('gateway_policy_edit_refused')) === 0);
   });
 

@@ -42,6 +42,8 @@ const FOREIGN_HEADER = /^(x-gateway-|x-envoy-|x-forwarded-|x-request-id$|cookie$
 const KEPT_REQUESTS = 10_000;
 
 export interface ReceivedRequest {
+  /** Milliseconds of the monotonic clock, when its body was here. */
+  readonly at: number;
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
   readonly bytes: Buffer;
@@ -51,12 +53,20 @@ export interface ReceivedRequest {
 export interface MockProvider {
   readonly url: string;
   readonly port: number;
-  /** The latest requests, in order. */
+  /** The latest requests, in order; old ones are dropped, so its length counts nothing once there are many. */
   readonly requests: ReceivedRequest[];
+  /** How many requests have come, since the start or the latest `reset`. */
+  readonly asked: number;
   /** Headers that should never have come, in words. */
   readonly violations: string[];
-  /** The next `times` requests meet this behaviour. */
-  script(behaviour: Behaviour, times?: number): void;
+  /** Keys that it takes; a test may add some, or refuse one from now on. */
+  readonly accepts: Set<string>;
+  /** Every request that carries `key` meets this behaviour, until `reset` or `undefined`. */
+  scriptKey(key: string, behaviour: Behaviour | undefined): void;
+  /** The next `times` requests meet this behaviour. @param mark only those whose body has this text in it */
+  script(behaviour: Behaviour, times?: number, mark?: string): void;
+  /** Forgets all scripts, and nothing else. */
+  mend(): void;
   reset(): void;
   close(): Promise<void>;
 }
@@ -65,7 +75,7 @@ export interface MockOptions {
   readonly name: MockName;
   /** 0: a free one. */
   readonly port: number;
-  /** The one gateway key that it accepts. */
+  /** The gateway key that it accepts at first, and after each `reset`. */
   readonly key: string;
   /** `direct`: no proxy stands between, so that signatures may hold what one would change. */
   readonly callers?: 'proxied' | 'direct';
@@ -76,12 +86,19 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
   const requests: ReceivedRequest[] = [];
   const violations: string[] = [];
   let scripted: Scripted[] = [];
+  let asked = 0;
+  const accepts = new Set([key]);
+  const byKey = new Map<string, Behaviour>();
 
-  const takeScripted = (): Behaviour | undefined => {
-    const [next] = scripted;
+  const keyScripted = (headers: IncomingHttpHeaders): Behaviour | undefined => {
+    const values = byKey.size === 0 ? '' : JSON.stringify(headers);
+    return [...byKey].find(([carried]) => values.includes(carried))?.[1];
+  };
+  const takeScripted = (bytes: Buffer): Behaviour | undefined => {
+    const next = scripted.find(({ mark }) => mark === undefined || bytes.includes(mark));
     if (next === undefined) return undefined;
     next.times -= 1;
-    if (next.times === 0) scripted = scripted.slice(1);
+    if (next.times === 0) scripted = scripted.filter((one) => one !== next);
     return next.behaviour;
   };
 
@@ -92,11 +109,13 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
     const url = request.url ?? '';
     const dialect = dialects.find((candidate) => candidate.serves(url)) ?? dialects[0];
     const body = dialect.parse === undefined ? parseObject(bytes) : await dialect.parse(bytes, request.headers);
-    requests.push({ headers: request.headers, path: url, bytes, body });
+    asked += 1;
+    requests.push({ at: performance.now(), headers: request.headers, path: url, bytes, body });
     if (requests.length > KEPT_REQUESTS) requests.shift();
     const foreign = foreignHeaders(request.headers);
     violations.push(...foreign);
-    await respond({ dialect, url, request, response, body, bytes, key, callers, foreign, behaviour: takeScripted() });
+    const behaviour = keyScripted(request.headers) ?? takeScripted(bytes);
+    await respond({ dialect, url, request, response, body, bytes, accepts, callers, foreign, behaviour });
   };
 
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
@@ -115,9 +134,24 @@ export async function startMockProvider({ name, port, key, callers = 'proxied' }
     port: bound,
     requests,
     violations,
-    script: (behaviour, times = 1) => scripted.push({ behaviour, times }),
+    get asked() {
+      return asked;
+    },
+    accepts,
+    scriptKey(carried, behaviour) {
+      if (behaviour === undefined) byKey.delete(carried);
+      else byKey.set(carried, behaviour);
+    },
+    script: (behaviour, times = 1, mark) => scripted.push({ behaviour, times, mark }),
+    mend() {
+      scripted = [];
+    },
     reset() {
       scripted = [];
+      asked = 0;
+      accepts.clear();
+      accepts.add(key);
+      byKey.clear();
       requests.length = 0;
       violations.length = 0;
     },
@@ -136,7 +170,7 @@ interface Asked {
   readonly response: ServerResponse;
   readonly body: JsonObject | undefined;
   readonly bytes: Buffer;
-  readonly key: string;
+  readonly accepts: ReadonlySet<string>;
   readonly callers: 'proxied' | 'direct';
   readonly foreign: readonly string[];
   readonly behaviour: Behaviour | undefined;
@@ -167,10 +201,14 @@ async function respond(asked: Asked): Promise<void> {
   else answer(answering, undefined);
 }
 
-async function refusalOf({ dialect, url, request, body, bytes, key, callers }: Asked): Promise<ApiError | undefined> {
+async function refusalOf({ dialect, url, request, body, bytes, accepts, callers }: Asked): Promise<ApiError | undefined> {
   if (!dialect.serves(url)) return { status: 404, type: dialect.typeOf(404), message: `Unknown request URL: ${url}` };
   if (request.method !== 'POST') return { status: 405, type: 'invalid_request_error', message: 'Method not allowed' };
-  const wrongKey = await dialect.checkKey(request.headers, key, { url, bytes, callers });
+  let wrongKey: ApiError | undefined;
+  for (const key of accepts.size === 0 ? ['mock: no key is taken'] : accepts) {
+    wrongKey = await dialect.checkKey(request.headers, key, { url, bytes, callers });
+    if (wrongKey === undefined) break;
+  }
   if (wrongKey !== undefined) return wrongKey;
   if (dialect.parse === undefined && request.headers['content-type'] !== 'application/json')
     return { status: 400, type: 'invalid_request_error', message: 'content-type must be application/json' };
@@ -204,6 +242,11 @@ function answer({ dialect, url, response, body }: Answering, text: string | unde
 async function perform(behaviour: Behaviour, asked: Answering): Promise<void> {
   const { dialect, url, request, response, body } = asked;
   switch (behaviour.kind) {
+    case 'held':
+      await behaviour.until;
+      if (behaviour.next === undefined) answer(asked, undefined);
+      else await perform(behaviour.next, asked);
+      return;
     case 'status': {
       const type = dialect.typeOf(behaviour.status);
       refuse(asked, { status: behaviour.status, type, message: `mock: scripted ${behaviour.status}` }, behaviour.headers);

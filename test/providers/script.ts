@@ -1,6 +1,8 @@
 /** What a test can make a mock provider do with one request. */
 export type Behaviour =
   | { kind: 'status'; status: number; headers?: Record<string, string> }
+  /** Takes the request, waits for `until`, and then does `next`, or answers as ever. */
+  | { kind: 'held'; until: Promise<unknown>; next?: Behaviour }
   /** Takes the request and never answers. */
   | { kind: 'stall' }
   /** Breaks the connection before any header. */
@@ -21,4 +23,6 @@ export type Behaviour =
 export interface Scripted {
   readonly behaviour: Behaviour;
   times: number;
+  /** Only requests whose body has this somewhere; absent: any. */
+  readonly mark: string | undefined;
 }

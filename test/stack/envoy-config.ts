@@ -14,6 +14,8 @@ export interface EnvoyConfigOptions {
   readonly filterAddresses: readonly string[];
   /** Cluster name -> port on 127.0.0.1 that stands in for the real provider. */
   readonly overlay: Readonly<Record<string, number>>;
+  /** More clusters: name -> the cluster whose settings it has; `overlay` says where it is. */
+  readonly copies?: Readonly<Record<string, string>>;
   /** Where other files stand in for the repository's own: tests of what a changed file does. */
   readonly bootstrapText?: string;
 }
@@ -21,7 +23,13 @@ export interface EnvoyConfigOptions {
 /** @returns path of the bootstrap file */
 export function writeEnvoyConfig(options: EnvoyConfigOptions): string {
   const clustersPath = join(options.directory, 'clusters.yaml');
-  writeFileSync(clustersPath, stringify({ resources: overlaid(readClusters(), options.overlay) }));
+  const clusters = readClusters();
+  for (const [name, of] of Object.entries(options.copies ?? {})) {
+    const original = clusters.find((cluster) => cluster.name === of);
+    if (original === undefined) throw new Error(`there is no cluster ${of} to copy`);
+    clusters.push({ ...original, name });
+  }
+  writeFileSync(clustersPath, stringify({ resources: overlaid(clusters, options.overlay) }));
 
   const document = parseDocument(options.bootstrapText ?? readBootstrap());
   document.setIn(['admin', 'address', 'socket_address', 'port_value'], options.adminPort);

@@ -69,7 +69,7 @@ export const CHAT_TARGETS: Readonly<Record<string, TargetSketch>> = {
   'gemini-api': {
     ...{ cluster: 'gemini', schema: 'gemini', model: 'gemini-3.8-flash', credential: 'gemini', capabilities: LENIENT },
   },
-  local: { cluster: 'local', schema: 'openai-chat', model: 'gpt-5.6-luna', credential: 'openai' },
+  local: { cluster: 'local', schema: 'openai-chat', model: 'gpt-5.6-luna', credential: 'local' },
 };
 
 export const OTHER_TARGETS: Readonly<Record<string, TargetSketch>> = {
@@ -109,6 +109,7 @@ export function everyProviderPolicy(): string {
     };
     policy.credentials = {
       ...policy.credentials,
+      local: { env: 'MOCK_OPENAI_KEY' },
       azure: { env: 'MOCK_AZURE_KEY', header: 'api-key' },
       gemini: { env: 'MOCK_GOOGLE_KEY' },
       vertex: { env: 'MOCK_GOOGLE_KEY', header: 'authorization' },

@@ -73,11 +73,11 @@ export async function startFilter(options: FilterOptions): Promise<FilterProcess
   const child = spawn(process.execPath, [...FILTER_FLAGS, join(ROOT, 'filter/main.ts')], {
     env: {
       PATH: process.env['PATH'],
-      GATEWAY_STATE_DIR: join(options.directory, `${name}-state`),
       ...options.environment,
       GATEWAY_POLICY: options.policyPath,
       GATEWAY_SOCKET: socketPath,
       GATEWAY_AUDIT_DIR: options.auditDirectory,
+      GATEWAY_STATE_DIR: join(options.directory, `${name}-state`),
       GATEWAY_ADMIN_PORT: String(options.adminPort),
       FILTER_WORKERS: String(workers),
     },

@@ -30,6 +30,8 @@ export interface StackOptions {
   readonly bootstrapText?: string;
   /** Stand-ins for providers other than the mocks: cluster name -> port. */
   readonly overlay?: EnvoyConfigOptions['overlay'];
+  /** More clusters, each with a mock of its own: name -> the mock that it is like, whose cluster has the same name. */
+  readonly copies?: Readonly<Record<string, 'openai' | 'anthropic'>>;
   readonly concurrency?: number;
   /** Worker processes of a filter; default 1. */
   readonly workers?: number;
@@ -49,6 +51,8 @@ export interface Stack {
   readonly azure: MockProvider;
   readonly bedrock: MockProvider;
   readonly google: MockProvider;
+  /** By the names of their clusters. */
+  readonly copies: ReadonlyMap<string, MockProvider>;
   /** All of them. */
   readonly mocks: readonly MockProvider[];
   readonly filter: FilterProcess;
@@ -87,6 +91,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const azure = await mock('azure');
     const bedrock = await mock('bedrock');
     const google = await mock('google');
+    const copies = new Map<string, MockProvider>();
+    for (const [cluster, name] of Object.entries(options.copies ?? {})) copies.set(cluster, await mock(name));
     const { pods = 1, workers = 1 } = options;
     const policyPath = policyIn(options);
     const filters: { process: FilterProcess; addresses: readonly string[] }[] = [];
@@ -128,8 +134,10 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
         vertex: google.port,
         gemini: google.port,
         local: openai.port,
+        ...Object.fromEntries([...copies].map(([cluster, { port }]) => [cluster, port])),
         ...options.overlay,
       },
+      ...(options.copies === undefined ? {} : { copies: options.copies }),
       ...(options.bootstrapText === undefined ? {} : { bootstrapText: options.bootstrapText }),
     });
     const envoy = await startEnvoy(bootstrap, directory, options.concurrency);
@@ -138,7 +146,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const audit = (): AuditRecord[] => audits.flatMap(readAudit);
     return {
       url: `http://127.0.0.1:${envoy.port}`,
-      ...{ openai, anthropic, azure, bedrock, google, mocks: [openai, anthropic, azure, bedrock, google] },
+      ...{ openai, anthropic, azure, bedrock, google, copies },
+      mocks: [openai, anthropic, azure, bedrock, google, ...copies.values()],
       ...{ filter, filters: filters.map(({ process }) => process), envoy, directory, audit, stop },
       async auditOf(requestId) {
         let found: AuditRecord | undefined;

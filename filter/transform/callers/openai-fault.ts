@@ -11,6 +11,7 @@ const TYPES: Readonly<Record<FaultKind, string>> = {
   context_too_long: 'invalid_request_error',
   content_refused: 'invalid_request_error',
   rate_limit: 'requests',
+  budget: 'insufficient_quota',
   unavailable: 'server_error',
   timeout: 'server_error',
   internal: 'server_error',
@@ -19,6 +20,8 @@ const TYPES: Readonly<Record<FaultKind, string>> = {
 /** Codes that OpenAI's clients know; the rest are ours. */
 function codeOf(fault: Fault): string {
   if (fault.kind === 'context_too_long') return 'context_length_exceeded';
+  if (fault.kind === 'budget') return 'insufficient_quota';
+  if (fault.code === 'quota_exceeded') return 'rate_limit_exceeded';
   if (fault.code === 'alias_unknown') return 'model_not_found';
   if (fault.code === 'caller_key_invalid') return 'invalid_api_key';
   return fault.code;

@@ -66,8 +66,7 @@ describe('the check before going live', () => {
 
   it('names a target without a cluster, and the one that was meant', () => {
     const policy = changedPolicy((document) => {
-      const target = document.targets['gpt-luna'];
-      if (target !== undefined) target.cluster = 'openia';
+      for (const target of Object.values(document.targets)) if (target.cluster === 'openai') target.cluster = 'openia';
     });
     expect(problems(CLUSTERS, policy))
       .to.include('targets.gpt-luna.cluster: no cluster "openia"')

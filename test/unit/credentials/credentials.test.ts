@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,11 +9,18 @@ import { expect } from 'chai';
 import { CredentialError, type Credentials, loadCredentials } from '../../../filter/credentials/credentials.ts';
 import { CredentialProblem, reasonOf } from '../../../filter/credentials/problem.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
-import type { CredentialName, Policy } from '../../../filter/policy/policy.ts';
+import type { ClusterName, CredentialName, Policy, Target, TargetId } from '../../../filter/policy/policy.ts';
 import { KNOWN } from '../../providers/token-endpoint.ts';
 import { startTokenServer } from '../../providers/token-server.ts';
 
 const REQUEST = { method: 'POST', host: undefined, path: '/', headers: [], body: Buffer.alloc(0) } as const;
+
+const CLUSTER = 'c' as ClusterName;
+
+/** These tests ask for keys without a target that names them. */
+function bound({ credentials }: Policy): Pick<Policy, 'credentials'> {
+  return { credentials: new Map([...credentials].map(([name, key]) => [name, { ...key, clusters: new Set([CLUSTER]) }])) };
+}
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(5)) if (condition()) return;
@@ -40,11 +48,11 @@ tenants: {}
     return loadPolicy(path('policy.yaml'));
   };
   const keyOf = (from: Credentials, name: string) =>
-    from.authorize(name as CredentialName, (key) => [['x-schema-key', key]], REQUEST);
+    from.authorize(name as CredentialName, CLUSTER, (key) => [['x-schema-key', key]], REQUEST);
 
   let open: Credentials[] = [];
   const load = (text: string, environment: NodeJS.ProcessEnv = {}): Credentials => {
-    const credentials = loadCredentials(policy(text), environment);
+    const credentials = loadCredentials(bound(policy(text)), environment);
     open.push(credentials);
     return credentials;
   };
@@ -94,15 +102,18 @@ tenants: {}
       };
       const isKey = (key: string) => () =>
         JSON.stringify(keyOf(credentials, 'k')) === JSON.stringify([['x-schema-key', key]]);
+      const print = (key: string): string => createHash('sha256').update(key).digest('hex').slice(0, 8);
+      const changed = (before: string, now: string): string =>
+        `the key has changed; the new one is in use {"credential":"k","fingerprint":"${print(now)}","before":"${print(before)}"}`;
       const logged: string[] = [];
       point('version-1');
       const say = (fields: object, message: string): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
-      const credentials = loadCredentials(policy('  k: {file: link}'), {}, { info: say, warn: say });
+      const credentials = loadCredentials(bound(policy('  k: {file: link}')), {}, { log: { info: say, warn: say } });
       open.push(credentials);
       expect(keyOf(credentials, 'k')).to.deep.equal([['x-schema-key', 'key-1']]);
       point('version-2');
       await passUntil(isKey('key-2'));
-      expect(logged).to.deep.equal(['the key has changed; the new one is in use {"credential":"k"}']);
+      expect(logged).to.deep.equal([changed('key-1', 'key-2')]);
       writeFileSync(path('version-2'), 'key-3 and-more');
       await passUntil(() => logged.length > 1);
       rmSync(path('link'));
@@ -111,10 +122,7 @@ tenants: {}
       expect(logged.slice(1).join()).to.include('holds white space').and.not.include('key-');
       point('version-1');
       await passUntil(isKey('key-1'));
-      expect(logged.slice(3)).to.deep.equal([
-        'the key has changed; the new one is in use {"credential":"k"}',
-        'credential is available again {"credential":"k"}',
-      ]);
+      expect(logged.slice(3)).to.deep.equal([changed('key-2', 'key-1'), 'credential is available again {"credential":"k"}']);
     });
   });
 
@@ -159,15 +167,20 @@ tenants: {}
   plain: {env: S}`,
       { S: KNOWN.azure.secret },
     );
+    const target = { id: 't' as TargetId, credentials: [] as readonly CredentialName[] } as Target;
+    const refused = (name: string): unknown =>
+      credentials.turnedDown({ name: name as CredentialName, fingerprint: undefined }, target, {
+        ...{ kind: 'refused', where: 'everywhere', status: 401 },
+      });
     try {
       await credentials.firstTries(10_000);
       expect(keyOf(credentials, 'entra')).to.deep.equal([['authorization', 'Bearer azure-1']]);
-      credentials.suspect('entra' as CredentialName);
-      credentials.suspect('plain' as CredentialName);
-      credentials.suspect('other' as CredentialName);
+      refused('entra');
+      refused('plain');
+      refused('other');
       expect(keyOf(credentials, 'entra')).to.deep.equal([['authorization', 'Bearer azure-1']]);
       mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 });
-      for (let answer = 0; answer < 20; answer++) credentials.suspect('entra' as CredentialName);
+      for (let answer = 0; answer < 20; answer++) refused('entra');
       mock.timers.reset();
       await until(() => server.asked.length === 2, 'an early renewal');
       await until(() => JSON.stringify(keyOf(credentials, 'entra')).includes('azure-2'), 'the new token');
@@ -208,7 +221,7 @@ tenants: {}
   metadata: {google: {source: metadata}}
   entra: {azure: {source: managed_identity}}
   sovereign: {azure: {source: federated_token, tenant_id: t, scope: 'https://ai.azure.com/.default', authority: 'https://login.microsoftonline.us/'}}`);
-      expect(Object.fromEntries(credentials)).to.deep.equal({
+      expect(Object.fromEntries([...credentials].map(([name, { source }]) => [name, source]))).to.deep.equal({
         key: { kind: 'key', secret: { from: 'file', path: path('sub/key') }, header: 'api-key' },
         bedrock: {
           kind: 'aws',
@@ -253,13 +266,17 @@ tenants: {}
     });
 
     for (const [what, credentials, said] of [
-      ['no kind', 'x: {header: api-key}', 'P:3:6: credentials.x: expected exactly one of file, env, aws, google, azure'],
+      [
+        'no kind',
+        'x: {header: api-key}',
+        'P:3:6: credentials.x: expected exactly one of file, env, exec, aws, google, azure',
+      ],
       ['two kinds', 'x: {env: A, google: {source: metadata}}', 'credentials.x: expected exactly one of'],
       ['nothing', 'x: {}', 'credentials.x: must NOT have fewer than 1 properties'],
       [
         'a header without a key',
         'x: {google: {source: metadata}, header: api-key}',
-        'x.header: only a key from file or env has one',
+        'x.header: only a key from file, env or exec has one',
       ],
       ['an unknown header', 'x: {env: A, header: cookie}', 'x.header: expected one of authorization, x-api-key'],
       ['no region', 'x: {aws: {source: imds}}', 'credentials.x.aws.region: is missing'],

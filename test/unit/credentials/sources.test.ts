@@ -7,7 +7,7 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { type Credentials, loadCredentials, type OutgoingRequest } from '../../../filter/credentials/credentials.ts';
 import { Fault } from '../../../filter/fault.ts';
-import type { CredentialName, CredentialSource } from '../../../filter/policy/policy.ts';
+import type { ClusterName, CredentialName, CredentialSource } from '../../../filter/policy/policy.ts';
 import type { HeaderPairs } from '../../../filter/transform/schema.ts';
 import { verifySigV4 } from '../../providers/aws-signature.ts';
 import { KNOWN } from '../../providers/token-endpoint.ts';
@@ -21,6 +21,7 @@ const REQUEST: OutgoingRequest = {
   body: Buffer.from('{}'),
 };
 const NAME = 'it' as CredentialName;
+const CLUSTER = 'c' as ClusterName;
 const SCOPE = `${KNOWN.azure.resource}/.default`;
 
 const byKey = (): HeaderPairs => {
@@ -56,10 +57,11 @@ describe('where credentials come from', function () {
   };
   const load = (source: CredentialSource, environment: NodeJS.ProcessEnv = {}): Credentials => {
     const say = (fields: object, message: string) => void logged.push(`${message} ${JSON.stringify(fields)}`);
-    credentials = loadCredentials({ credentials: new Map([[NAME, source]]) }, environment, { info: say, warn: say });
+    const key = { name: NAME, source, state: 'active', tenants: 'all', clusters: new Set([CLUSTER]) } as const;
+    credentials = loadCredentials({ credentials: new Map([[NAME, key]]) }, environment, { log: { info: say, warn: say } });
     return credentials;
   };
-  const authorize = async (from: Credentials) => Object.fromEntries(await from.authorize(NAME, byKey, REQUEST));
+  const authorize = async (from: Credentials) => Object.fromEntries(await from.authorize(NAME, CLUSTER, byKey, REQUEST));
 
   beforeEach(async () => {
     server = await startTokenServer(publicKey);
@@ -312,7 +314,7 @@ describe('where credentials come from', function () {
         expect(verify(headers, KNOWN.aws.sessionSecret, 'bedrock-runtime.us-east-1.amazonaws.com')).to.equal(undefined);
       } else {
         expect(Object.keys(headers)).to.deep.equal(['authorization']);
-        expect(from.authorize(NAME, byKey, REQUEST), 'no promise').to.be.an('array');
+        expect(from.authorize(NAME, CLUSTER, byKey, REQUEST), 'no promise').to.be.an('array');
       }
       const asked = server.asked.length;
       for (let request = 0; request < 5; request++) expect(shown(await authorize(from))).to.equal(shown(headers));
@@ -352,7 +354,7 @@ describe('where credentials come from', function () {
       server.down = down;
       const from = load(azureSecret(), { SECRET: KNOWN.azure.secret });
       await from.firstTries(10_000);
-      expect(() => from.authorize(NAME, byKey, REQUEST))
+      expect(() => from.authorize(NAME, CLUSTER, byKey, REQUEST))
         .to.throw(Fault)
         .with.property('code', 'credential_unavailable');
       expect(logged).to.have.length(1);
@@ -364,9 +366,9 @@ describe('where credentials come from', function () {
 
   it('SigV4 without session credentials is refused before there is a promise: the chain can go on', async () => {
     const from = load(aws({ kind: 'web_identity', tokenFile: undefined }));
-    expect(() => from.authorize(NAME, byKey, REQUEST)).to.throw(Fault);
+    expect(() => from.authorize(NAME, CLUSTER, byKey, REQUEST)).to.throw(Fault);
     await from.firstTries(10_000);
-    expect(() => from.authorize(NAME, byKey, REQUEST)).to.throw(Fault);
+    expect(() => from.authorize(NAME, CLUSTER, byKey, REQUEST)).to.throw(Fault);
   });
 
   it('why it was refused is told in codes', async () => {
@@ -414,7 +416,7 @@ describe('where credentials come from', function () {
       const usual = await authorize(from);
       expect(verify(usual, secretAccessKey, 'bedrock-mantle.us-east-1.api.aws', 'bedrock-mantle')).to.equal(undefined);
       expect(usual).to.not.have.property('x-amz-security-token');
-      const other = await from.authorize(NAME, byKey, { ...REQUEST, host: 'vpce-1.example' });
+      const other = await from.authorize(NAME, CLUSTER, byKey, { ...REQUEST, host: 'vpce-1.example' });
       expect(verify(Object.fromEntries(other), secretAccessKey, 'vpce-1.example', 'bedrock-mantle')).to.equal(undefined);
     });
 

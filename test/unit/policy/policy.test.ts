@@ -8,7 +8,7 @@ import { Fault } from '../../../filter/fault.ts';
 import { onBehalfOf } from '../../../filter/identity/claimed.ts';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
-import type { AliasName, Caller, CredentialName, Policy, TargetId } from '../../../filter/policy/policy.ts';
+import type { AliasName, Caller, ClusterName, CredentialName, Policy, TargetId } from '../../../filter/policy/policy.ts';
 import { route } from '../../../filter/routing/route.ts';
 import { providerSchemaNames } from '../../../filter/transform/registry.ts';
 import { makeIdentity, presented } from '../identity/identity-fixture.ts';
@@ -162,7 +162,8 @@ describe('policy', () => {
       writeFileSync(join(directory, 'secret'), 'k-anthropic\n');
       const credentials = loadCredentials(load(GOOD), { KEY: 'k-openai' });
       const request = { method: 'POST', host: undefined, path: '/', headers: [], body: Buffer.alloc(0) } as const;
-      const keyOf = (name: string) => credentials.authorize(name as CredentialName, (key) => [['x-key', key]], request);
+      const keyOf = (name: string) =>
+        credentials.authorize(name as CredentialName, name as ClusterName, (key) => [['x-key', key]], request);
       expect(keyOf('openai')).to.deep.equal([['x-key', 'k-openai']]);
       expect(keyOf('anthropic')).to.deep.equal([['x-key', 'k-anthropic']]);
       for (const shown of [

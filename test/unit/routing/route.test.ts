@@ -1,19 +1,24 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Credentials } from '../../../filter/credentials/credentials.ts';
+import { loadCredentials } from '../../../filter/credentials/credentials.ts';
 import { replan, startChain } from '../../../filter/exchange/chain.ts';
 import { choose } from '../../../filter/exchange/choose.ts';
 import { type Exchange, type Gateway, openExchange } from '../../../filter/exchange/exchange.ts';
 import { Ruleset } from '../../../filter/exchange/ruleset.ts';
+import { staleAnswer } from '../../../filter/exchange/stale.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import { ClusterView } from '../../../filter/fallback/clusters.ts';
 import { TargetHealth } from '../../../filter/fallback/health.ts';
 import { TargetLatency } from '../../../filter/fallback/latency.ts';
+import { NO_STALE_ANSWERS, type StaleAnswer, type StaleQuery } from '../../../filter/fallback/stale-answers.ts';
 import { Fault } from '../../../filter/fault.ts';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { compile } from '../../../filter/policy/compile.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
 import type { AliasName, ClusterName, Policy, RegionName, TargetId } from '../../../filter/policy/policy.ts';
+import { createMemoryStore } from '../../../filter/quota/memory-store.ts';
+import { ProviderLimits } from '../../../filter/quota/provider-limits.ts';
+import { type CanaryStop, CanaryWatch } from '../../../filter/routing/canary.ts';
 import { planFor } from '../../../filter/routing/plan.ts';
 import { demandsOf } from '../../../filter/routing/route-key.ts';
 import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/caller.ts';
@@ -49,18 +54,24 @@ interface World {
   readonly policy: Policy;
   readonly gateway: Gateway;
   now: number;
+  readonly stops: CanaryStop[];
 }
 
 function world(policy: Policy, region?: string): World {
   const made: World = {
     policy,
     now: 1000,
+    stops: [],
     gateway: {
       identity: makeIdentity().identity,
-      ruleset: () => new Ruleset(policy, {} as Credentials),
+      ruleset: () => new Ruleset(policy, loadCredentials(policy, {})),
       health: new TargetHealth({ now: () => made.now }),
       latency: new TargetLatency(),
       clusters: new ClusterView(() => made.now),
+      canaries: new CanaryWatch({ onStop: (stop) => made.stops.push(stop), now: () => made.now }),
+      staleAnswers: NO_STALE_ANSWERS,
+      quotas: createMemoryStore({ now: () => made.now }),
+      limits: new ProviderLimits({ now: () => made.now, processes: 1, maxWaiting: 10 }),
       address: undefined,
       region: region as RegionName | undefined,
       exchanges: new Map(),
@@ -130,7 +141,7 @@ describe('route key', () => {
     expect(plain).to.deep.equal({
       workloadClass: 'background',
       latencyBudgetMs: 20_000,
-      costCeilingPicoUsd: 5e11,
+      costCeilingNanoUsd: 5e8,
       zones: ['eu'],
       degradation: 'refused',
     });
@@ -150,7 +161,7 @@ describe('route key', () => {
     expect(request(world(policy), narrower).plan?.key).to.deep.equal({
       workloadClass: 'batch',
       latencyBudgetMs: 700,
-      costCeilingPicoUsd: 1e6,
+      costCeilingNanoUsd: 1e3,
       zones: ['de', 'eu'],
       degradation: 'refused',
     });
@@ -294,6 +305,57 @@ describe('eligible targets and their order', () => {
     expect(chosen(request(here, { 'x-gateway-latency-budget': '100ms' }))).to.equal('slow fast');
   });
 
+  describe('what a request is too dear or too long for', () => {
+    const prices = { cheap: { input: '1', output: '1' }, dear: { input: '100', output: '100' } };
+    const policy = policyOf({
+      prices,
+      targets: { dear: { price_id: 'dear' }, free: {}, cheap: { price_id: 'cheap', context_window: 50 } },
+      aliases: { a: { chain: ['dear', 'free', 'cheap'], expected_output_tokens: 90 } },
+    });
+    const ceiling = { 'x-gateway-cost-ceiling': '0.001' };
+    const rules = ({ excluded }: Exchange): string[] => excluded.map(({ target, rule }) => `${target.id}: ${rule}`);
+
+    it('a ceiling leaves out what would cost more, and what nobody knows the price of', () => {
+      const exchange = request(world(policy), ceiling);
+      expect(chosen(exchange)).to.equal('cheap');
+      expect(rules(exchange)).to.deep.equal(['dear: cost_ceiling', 'free: unpriced']);
+      expect(chosen(request(world(policy)))).to.equal('dear free cheap');
+    });
+
+    it('the caller’s own cap bounds the answer, and so the cost', () => {
+      const exchange = request(world(policy), { 'x-gateway-cost-ceiling': '0.003' });
+      Object.assign(exchange.original?.json ?? {}, { max_tokens: 1 });
+      // 100 dollars a million: a score of tokens in and one out are less than three thousandths of a dollar.
+      expect(chosen(exchange)).to.equal('dear cheap');
+      expect(rules(exchange)).to.deep.equal(['free: unpriced']);
+    });
+
+    it('nothing below the ceiling is a refusal that says so', () => {
+      const exchange = request(world(policy), { 'x-gateway-cost-ceiling': '0.0000001' });
+      expect(fault(() => choose(exchange, exchange.plan ?? fail()))).to.equal(
+        '403 no_eligible_target: No target of "a" may answer this request; left out by: cost ceiling, unpriced.',
+      );
+    });
+
+    it('a prompt that is surely too long for a target is not sent to it', () => {
+      const exchange = request(world(policy));
+      const content = 'word '.repeat(200);
+      Object.assign(exchange.original?.json ?? {}, { messages: [{ role: 'user', content }] });
+      exchange.requestBytes = 1_000;
+      expect(chosen(exchange)).to.equal('dear free');
+      expect(rules(exchange)).to.deep.equal(['cheap: context_window']);
+    });
+
+    it('cheapest first within a step, unpriced last', () => {
+      const ordered = policyOf({
+        prices,
+        targets: { free: {}, dear: { price_id: 'dear' }, cheap: { price_id: 'cheap' } },
+        aliases: { a: { chain: [['free', 'dear', 'cheap']], order: 'price' } },
+      });
+      expect(chosen(request(world(ordered)))).to.equal('cheap dear free');
+    });
+  });
+
   it('gives the first attempt what the later ones do not need', () => {
     const here = world(policyOf({ targets: { x: {}, y: {} } }));
     const first = (): number => {
@@ -346,6 +408,46 @@ describe('the chain after a failed attempt', () => {
   });
 });
 
+describe('an older answer, before a refusal', () => {
+  const document = (stale: 'allowed' | 'refused', route = {}) =>
+    policyOf({ targets: { x: {} }, aliases: { a: { chain: ['x'], stale_answers: stale, route } } });
+  const kept = { headers: [['content-type', 'application/json']], body: '{}', model: 'm-old', ageSeconds: 90 } as const;
+  const given = (policy: Policy, thrown: unknown, found: StaleAnswer | undefined = kept) => {
+    const here = world(policy);
+    const queries: StaleQuery[] = [];
+    Object.assign(here.gateway, {
+      staleAnswers: {
+        find(query: StaleQuery) {
+          queries.push(query);
+          return found;
+        },
+      },
+    });
+    const exchange = request(here);
+    return { exchange, queries, answer: staleAnswer(exchange, thrown) };
+  };
+  const exhausted = new Fault('chain_exhausted', 'x');
+
+  it('is given where the alias allows it, and told as degraded and stale, with its age', () => {
+    const { answer, exchange, queries } = given(document('allowed'), exhausted);
+    expect(answer?.status).to.equal(200);
+    const headers = new Map(answer?.headers);
+    expect(headers.get('age')).to.equal('90');
+    expect(headers.get('x-gateway-cache')).to.equal('stale');
+    expect(headers.get('x-gateway-degraded')).to.equal('true');
+    expect(exchange.fault).to.equal(undefined);
+    expect(queries[0]).to.include({ tenant: 't', kind: 'plain' });
+  });
+
+  it('is not given without leave, to who wants no lesser answer, nor for what is the caller’s own', () => {
+    expect(given(document('refused'), exhausted).answer).to.equal(undefined);
+    expect(given(document('allowed', { degradation: 'refused' }), exhausted).answer).to.equal(undefined);
+    expect(given(document('allowed'), new Fault('body_invalid', 'x')).answer).to.equal(undefined);
+    expect(given(document('allowed'), new Error('bug')).answer).to.equal(undefined);
+    expect(given(document('allowed'), exhausted, undefined).queries).to.have.length(1);
+  });
+});
+
 describe('privacy zones, whatever the policy and the weather', () => {
   const zone = fc.constantFrom('eu', 'us', 'de');
   const zones = fc.uniqueArray(zone, { maxLength: 3 });
@@ -362,6 +464,7 @@ describe('privacy zones, whatever the policy and the weather', () => {
     header: zones,
     sick: fc.array(fc.constantFrom(...ids), { maxLength: 12 }),
     open: fc.uniqueArray(fc.constantFrom(...ids), { maxLength: 2 }),
+    canary: fc.option(fc.constantFrom(...ids), { nil: undefined }),
     budget: fc.option(fc.constantFrom('1s', '1m'), { nil: undefined }),
     failures: fc.array(fc.constantFrom<AttemptFailure>('overloaded', 'rate_limited', 'credential_refused', 'server_error'), {
       maxLength: 6,
@@ -380,11 +483,17 @@ describe('privacy zones, whatever the policy and the weather', () => {
             { last_resort: (made.lastResort[name] ?? []).filter((id) => targets[id]?.zones.includes(name as 'eu')) },
           ]),
         );
+        const canary = made.canary !== undefined && !made.chain.flat().includes(made.canary) ? made.canary : undefined;
         const policy = policyOf({
           zones: lastResort,
           audit: { zones: ['eu', 'us', 'de'] },
           targets,
-          aliases: { a: { chain: made.chain, order: made.order, route: { privacy_zones: made.alias } } },
+          aliases: {
+            a: {
+              ...{ chain: made.chain, order: made.order, route: { privacy_zones: made.alias } },
+              ...(canary === undefined ? {} : { canary: { target: canary, percent: 100 } }),
+            },
+          },
           tenants: {
             t: {
               route: { privacy_zones: made.tenant },

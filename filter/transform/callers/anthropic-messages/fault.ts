@@ -11,6 +11,7 @@ const TYPES: Readonly<Record<FaultKind, string>> = {
   context_too_long: 'invalid_request_error',
   content_refused: 'invalid_request_error',
   rate_limit: 'rate_limit_error',
+  budget: 'billing_error',
   unavailable: 'overloaded_error',
   timeout: 'timeout_error',
   internal: 'api_error',

@@ -11,6 +11,7 @@ const STATUSES: Readonly<Record<FaultKind, string>> = {
   context_too_long: 'INVALID_ARGUMENT',
   content_refused: 'INVALID_ARGUMENT',
   rate_limit: 'RESOURCE_EXHAUSTED',
+  budget: 'RESOURCE_EXHAUSTED',
   unavailable: 'UNAVAILABLE',
   timeout: 'DEADLINE_EXCEEDED',
   internal: 'INTERNAL',

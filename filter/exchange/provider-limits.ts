@@ -1,0 +1,106 @@
+/** Where the attempts of a request meet the limits that providers set for us. */
+
+import type { Attempt } from '../fallback/attempt.ts';
+import { Fault } from '../fault.ts';
+import type { Target } from '../policy/policy.ts';
+import type { LimitDemand, Pass } from '../quota/fair-queue.ts';
+import { totalInput, totalOutput } from '../transform/unified.ts';
+import type { Exchange } from './exchange.ts';
+import type { HeaderView } from './http.ts';
+import { estimateOf, type Spent } from './token-use.ts';
+
+/**
+ * The chain with a target first that has room for this request. Waits for a turn at the first target, as long as the request's class may; the others are asked for
+ * room as it is. @returns the very same list where nothing is limited; a promise only where there is a wait
+ * @throws Fault `no_capacity`
+ */
+export function withRoom(exchange: Exchange, chain: readonly Target[]): readonly Target[] | Promise<readonly Target[]> {
+  const { gateway } = exchange;
+  const [first] = chain;
+  if (first === undefined || !gateway.limits.isLimited(first)) return chain;
+  const entered = gateway.limits.enter(first, demandOf(exchange), waitMs(exchange));
+  if (!(entered instanceof Promise))
+    return entered === undefined ? nextWithRoom(exchange, chain) : passed(exchange, first, entered, chain);
+  const began = performance.now();
+  return entered.then((pass) => {
+    exchange.queuedMs = performance.now() - began;
+    if (exchange.settled) {
+      pass?.settle(NOTHING);
+      throw new Fault('gateway_unavailable', 'The caller has left.');
+    }
+    return pass === undefined ? nextWithRoom(exchange, chain) : passed(exchange, first, pass, chain);
+  });
+}
+
+const NOTHING = { inputTokens: 0, outputTokens: 0 } as const;
+/** Of what is left of a latency budget, so much may go into waiting. */
+const WAIT_SHARE = 0.5;
+
+function waitMs({ policy, plan, deadlineAt }: Exchange): number {
+  const allowed = policy.waitMs[plan?.key.workloadClass ?? 'interactive'];
+  return deadlineAt === undefined ? allowed : Math.min(allowed, Math.max((deadlineAt - performance.now()) * WAIT_SHARE, 0));
+}
+
+function demandOf(exchange: Exchange): LimitDemand {
+  const { caller, plan, policy } = exchange;
+  if (caller === undefined || plan === undefined) throw new Error('a target is asked for without a plan');
+  const { input, output } = estimateOf(exchange);
+  return {
+    ...{ tenant: caller.tenant, weight: policy.tenantWeights.get(caller.tenant) ?? 1 },
+    ...{ workloadClass: plan.key.workloadClass, inputTokens: input, outputTokens: output },
+  };
+}
+
+function passed(exchange: Exchange, target: Target, pass: Pass, chain: readonly Target[]): readonly Target[] {
+  exchange.passes.push({ target, pass });
+  return chain;
+}
+
+/** What has no room goes last: it would be refused, and a refusal counts there as well. */
+function nextWithRoom(exchange: Exchange, chain: readonly Target[]): readonly Target[] {
+  const { limits } = exchange.gateway;
+  const without = new Set<Target>([chain[0]].flatMap((target) => target ?? []));
+  for (const target of chain) {
+    if (without.has(target)) continue;
+    const pass = limits.isLimited(target) ? limits.enter(target, demandOf(exchange), 0) : undefined;
+    if (limits.isLimited(target) && !(pass !== undefined && !(pass instanceof Promise))) {
+      without.add(target);
+      continue;
+    }
+    if (pass !== undefined && !(pass instanceof Promise)) exchange.passes.push({ target, pass });
+    const others = chain.filter((one) => one !== target && !without.has(one));
+    return [target, ...others, ...chain.filter((one) => without.has(one))];
+  }
+  const retryAfterSeconds = exchange.alias?.retryAfterSeconds ?? 1;
+  throw new Fault('no_capacity', `No target has room for this request now. Retry after ${retryAfterSeconds} s.`, {
+    retryAfterSeconds,
+  });
+}
+
+/** An attempt begins: with the pass that was given for its target, or, after another has failed, anyway. */
+export function takePass(exchange: Exchange, attempt: Attempt): void {
+  const { target } = attempt;
+  const at = exchange.passes.findIndex((held) => held.target === target);
+  const [held] = at < 0 ? [] : exchange.passes.splice(at, 1);
+  const { limits } = exchange.gateway;
+  if (held !== undefined) exchange.taken.push({ attempt, pass: held.pass });
+  else if (limits.isLimited(target)) exchange.taken.push({ attempt, pass: limits.enterAnyway(target, demandOf(exchange)) });
+}
+
+/** The exchange has ended: what its attempts really took. A failed one took a request, and no tokens. */
+export function settlePasses(exchange: Exchange, spent: Spent | undefined): void {
+  const answering = exchange.attempts.at(-1);
+  for (const { pass } of exchange.passes.splice(0)) pass.settle(NOTHING);
+  for (const { attempt, pass } of exchange.taken.splice(0)) {
+    const used =
+      attempt === answering && spent !== undefined
+        ? { inputTokens: totalInput(spent.usage), outputTokens: totalOutput(spent.usage) }
+        : NOTHING;
+    pass.settle(used);
+  }
+}
+
+/** A provider has answered an attempt: it may have said what is left. */
+export function learnLimits({ gateway }: Exchange, { target, credential }: Attempt, headers: HeaderView): void {
+  gateway.limits.learn(target, credential?.name ?? '', headers.names(), (name) => headers.get(name));
+}

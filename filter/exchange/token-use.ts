@@ -1,0 +1,52 @@
+/** Tokens and money of one request: estimated before it is sent, counted when it has ended. */
+import { estimateTokens } from '../observability/estimate.ts';
+import { costNanoUsd, type TokenEstimate } from '../prices/price.ts';
+import { estimateInputTokens, outputCapOf } from '../transform/token-estimate.ts';
+import { NO_USAGE, totalInput, totalOutput, type Usage } from '../transform/unified.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Made when it is first asked for. The caller's own cap on its answer, or what its alias's answers commonly have. */
+export function estimateOf(exchange: Exchange): TokenEstimate {
+  const { original, alias } = exchange;
+  if (exchange.estimate === undefined) {
+    const json = original?.json ?? {};
+    const output = alias?.expectedOutputTokens ?? 0;
+    exchange.estimate = { input: estimateInputTokens(json), output: Math.ceil(outputCapOf(json) ?? output) };
+  }
+  return exchange.estimate;
+}
+
+/** What a request used, over all its attempts: the one count that audit, quotas and limits are given alike. */
+export interface Spent {
+  readonly usage: Usage;
+  /** `estimated`: it broke off before the provider said. */
+  readonly source: 'provider' | 'estimated';
+  readonly tokens: number;
+  /** undefined: the target is unpriced. */
+  readonly nanoUsd: number | undefined;
+}
+
+/** Providers bill an answer; failed attempts are free, and so is what never reached one. @returns undefined: nothing was used */
+export function spentOf(exchange: Exchange): Spent | undefined {
+  const counted = usageOf(exchange);
+  if (counted === undefined) return undefined;
+  const { usage, source } = counted;
+  const price = exchange.attempts.at(-1)?.target.price;
+  return {
+    ...{ usage, source, tokens: totalInput(usage) + totalOutput(usage) },
+    nanoUsd: price === undefined ? undefined : costNanoUsd(price, usage),
+  };
+}
+
+/** Reported usage; or, when an answer broke off before its usage came, an estimate of what was generated. */
+function usageOf(exchange: Exchange): Pick<Spent, 'usage' | 'source'> | undefined {
+  const { facts, outputCharacters } = exchange;
+  const reported = facts.usage;
+  if (outputCharacters > 0 && exchange.answerIncomplete) {
+    const generated = estimateTokens(outputCharacters);
+    const usage = reported ?? { ...NO_USAGE, inputUncached: estimateTokens(exchange.requestBytes) };
+    if (usage.outputVisible + usage.outputReasoning < generated)
+      return { usage: { ...usage, outputVisible: generated - usage.outputReasoning }, source: 'estimated' };
+  }
+  return reported === undefined ? undefined : { usage: reported, source: 'provider' };
+}

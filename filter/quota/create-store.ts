@@ -1,0 +1,39 @@
+/** Which store a filter has. */
+import { shareOf } from './local-share.ts';
+import { createMemoryStore } from './memory-store.ts';
+import type { QuotaPlan } from './quota-plan.ts';
+import type { QuotaStore } from './quota-store.ts';
+import type { RedisSettings } from './redis-link.ts';
+import { createRedisStore } from './redis-store.ts';
+
+export interface QuotaSettings {
+  /** Absent: every process counts for itself. */
+  readonly redis: RedisSettings | undefined;
+  /** No admission waits longer for Redis. */
+  readonly timeoutMs: number;
+  /** Processes that serve the same callers, over all pods: they divide the limits wherever they do not share them. */
+  readonly shares: number;
+}
+
+/** Budgets follow the calendar and holds must not jump: the wall clock of the start, moved on by the monotonic one. */
+export function steadyNow(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** @throws Error when files of the Redis settings cannot be read */
+export function createQuotaStore({ redis, timeoutMs, shares }: QuotaSettings, now: () => number = steadyNow): QuotaStore {
+  if (redis !== undefined) return createRedisStore({ redis, timeoutMs, shares, now });
+  const memory = createMemoryStore({ now });
+  if (shares === 1) return memory;
+  const plans = new WeakMap<QuotaPlan, QuotaPlan>();
+  const planOf = (plan: QuotaPlan): QuotaPlan => {
+    const made = plans.get(plan) ?? shareOf(plan, shares, () => 0);
+    plans.set(plan, made);
+    return made;
+  };
+  return {
+    ...memory,
+    admit: (demand) => memory.admit({ ...demand, plan: planOf(demand.plan) }),
+    levels: (plan) => memory.levels(planOf(plan)),
+  };
+}

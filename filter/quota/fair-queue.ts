@@ -1,0 +1,205 @@
+/**
+ * Who asks a target next, when more want to than its limits let through. Start-time fair queueing (Goyal, Vin, Cheng 1996): each tenant's requests carry a tag of
+ * virtual time that its own share, by weight, pushes on; the earliest tag goes first. A tenant that asks for more than its share waits behind its own requests,
+ * never before others'. Nobody waits while there is room. More urgent workload classes go before all less urgent ones.
+ */
+import type { TenantId, WorkloadClass } from '../policy/policy.ts';
+import type { Amounts, TargetCapacity } from './target-capacity.ts';
+
+export interface LimitDemand {
+  readonly tenant: TenantId;
+  /** Of the tenant: twice the weight is twice the share when there is not enough for all. */
+  readonly weight: number;
+  readonly workloadClass: WorkloadClass;
+  /** Estimates. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Leave to ask a target once. */
+export interface Pass {
+  /** What it really took; once. Zero for an attempt that was never made. */
+  settle(used: { readonly inputTokens: number; readonly outputTokens: number }): void;
+}
+
+export interface FairQueueOptions {
+  readonly now: () => number;
+  readonly capacity: TargetCapacity;
+  readonly maxWaiting: number;
+}
+
+/** Classes in the order in which they are served. */
+const RANKS: Readonly<Record<WorkloadClass, number>> = {
+  interactive: 0,
+  tool_call: 1,
+  background: 2,
+  embeddings: 2,
+  batch: 3,
+};
+const RANK_COUNT = 4;
+
+interface Waiting {
+  readonly demand: LimitDemand;
+  readonly amounts: Amounts;
+  readonly expiresAt: number;
+  readonly answer: (pass: Pass | undefined) => void;
+}
+
+interface Lane {
+  /** Virtual time at which the tenant's latest request ends, and so where its next one starts. Whoever gave up waiting has used none of it. */
+  finish: number;
+  readonly waiting: Waiting[];
+}
+
+export class FairQueue {
+  readonly #options: FairQueueOptions;
+  readonly #ranks: readonly Map<TenantId, Lane>[] = Array.from({ length: RANK_COUNT }, () => new Map<TenantId, Lane>());
+  /** Start tag of the request that was served last, by rank. */
+  readonly #virtual: number[] = Array.from({ length: RANK_COUNT }, () => 0);
+  #waiting = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: FairQueueOptions) {
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  hasRoom(demand: LimitDemand): boolean {
+    return !this.#isAhead(RANKS[demand.workloadClass]) && this.#options.capacity.waitFor(amountsOf(demand)) === 0;
+  }
+
+  enterAnyway(demand: LimitDemand): Pass {
+    return this.#serve(RANKS[demand.workloadClass], demand, amountsOf(demand));
+  }
+
+  enter(demand: LimitDemand, maxWaitMs: number): Pass | undefined | Promise<Pass | undefined> {
+    const { capacity, now, maxWaiting } = this.#options;
+    const rank = RANKS[demand.workloadClass];
+    const amounts = amountsOf(demand);
+    if (!this.#isAhead(rank)) {
+      const wait = capacity.waitFor(amounts);
+      if (wait === 0) return this.#serve(rank, demand, amounts);
+      if (wait !== Number.POSITIVE_INFINITY && wait > maxWaitMs) return undefined;
+    }
+    if (maxWaitMs <= 0 || this.#waiting >= maxWaiting) return undefined;
+    const { promise, resolve } = Promise.withResolvers<Pass | undefined>();
+    const lane = this.#laneOf(rank, demand.tenant);
+    // One tenant cannot fill the places of all: half of them at most.
+    if (lane.waiting.length >= Math.max(maxWaiting / 2, 1)) return undefined;
+    if (lane.waiting.length === 0) lane.finish = Math.max(lane.finish, this.#virtual[rank] ?? 0);
+    lane.waiting.push({ demand, amounts, expiresAt: now() + maxWaitMs, answer: resolve });
+    this.#waiting += 1;
+    this.#schedule();
+    return promise;
+  }
+
+  /** Does anybody wait who goes before a newcomer of this rank? */
+  #isAhead(rank: number): boolean {
+    if (this.#waiting === 0) return false;
+    return this.#ranks.slice(0, rank + 1).some((lanes) => [...lanes.values()].some(({ waiting }) => waiting.length > 0));
+  }
+
+  #laneOf(rank: number, tenant: TenantId): Lane {
+    const lanes = this.#ranks[rank] ?? new Map<TenantId, Lane>();
+    let lane = lanes.get(tenant);
+    if (lane === undefined) {
+      this.#sweep(lanes, rank);
+      lane = { finish: 0, waiting: [] };
+      lanes.set(tenant, lane);
+    }
+    return lane;
+  }
+
+  /** Lanes whose time has passed are as good as new ones. */
+  #sweep(lanes: Map<TenantId, Lane>, rank: number): void {
+    if (lanes.size < MAX_IDLE_LANES) return;
+    const virtual = this.#virtual[rank] ?? 0;
+    for (const [tenant, { finish, waiting }] of lanes) if (waiting.length === 0 && finish <= virtual) lanes.delete(tenant);
+  }
+
+  #serve(rank: number, demand: LimitDemand, amounts: Amounts): Pass {
+    const { capacity } = this.#options;
+    const lane = this.#laneOf(rank, demand.tenant);
+    const virtual = this.#virtual[rank] ?? 0;
+    // A lane that is behind has a start in the past; virtual time does not step back for it.
+    const start = lane.waiting.length > 0 ? lane.finish : Math.max(lane.finish, virtual);
+    this.#virtual[rank] = Math.max(virtual, start);
+    lane.finish = start + capacity.costOf(amounts) / demand.weight;
+    capacity.take(amounts);
+    let settled = false;
+    return {
+      settle: (used) => {
+        if (settled) return;
+        settled = true;
+        capacity.settle(amounts, { ...amountsOf({ ...demand, ...used }), requests: amounts.requests });
+        if (this.#waiting > 0) this.#pump();
+      },
+    };
+  }
+
+  #next(): { rank: number; lane: Lane; head: Waiting } | undefined {
+    for (const [rank, lanes] of this.#ranks.entries()) {
+      let best: { rank: number; lane: Lane; head: Waiting } | undefined;
+      for (const lane of lanes.values()) {
+        const [head] = lane.waiting;
+        if (head !== undefined && (best === undefined || lane.finish < best.lane.finish)) best = { rank, lane, head };
+      }
+      if (best !== undefined) return best;
+    }
+    return undefined;
+  }
+
+  #pump(): void {
+    const { capacity } = this.#options;
+    this.#expire();
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      if (capacity.waitFor(next.head.amounts) > 0) break;
+      // Served while it still stands in its lane: its start is the lane's.
+      const pass = this.#serve(next.rank, next.head.demand, next.head.amounts);
+      next.lane.waiting.shift();
+      this.#waiting -= 1;
+      next.head.answer(pass);
+    }
+    this.#schedule();
+  }
+
+  /** Whoever has waited as long as it may is told so. */
+  #expire(): void {
+    const now = this.#options.now();
+    for (const lanes of this.#ranks) {
+      for (const lane of lanes.values()) {
+        const late = lane.waiting.filter(({ expiresAt }) => expiresAt <= now);
+        if (late.length === 0) continue;
+        const kept = lane.waiting.filter(({ expiresAt }) => expiresAt > now);
+        lane.waiting.splice(0, lane.waiting.length, ...kept);
+        for (const { answer } of late) {
+          this.#waiting -= 1;
+          answer(undefined);
+        }
+      }
+    }
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const next = this.#next();
+    if (next === undefined) return;
+    const { capacity, now } = this.#options;
+    let at = capacity.waitFor(next.head.amounts);
+    for (const lanes of this.#ranks)
+      for (const { waiting } of lanes.values())
+        for (const { expiresAt } of waiting) at = Math.min(at, Math.max(expiresAt - now(), 0));
+    this.#timer = setTimeout(() => this.#pump(), Math.min(Math.ceil(at), MAX_SLEEP_MS));
+  }
+}
+
+const MAX_IDLE_LANES = 64;
+const MAX_SLEEP_MS = 60_000;
+
+function amountsOf({ inputTokens, outputTokens }: Pick<LimitDemand, 'inputTokens' | 'outputTokens'>): Amounts {
+  return { requests: 1, inputTokens, outputTokens };
+}

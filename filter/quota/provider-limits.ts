@@ -1,0 +1,93 @@
+/**
+ * The limits that providers set for us, by target: requests, input and output tokens per minute, requests in flight. All tenants share them, so whoever asks for a
+ * target passes here; when there is more than fits, they pass in fair turns (fair-queue.ts), and wait no longer than their workload class may.
+ *
+ * A limit is set in the policy, or learned from what the provider says of it in its answers. A target without either costs nothing.
+ */
+import type { ProviderLimit, Target, TargetId } from '../policy/policy.ts';
+import { FairQueue, type LimitDemand, type Pass } from './fair-queue.ts';
+import { type LearnedLimits, readLimits } from './limit-headers.ts';
+import { TargetCapacity } from './target-capacity.ts';
+
+export const FREE_PASS: Pass = { settle: () => undefined };
+
+export interface ProviderLimitsOptions {
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Filter processes that share each limit: every one takes its part. */
+  readonly processes: number;
+  /** How many may wait for one target at most. */
+  readonly maxWaiting: number;
+}
+
+interface Limiter {
+  readonly capacity: TargetCapacity;
+  readonly queue: FairQueue;
+  /** The limit that it was made for. */
+  readonly set: ProviderLimit | undefined;
+}
+
+export class ProviderLimits {
+  readonly #options: ProviderLimitsOptions;
+  readonly #limiters = new Map<TargetId, Limiter>();
+
+  constructor(options: ProviderLimitsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Leave to ask `target`, at once or after a wait.
+   * @param maxWaitMs 0: now or not at all
+   * @returns undefined, or a promise of it: there is no place in that time; nothing was taken
+   */
+  enter(target: Target, demand: LimitDemand, maxWaitMs: number): Pass | undefined | Promise<Pass | undefined> {
+    const limiter = this.#limiterOf(target);
+    return limiter === undefined ? FREE_PASS : limiter.queue.enter(demand, maxWaitMs);
+  }
+
+  /** Has it any limit that is known? */
+  isLimited(target: Target): boolean {
+    return target.limits !== undefined || this.#limiters.has(target.id);
+  }
+
+  /** For an attempt that is under way already, after another has failed: it counts, and does not wait. */
+  enterAnyway(target: Target, demand: LimitDemand): Pass {
+    return this.#limiterOf(target)?.queue.enterAnyway(demand) ?? FREE_PASS;
+  }
+
+  /** Is there room for one more, without a wait? */
+  hasRoom(target: Target, demand: LimitDemand): boolean {
+    return this.#limiterOf(target)?.queue.hasRoom(demand) ?? true;
+  }
+
+  /** What a provider said of its limits in an answer; `credential` tells its keys apart, which each have their own. */
+  learn(target: Target, credential: string, names: Iterable<string>, header: (name: string) => string | undefined): void {
+    const learned = readLimits(names, header);
+    if (learned === undefined) return;
+    this.#limiterOf(target, learned)?.capacity.learn(credential, learned);
+  }
+
+  /** For metrics. */
+  figures(): { readonly target: TargetId; readonly waiting: number; readonly kind: string; readonly room: number }[] {
+    return [...this.#limiters].flatMap(([target, { capacity, queue }]) =>
+      capacity.rooms().map(({ kind, room }) => ({ target, waiting: queue.waiting, kind, room })),
+    );
+  }
+
+  /** Targets that are no more, or are something else now. Whoever waits for one goes on waiting for what it was. */
+  forget(ids: ReadonlySet<TargetId>): void {
+    for (const id of ids) this.#limiters.delete(id);
+  }
+
+  #limiterOf(target: Target, learned?: LearnedLimits): Limiter | undefined {
+    const known = this.#limiters.get(target.id);
+    if (known !== undefined && known.set === target.limits) return known;
+    if (known === undefined && target.limits === undefined && learned === undefined) return undefined;
+    const { now, processes, maxWaiting } = this.#options;
+    const capacity = new TargetCapacity({ now, processes, set: target.limits });
+    const queue = new FairQueue({ now, capacity, maxWaiting });
+    const made = { capacity, queue, set: target.limits };
+    this.#limiters.set(target.id, made);
+    return made;
+  }
+}
