@@ -1,4 +1,5 @@
 /** The platform team's policy against the network team's clusters. */
+import { compileKeys, readKeyFile } from '../policy/caller-keys.ts';
 import { loadPolicy, PolicyError } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
@@ -48,6 +49,8 @@ export function checkConfiguration(policyPath: string, clustersDirectory: string
   let policy: Policy | undefined;
   try {
     policy = loadPolicy(policyPath);
+    if (policy.callerKeysFile !== undefined)
+      problems.push(...compileKeys(readKeyFile(policy.callerKeysFile), policy).unresolved);
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     problems.push(...error.message.split('\n'));

@@ -1,14 +1,19 @@
 /** The file of issued caller keys as the command line changes it: by one writer at a time, and whole or not at all. */
 import {
   closeSync,
+  fchmodSync,
+  fchownSync,
   fsyncSync,
   linkSync,
   mkdirSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -32,9 +37,11 @@ export function readKeys(file: string): CallerKeysDocument {
  * @throws PolicyError when the file is not good, Error when another writer does not let go
  */
 export async function changeKeys<Result>(
-  file: string,
+  named: string,
   change: (keys: readonly IssuedKeyDocument[]) => { keys: readonly IssuedKeyDocument[]; result: Result },
 ): Promise<Result> {
+  // What a link names is changed, not the link.
+  const file = isThere(named) ? realpathSync(named) : named;
   mkdirSync(dirname(file), { recursive: true });
   const lock = `${file}.lock`;
   const token = await takeLock(lock);
@@ -50,16 +57,19 @@ export async function changeKeys<Result>(
 /** One key a line: a change is one line of a diff. */
 function write(file: string, keys: readonly IssuedKeyDocument[], token: string): void {
   const temporary = `${file}.${token}.new`;
-  const mode = isThere(file) ? statSync(file).mode & 0o777 : 0o640;
-  const handle = openSync(temporary, 'wx', mode);
+  const before = isThere(file) ? statSync(file) : undefined;
+  const handle = openSync(temporary, 'wx', 0o600);
   try {
-    writeSync(handle, `{"version": 1, "keys": [\n${keys.map((key) => JSON.stringify(key)).join(',\n')}\n]}\n`);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-  // Nothing takes the file's place that the filter would refuse.
-  try {
+    try {
+      if (before !== undefined) keepOwner(handle, before);
+      // Nothing in the file is secret.
+      fchmodSync(handle, before === undefined ? 0o644 : before.mode & 0o777);
+      writeFileSync(handle, `{"version": 1, "keys": [\n${keys.map((key) => JSON.stringify(key)).join(',\n')}\n]}\n`);
+      fsyncSync(handle);
+    } finally {
+      closeSync(handle);
+    }
+    // Nothing takes the file's place that the filter would refuse.
     readKeyFile(temporary);
     renameSync(temporary, file);
   } catch (error) {
@@ -69,6 +79,20 @@ function write(file: string, keys: readonly IssuedKeyDocument[], token: string):
   const directory = openSync(dirname(file), 'r');
   fsyncSync(directory);
   closeSync(directory);
+}
+
+/** The filter may be another user, who must be able to read on. */
+function keepOwner(handle: number, { uid, gid, mode }: Stats): void {
+  if (uid === process.geteuid?.() && gid === process.getegid?.()) return;
+  try {
+    fchownSync(handle, uid, gid);
+  } catch (error) {
+    if (!isError(error, 'EPERM')) throw error;
+    if ((mode & 0o004) === 0)
+      throw new Error(
+        `the file belongs to uid ${uid}, gid ${gid}, who could not read what this user writes: run this as that user`,
+      );
+  }
 }
 
 /** A link exists or not, on network file systems too. @returns what the lock holds, so that nobody takes away another's */

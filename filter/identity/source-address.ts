@@ -12,7 +12,7 @@ export interface SourceAddress {
 export function parseSource(text: string | undefined): SourceAddress | undefined {
   if (text === undefined) return undefined;
   const address = text.startsWith('[')
-    ? text.slice(1, text.indexOf(']'))
+    ? text.slice(1, Math.max(1, text.indexOf(']')))
     : text.slice(0, text.includes(':') ? text.lastIndexOf(':') : undefined);
   const version = isIP(address);
   if (version === 4) return { address, family: 'ipv4' };

@@ -100,8 +100,10 @@ export class Tokens {
     const issuer = policy.identity.jwt.find((one) => one.issuer === payload.iss);
     if (issuer === undefined) throw new TokenProblem('issuer');
     if (!issuer.algorithms.includes(algorithm as JwtAlgorithm)) throw new TokenProblem('algorithm');
-    const endsAt = endOf(issuer, payload);
-    if (this.#options.wallClock() >= endsAt) throw new TokenProblem('expired');
+    const now = this.#options.wallClock();
+    if (now >= endOf(issuer, payload)) throw new TokenProblem('expired');
+    // Else a token from the future would live longer than it may.
+    if (Number(payload.iat) * 1000 > now + issuer.leewayMs) throw new TokenProblem('not_yet');
     return issuer;
   }
 

@@ -1,10 +1,11 @@
 /** The file of issued caller keys: read, and compiled against the policy in force. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { BlockList } from 'node:net';
 import { callerOf, compileNetworks, compileScope, compileTime } from './compile-caller.ts';
 import type { RouteNames } from './compile-route.ts';
 import { type CallerKeysDocument, type IssuedKeyDocument, type Problem, readSource, type Source } from './document.ts';
 import { checked, PolicyError, problemsIn, readText } from './load.ts';
-import type { Caller, CallerKey, CallerKeyHash, CallerKeyId, Policy, TenantId } from './policy.ts';
+import type { Caller, CallerKey, CallerKeyHash, CallerKeyId, Networks, Policy, TenantId } from './policy.ts';
 
 const SCHEMA: object = JSON.parse(readFileSync(new URL('./caller-keys.schema.json', import.meta.url), 'utf8'));
 
@@ -15,10 +16,13 @@ export interface KeyFile {
   readonly document: CallerKeysDocument;
   readonly text: string;
   readonly source: () => Source;
+  /** By their words: thousands of keys have few networks among them. */
+  readonly networks: ReadonlyMap<string, Networks>;
 }
 
 /** @throws PolicyError listing every problem with file, line and path */
 export function readKeyFile(file: string): KeyFile {
+  if (!existsSync(file)) throw new PolicyError(`${file}: is not there; the first "node filter/cli/keys.ts issue" makes it`);
   const text = readText(file);
   // Positions are found out only when a problem needs them: the file may hold thousands of keys.
   const source = (): Source => readSource(file, text);
@@ -27,6 +31,8 @@ export function readKeyFile(file: string): KeyFile {
   const document = checked<CallerKeysDocument>(value, SCHEMA, source);
   const problems: Problem[] = [];
   const ids = new Map<string, string>();
+  const networks = new Map<string, Networks>();
+  const holdsKey = WHOLE_KEY.test(text);
   document.keys.forEach((key, index) => {
     const at = ['keys', index];
     for (const field of ['id', 'sha256'] as const) {
@@ -36,12 +42,14 @@ export function readKeyFile(file: string): KeyFile {
     }
     for (const field of ['created_at', 'expires_at', 'revoked_at'] as const)
       compileTime(key[field], [...at, field], problems);
-    compileNetworks(key.networks, [...at, 'networks'], problems);
-    if (WHOLE_KEY.test(JSON.stringify(key)))
+    const words = key.networks?.join();
+    if (words !== undefined && !networks.has(words))
+      networks.set(words, compileNetworks(key.networks, [...at, 'networks'], problems));
+    if (holdsKey && WHOLE_KEY.test(JSON.stringify(key)))
       problems.push({ at, message: 'holds a whole key; only its SHA-256 may stand here. Revoke that key' });
   });
   if (problems.length > 0) throw problemsIn(source(), problems);
-  return { document, text, source };
+  return { document, text, source, networks };
 }
 
 function parsed(text: string, source: () => Source): { value: unknown; syntaxErrors?: readonly string[] } {
@@ -62,7 +70,7 @@ export interface CompiledKeys {
  * A key whose tenant or zone the policy does not have is left out, and an alias that it does not have is not open: the rest of the file, where somebody
  * may just have revoked a key, is in force all the same.
  */
-export function compileKeys({ document, source }: KeyFile, policy: Policy): CompiledKeys {
+export function compileKeys({ document, source, networks }: KeyFile, policy: Policy): CompiledKeys {
   const context = {
     aliases: new Set<string>(policy.aliases.keys()),
     tenantRules: policy.tenantRules,
@@ -85,7 +93,6 @@ export function compileKeys({ document, source }: KeyFile, policy: Policy): Comp
       {
         ...{ name: key.name, aliases: open ?? 'all', on_behalf_of: key.on_behalf_of ?? 'refused' },
         explain: key.explain ?? 'refused',
-        ...(key.networks === undefined ? {} : { networks: key.networks }),
         ...(key.zones === undefined ? {} : { route: { privacy_zones: key.zones } }),
       },
       { ...context, problems },
@@ -101,7 +108,7 @@ export function compileKeys({ document, source }: KeyFile, policy: Policy): Comp
     for (const feature of key.features?.slice(1) ?? []) features.set(feature, of(feature));
     keys.set(
       key.sha256 as CallerKeyHash,
-      Object.freeze({ id, origin: 'issued', caller: first, features, ...terms(key, scope) }),
+      Object.freeze({ id, origin: 'issued', caller: first, features, ...terms(key, networks) }),
     );
   });
   const where = unresolved.length === 0 ? undefined : source();
@@ -110,10 +117,11 @@ export function compileKeys({ document, source }: KeyFile, policy: Policy): Comp
 
 function terms(
   key: IssuedKeyDocument,
-  { networks }: Pick<CallerKey, 'networks'>,
+  networks: KeyFile['networks'],
 ): Pick<CallerKey, 'networks' | 'expiresAt' | 'revokedAt'> {
   return {
-    networks,
+    // An empty list lets nobody in.
+    networks: key.networks === undefined ? 'all' : (networks.get(key.networks.join()) ?? new BlockList()),
     expiresAt: key.expires_at === undefined ? undefined : Date.parse(key.expires_at),
     revokedAt: key.revoked_at === undefined ? undefined : Date.parse(key.revoked_at),
   };

@@ -71,6 +71,8 @@ class Issuer {
 
 describe('tokens, through Envoy', () => {
   const issuer = new Issuer();
+  /** Takes connections, and says nothing. */
+  const silent = createServer(() => undefined);
   let stack: Stack;
   before(async () => {
     await issuer.addKey('one', 'ES256');
@@ -78,6 +80,8 @@ describe('tokens, through Envoy', () => {
     await issuer.addKey('stranger', 'ES256');
     issuer.published = ['one'];
     const url = await issuer.start();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const nowhere = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`;
     const policyPath = changedPolicy((policy) => {
       policy.identity = {
         jwt: [
@@ -87,6 +91,10 @@ describe('tokens, through Envoy', () => {
             ...{ feature: { value: 'assistant' }, agent: { claim: 'sub' }, on_behalf_of_claim: 'act.sub' },
             ...{ aliases: ['fast-summariser'], leeway: '0s', max_lifetime: '60m' },
           },
+          {
+            ...{ name: 'silent-idp', issuer: 'https://silent.test', audiences: [AUDIENCE], jwks: { url: nowhere } },
+            tenant: { value: 'alpha' },
+          },
         ],
       };
     });
@@ -95,6 +103,8 @@ describe('tokens, through Envoy', () => {
   after(async () => {
     await stack.stop();
     issuer.close();
+    silent.close();
+    silent.closeAllConnections();
   });
   const ask = (token: string): Promise<RawAnswer> =>
     post(stack, '/v1/chat/completions', BODY, { authorization: `Bearer ${token}` });
@@ -177,6 +187,22 @@ describe('tokens, through Envoy', () => {
     expect((await ask(CALLER_KEYS.alpha)).status).to.equal(200);
     issuer.close();
     expect((await ask(await issuer.token('one', 'ES256', { fresh: true }))).status).to.equal(200);
+  });
+
+  it('an issuer that says nothing costs its own callers an answer in time; one that leaves meanwhile is audited once', async () => {
+    const token = await issuer.token('one', 'ES256', {}, { issuer: 'https://silent.test' });
+    const leaving = fetch(`${stack.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(BODY),
+      signal: AbortSignal.timeout(300),
+    }).catch(() => 'left');
+    const answer = await ask(token);
+    expect([answer.status, codeOf(answer)]).to.deep.equal([503, 'gateway_unavailable']);
+    expect(answer.headers.get('retry-after')).to.equal('5');
+    expect(await leaving).to.equal('left');
+    await waitFor('the record', stack.filter, async () => stack.audit().some(({ outcome }) => outcome === 'caller_left'));
+    expect(stack.audit().filter(({ outcome }) => outcome === 'caller_left')).to.have.length(1);
   });
 
   it('no token stands in the logs', async () => {

@@ -178,6 +178,7 @@ describe('caller keys, through Envoy', () => {
       issue(policyPath, '--tenant', 'alpha', '--name', 'far', '--network', '203.0.113.0/24', '--network', '2001:db8::/32'),
     ]);
     await until(stack, near.key, 200, 1);
+    await until(stack, far.key, 403, 1);
     const refused = await ask(stack, far.key);
     expect([refused.status, codeOf(refused)]).to.deep.equal([403, 'caller_network_refused']);
     for (const name of ['x-forwarded-for', 'x-real-ip', 'forwarded', 'x-envoy-external-address', 'true-client-ip']) {
