@@ -6,8 +6,8 @@ import { budget, concurrency, planOf, rate } from '../unit/quota/plans.ts';
 import { ask, askMany, type Load, settingsOf, sharedStore, startLoad, steady, untilSettled, untilShared } from './stores.ts';
 
 const TIMEOUT_MS = 10;
-/** The machine's: other processes run while these tests do. */
-const NOISE_MS = 60;
+/** For what a busy machine does between; besides, twice what a timer of the same process was late. */
+const NOISE_MS = 20;
 const LARGE = 1_000_000_000;
 
 describe('quotas while Redis is away', () => {
@@ -20,7 +20,7 @@ describe('quotas while Redis is away', () => {
     await untilShared(store);
     await untilSettled(store);
     const sorted = load.took.toSorted((a, b) => a - b);
-    expect(sorted.at(-1), 'the slowest admission').to.be.below(TIMEOUT_MS + NOISE_MS);
+    expect(sorted.at(-1), 'the slowest admission').to.be.below(TIMEOUT_MS + NOISE_MS + 2 * load.lagMs);
     expect(sorted.length).to.be.above(200);
     expect(store.figures()).to.include({ droppedSettlements: 0, held: 0 });
     const [left = 0, , places] = await store.levels(plan);
@@ -122,7 +122,7 @@ describe('quotas while Redis is away', () => {
       });
       const began = performance.now();
       expect(await askMany(lonely, planOf('lonely', concurrency('c', 8)), 100, { tokens: 0, nanoUsd: 0 })).to.have.length(4);
-      expect(performance.now() - began).to.be.below(NOISE_MS);
+      expect(performance.now() - began).to.be.below(500);
       await lonely.close();
     });
 
