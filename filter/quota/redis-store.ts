@@ -76,7 +76,7 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
   const queue = createSettlementQueue({
     now: () => performance.now(),
     limit: queueLimit,
-    failed: () => beginOutage(),
+    failed: (plan) => beginOutage(plan),
     apply(settlement, number, lowest) {
       const { plan } = settlement;
       const keys = [`${tagOf(plan)}settled:${writer}`, ...keysOf(plan).all];

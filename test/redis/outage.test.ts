@@ -83,6 +83,25 @@ describe('quotas while Redis is away', () => {
       }
     });
 
+    it('what was confirmed just before Redis lost it all is sent again', async () => {
+      const forgetful = await startRedis({ config: ['appendonly no'] });
+      const store = await sharedStore(settingsOf(forgetful.url));
+      try {
+        const plan = planOf('forgotten', budget('b', LARGE));
+        const passed = await askMany(store, plan, 10, { tokens: 0, nanoUsd: 5 });
+        for (const { reservation } of passed) store.settle(reservation, { tokens: 0, nanoUsd: 7 });
+        await untilSettled(store);
+        await forgetful.kill();
+        await waitFor('the outage', undefined, async () => store.figures().limits === 'local');
+        await forgetful.start();
+        await untilShared(store);
+        expect(await store.levels(plan)).to.deep.equal([LARGE - 70]);
+      } finally {
+        await store.close();
+        await forgetful.stop();
+      }
+    });
+
     it('limits are the share of one filter, of what was left when Redis was last heard', async () => {
       const store = await sharedStore(settingsOf(server.url), { shares: 4 });
       try {
