@@ -12,6 +12,7 @@ end
 local id, hold_for = ARGV[2], tonumber(ARGV[3])
 local DAY = 86400000
 local IN_FLIGHT_RETRY = 1000
+local ROUNDING = 1e-4
 
 -- Civil date of a day since 1970: months since year 0, and the day of the month.
 local function month_of(days)
@@ -70,7 +71,7 @@ for i = 1, count do
     states[i] = { taken, at }
     left[i] = limit - taken
     local missing = math.min(amount, limit) - left[i]
-    if missing > 0 then own = math.max(1, math.ceil(missing * window / flow)) end
+    if missing > ROUNDING then own = math.max(1, math.ceil(missing * window / flow - ROUNDING)) end
   elseif kind == 'c' then
     expired_of(holds_key)
     left[i] = limit - redis.call('ZCARD', holds_key)

@@ -59,6 +59,9 @@ export function remainingIn(state: BucketState, bucket: Bucket): number {
   }
 }
 
+/** What doubles may be off: whoever waits as long as was said is admitted. */
+const ROUNDING = 1e-4;
+
 /** @param remaining before the request @returns 0 if `amount` fits; else milliseconds until it may */
 export function waitFor(state: BucketState, bucket: Bucket, amount: number, remaining: number, now: number): number {
   switch (bucket.kind) {
@@ -71,7 +74,7 @@ export function waitFor(state: BucketState, bucket: Bucket, amount: number, rema
       // What is larger than the whole bucket passes when it is full; it could never pass otherwise.
       const { burst, amount: flow, windowMs } = bucket.rate;
       const missing = Math.min(amount, burst) - remaining;
-      return missing <= 0 ? 0 : Math.max(1, Math.ceil((missing * windowMs) / flow));
+      return missing <= ROUNDING ? 0 : Math.max(1, Math.ceil((missing * windowMs) / flow - ROUNDING));
     }
   }
 }

@@ -18,6 +18,8 @@ import type {
 export interface MemoryStore extends QuotaStore {
   admit(demand: Demand): Decision;
   levels(plan: QuotaPlan): readonly number[];
+  /** Buckets that it knows something of. */
+  readonly kept: number;
   /** Takes what a request used that was never admitted here. @param at when it was admitted, epoch milliseconds */
   charge(plan: QuotaPlan, used: Used, at: number): void;
   /** What others are known to have spent in a budget's present period. */
@@ -149,6 +151,10 @@ export function createMemoryStore({ now }: { readonly now: () => number }): Memo
         ...{ limits: 'own', held: holds.size, expired, outages: 0, timeouts: 0 },
         ...{ queuedSettlements: 0, mergedSettlements: 0, droppedSettlements: 0 },
       };
+    },
+
+    get kept() {
+      return known.size;
     },
 
     async close() {},

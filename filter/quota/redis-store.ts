@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { periodAt } from './budget-period.ts';
 import { shareOf } from './local-share.ts';
-import { createMemoryStore, type MemoryStore } from './memory-store.ts';
+import { createMemoryStore } from './memory-store.ts';
 import type { BudgetBucket, QuotaPlan } from './quota-plan.ts';
 import { type Decision, type Demand, NOTHING_USED, type QuotaStore, type Reservation, type Used } from './quota-store.ts';
 import { connectRedis, type RedisLink, type RedisSettings } from './redis-link.ts';
@@ -40,16 +40,14 @@ export interface RedisStoreOptions {
   readonly clock?: 'redis' | (() => number);
 }
 
-interface Outage {
-  readonly memory: MemoryStore;
-  readonly plans: WeakMap<QuotaPlan, QuotaPlan>;
-}
+/** Plans with this filter's share, reckoned from what was known when Redis went away. */
+type Outage = WeakMap<QuotaPlan, QuotaPlan>;
 
 interface Reserved extends Reservation {
   readonly held: Used;
   readonly admittedAt: number;
   /** Where it was reserved while Redis was away. */
-  readonly local: { readonly memory: MemoryStore; readonly reservation: Reservation } | undefined;
+  readonly local: Reservation | undefined;
   readonly hold: Settlement['hold'];
   state: 'held' | 'settled';
 }
@@ -68,16 +66,17 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
   /** What budgets had committed when Redis was last heard. */
   const committed = new LRUCache<string, { readonly nanoUsd: number; readonly at: number }>({ max: KNOWN_BUDGETS });
   const counts = { held: 0, outages: 0, timeouts: 0 };
-  const newOutage = (): Outage => ({ memory: createMemoryStore({ now }), plans: new WeakMap() });
+  /** One for all outages: many short ones give no more than a long one. */
+  const memory = createMemoryStore({ now });
   /** Until the first connection stands, Redis is away. */
-  let outage: Outage | undefined = newOutage();
+  let outage: Outage | undefined = new WeakMap();
   let probeKey = '{mg:}probe';
   let life: 'running' | 'closed' = 'running';
 
   const queue = createSettlementQueue({
     now: () => performance.now(),
     limit: queueLimit,
-    failed: () => beginOutage(),
+    failed: (plan) => beginOutage(plan),
     apply(settlement, number, lowest) {
       const { plan } = settlement;
       const keys = [`${tagOf(plan)}settled:${writer}`, ...keysOf(plan).all];
@@ -89,7 +88,7 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
   function beginOutage(plan?: QuotaPlan): Outage {
     if (plan !== undefined) probeKey = `${tagOf(plan)}probe`;
     if (outage !== undefined) return outage;
-    const begun = newOutage();
+    const begun: Outage = new WeakMap();
     outage = begun;
     counts.outages++;
     queue.shut();
@@ -138,8 +137,8 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
     });
   }
 
-  function localPlan({ plans, memory }: Outage, plan: QuotaPlan): QuotaPlan {
-    const known = plans.get(plan);
+  function localPlan(away: Outage, plan: QuotaPlan): QuotaPlan {
+    const known = away.get(plan);
     if (known !== undefined) return known;
     const spentOf = (bucket: BudgetBucket): number => {
       const last = committed.get(`${plan.tenant} ${bucket.key}`);
@@ -148,16 +147,16 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
     };
     const made = shareOf(plan, shares, spentOf);
     for (const bucket of plan.buckets) if (bucket.kind === 'budget') memory.noteSpent(made, bucket, spentOf(bucket));
-    plans.set(plan, made);
+    away.set(plan, made);
     return made;
   }
 
   function admitLocally(away: Outage, demand: Demand, hold: Settlement['hold']): Decision {
     const { plan, requestId } = demand;
-    const decision = away.memory.admit({ ...demand, plan: localPlan(away, plan) });
+    const decision = memory.admit({ ...demand, plan: localPlan(away, plan) });
     if (decision.outcome === 'refused') return decision;
     counts.held++;
-    const local = { memory: away.memory, reservation: decision.reservation };
+    const local = decision.reservation;
     const reservation: Reserved = {
       ...{ requestId, plan, held: heldBy(demand), admittedAt: now(), local, hold, state: 'held' },
     };
@@ -199,33 +198,32 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
       own.state = 'settled';
       counts.held--;
       const { plan, requestId, admittedAt, held, hold, local } = own;
-      local?.memory.settle(local.reservation, used);
-      if (outage !== undefined && local?.memory !== outage.memory)
-        outage.memory.charge(localPlan(outage, plan), used, admittedAt);
+      if (local !== undefined) memory.settle(local, used);
+      else if (outage !== undefined) memory.charge(localPlan(outage, plan), used, admittedAt);
       queue.add({ plan, requestId, admittedAt, held, hold, used });
     },
 
     renew(reservation, holdForMs) {
       const { plan, requestId, held, admittedAt, local, state } = reservation as Reserved;
       if (state === 'settled') return;
-      local?.memory.renew(local.reservation, holdForMs);
+      if (local !== undefined) memory.renew(local, holdForMs);
       if (outage !== undefined || local !== undefined) return;
       const values = [time(), holdForMs, ...membersOf(plan, requestId, held, admittedAt)];
       link.run('renew', keysOf(plan).holds, values).catch(() => beginOutage(plan));
     },
 
     async levels(plan) {
-      if (outage !== undefined) return outage.memory.levels(localPlan(outage, plan));
+      if (outage !== undefined) return memory.levels(localPlan(outage, plan));
       const reply = await ask(plan, [time(), ...admitValues(plan, '', NOTHING_USED, '')]);
       if (reply !== undefined) return reply.remaining;
       const away = outage ?? beginOutage(plan);
-      return away.memory.levels(localPlan(away, plan));
+      return memory.levels(localPlan(away, plan));
     },
 
     figures: () => ({
       limits: outage === undefined ? 'shared' : 'local',
       ...counts,
-      expired: outage?.memory.figures().expired ?? 0,
+      expired: memory.figures().expired,
       queuedSettlements: queue.waiting,
       mergedSettlements: queue.merged,
       droppedSettlements: queue.dropped,

@@ -20,7 +20,7 @@ export interface SettlementQueueOptions {
   /** Rejects when it is not known to be counted. @param lowest the lowest number that may come again */
   readonly apply: (settlement: Settlement, number: number, lowest: number) => Promise<unknown>;
   /** One could not be applied. The queue is closed until `flush`. */
-  readonly failed: () => void;
+  readonly failed: (plan: QuotaPlan) => void;
   readonly now: () => number;
   /** Settlements that may wait one by one. Beyond these they are added up by plan and day where that can be; twice as many at most. */
   readonly limit: number;
@@ -85,6 +85,10 @@ export function createSettlementQueue({ apply, failed, now, limit }: SettlementQ
     prune();
   };
 
+  const sendAlone = (entry: Entry): void => {
+    send(entry).catch(() => failed(entry.settlement.plan));
+  };
+
   const sendBatch = async (batch: readonly Entry[]): Promise<void> => {
     const results = await Promise.allSettled(batch.map(send));
     const problems = results.filter((result) => result.status === 'rejected');
@@ -118,7 +122,7 @@ export function createSettlementQueue({ apply, failed, now, limit }: SettlementQ
       next++;
       waiting++;
       entries.set(entry.number, entry);
-      if (mode === 'open') send(entry).catch(failed);
+      if (mode === 'open') sendAlone(entry);
       else if (settlement.hold === 'none') mergeable.set(settlement.plan, entry);
     },
     shut() {
@@ -132,7 +136,7 @@ export function createSettlementQueue({ apply, failed, now, limit }: SettlementQ
         const arrived = [...entries.values()].filter(({ state }) => state === 'waiting');
         // When they come as fast as they go there is no end to wait for.
         if (arrived.length <= FLUSHED_AT_ONCE || arrived.length >= round.length) {
-          for (const entry of arrived) send(entry).catch(failed);
+          for (const entry of arrived) sendAlone(entry);
           break;
         }
         round = arrived;

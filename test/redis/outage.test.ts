@@ -6,8 +6,8 @@ import { budget, concurrency, planOf, rate } from '../unit/quota/plans.ts';
 import { ask, askMany, type Load, settingsOf, sharedStore, startLoad, steady, untilSettled, untilShared } from './stores.ts';
 
 const TIMEOUT_MS = 10;
-/** The machine's: other processes run while these tests do. */
-const NOISE_MS = 60;
+/** For what a busy machine does between; besides, twice what a timer of the same process was late. */
+const NOISE_MS = 20;
 const LARGE = 1_000_000_000;
 
 describe('quotas while Redis is away', () => {
@@ -20,7 +20,7 @@ describe('quotas while Redis is away', () => {
     await untilShared(store);
     await untilSettled(store);
     const sorted = load.took.toSorted((a, b) => a - b);
-    expect(sorted.at(-1), 'the slowest admission').to.be.below(TIMEOUT_MS + NOISE_MS);
+    expect(sorted.at(-1), 'the slowest admission').to.be.below(TIMEOUT_MS + NOISE_MS + 2 * load.lagMs);
     expect(sorted.length).to.be.above(200);
     expect(store.figures()).to.include({ droppedSettlements: 0, held: 0 });
     const [left = 0, , places] = await store.levels(plan);
@@ -83,6 +83,25 @@ describe('quotas while Redis is away', () => {
       }
     });
 
+    it('what was confirmed just before Redis lost it all is sent again', async () => {
+      const forgetful = await startRedis({ config: ['appendonly no'] });
+      const store = await sharedStore(settingsOf(forgetful.url));
+      try {
+        const plan = planOf('forgotten', budget('b', LARGE));
+        const passed = await askMany(store, plan, 10, { tokens: 0, nanoUsd: 5 });
+        for (const { reservation } of passed) store.settle(reservation, { tokens: 0, nanoUsd: 7 });
+        await untilSettled(store);
+        await forgetful.kill();
+        await waitFor('the outage', undefined, async () => store.figures().limits === 'local');
+        await forgetful.start();
+        await untilShared(store);
+        expect(await store.levels(plan)).to.deep.equal([LARGE - 70]);
+      } finally {
+        await store.close();
+        await forgetful.stop();
+      }
+    });
+
     it('limits are the share of one filter, of what was left when Redis was last heard', async () => {
       const store = await sharedStore(settingsOf(server.url), { shares: 4 });
       try {
@@ -122,7 +141,7 @@ describe('quotas while Redis is away', () => {
       });
       const began = performance.now();
       expect(await askMany(lonely, planOf('lonely', concurrency('c', 8)), 100, { tokens: 0, nanoUsd: 0 })).to.have.length(4);
-      expect(performance.now() - began).to.be.below(NOISE_MS);
+      expect(performance.now() - began).to.be.below(500);
       await lonely.close();
     });
 

@@ -49,6 +49,8 @@ export async function askMany(
 export interface Load {
   /** Of every admission: milliseconds that it took. */
   readonly took: readonly number[];
+  /** Milliseconds by which a timer of this process was late at worst: what no store can help. */
+  readonly lagMs: number;
   readonly settledNanoUsd: number;
   stop(): Promise<void>;
 }
@@ -71,9 +73,20 @@ export function startLoad(store: QuotaStore, plan: QuotaPlan, parallel: number):
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
-  const all = Promise.all(Array.from({ length: parallel }, one));
+  let lagMs = 0;
+  const watch = async (): Promise<void> => {
+    while (running) {
+      const began = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      lagMs = Math.max(lagMs, performance.now() - began - 5);
+    }
+  };
+  const all = Promise.all([watch(), ...Array.from({ length: parallel }, one)]);
   return {
     took,
+    get lagMs() {
+      return lagMs;
+    },
     get settledNanoUsd() {
       return settledNanoUsd;
     },
