@@ -100,8 +100,10 @@ export class TargetCapacity {
         this.measure += 1;
       } else {
         this.#refill(level);
-        if (set === undefined || setLimit(set, kind) === undefined) level.perMinute = Math.max(limit, 1);
-        level.left = Math.min(level.left, remaining);
+        const isSet = set !== undefined && setLimit(set, kind) !== undefined;
+        if (!isSet) level.perMinute = Math.max(limit, 1);
+        // Its own count is the better one where it alone knows the limit; ours may only be stricter where the policy is.
+        level.left = isSet ? Math.min(level.left, remaining) : remaining;
       }
     }
   }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { hashCallerKey } from '../../../filter/identity/caller-key.ts';
+import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
 import type { AliasName, CallerKeyHash, Policy } from '../../../filter/policy/policy.ts';
 import { quotaPlanFor } from '../../../filter/quota/quota-plan.ts';
@@ -41,7 +41,7 @@ describe('quotas of a policy', () => {
     return '';
   };
   const planOf = (policy: Policy, key: string, name: string) => {
-    const caller = policy.callers.get(hashCallerKey(key) as CallerKeyHash);
+    const caller = policy.callerKeys.get(hashCallerKey(key) as CallerKeyHash)?.caller;
     const alias = policy.aliases.get(name as AliasName);
     if (caller === undefined || alias === undefined) throw new Error('not there');
     return quotaPlanFor(policy, caller, alias);
