@@ -13,11 +13,12 @@ export function parseDuration(text: string | undefined): number | undefined {
 /** Money is counted in whole nano-dollars: sums up to nine million dollars are exact. */
 const NANO_USD = 1_000_000_000;
 
-/** US dollars as a decimal, such as `0.05`; below ten million, at most 9 decimals. @returns nano-dollars; undefined for anything else */
+/** US dollars as a decimal, such as `0.05`; up to nine million, at most 9 decimals. @returns nano-dollars; undefined for anything else */
 export function parseUsd(text: string): number | undefined {
   const match = /^(\d{1,7})(?:\.(\d{1,9}))?$/.exec(text);
   if (match === null) return undefined;
-  return Number(match[1]) * NANO_USD + Number((match[2] ?? '').padEnd(9, '0'));
+  const nano = Number(match[1]) * NANO_USD + Number((match[2] ?? '').padEnd(9, '0'));
+  return Number.isSafeInteger(nano) ? nano : undefined;
 }
 
 /** US dollars per million tokens, a decimal of at most 6 places. @returns pico-dollars per token; undefined for anything else */
