@@ -56,6 +56,10 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const start = async (): Promise<void> => {
     const started = spawn('redis-server', [file, ...(mode === 'sentinel' ? ['--sentinel'] : [])], { stdio: 'ignore' });
     child = started;
+    // Of a run that ends in the middle, nothing is left behind.
+    const end = (): boolean => started.kill('SIGKILL');
+    process.once('exit', end);
+    started.once('exit', () => process.removeListener('exit', end));
     exited = new Promise((resolve) => {
       started.once('error', (error) => resolve(error.message));
       started.once('exit', (code, signal) => resolve(`redis-server ended (${signal ?? code})`));

@@ -24,7 +24,12 @@ export interface Subject {
 
 /** Flows that are exact in doubles for steps of 100 ms, so that a difference is a difference. */
 export function plansFor(tenant: string): QuotaPlan[] {
-  const shared = [rate('tokens', 'all', 1000, 1000, 5000), budget('day', 9000), budget('month', 60_000, 'degrade', 'month')];
+  const shared = [
+    rate('tokens', 'all', 1000, 1000, 5000),
+    budget('day', 3000),
+    budget('hard', 4500, 'refuse', 'month'),
+    budget('month', 20_000, 'degrade', 'month'),
+  ];
   return [
     planOf(tenant, rate('requests', 'own', 60, 6000, 8), concurrency('own', 5), ...shared),
     planOf(tenant, rate('tokens', 'own', 100, 1000, 700), concurrency('other', 3), ...shared),
