@@ -10,21 +10,23 @@ export function parseDuration(text: string | undefined): number | undefined {
   return Number(match?.[1]) * UNIT_MS[unit];
 }
 
-/** Money is counted in whole pico-dollars: a token of the cheapest model costs thousands of them, and no sum rounds. */
-export const PICO_USD = 1_000_000_000_000;
+/** Amounts of money are whole nano-dollars: exact in a number up to nine million dollars. Rates per token are finer (see prices/). */
+export const NANO_USD = 1_000_000_000;
 
-/** US dollars as a decimal, such as `0.05`; at most a thousand, at most 12 decimals. @returns pico-dollars; undefined for anything else */
+/** US dollars as a decimal, such as `0.05`; at most nine million, at most 9 decimals. @returns nano-dollars; undefined for anything else */
 export function parseUsd(text: string): number | undefined {
-  const match = /^(\d{1,4})(?:\.(\d{1,12}))?$/.exec(text);
+  const match = /^(\d{1,7})(?:\.(\d{1,9}))?$/.exec(text);
   if (match === null) return undefined;
-  return Number(match[1]) * PICO_USD + Number((match[2] ?? '').padEnd(12, '0'));
+  const nanoUsd = Number(match[1]) * NANO_USD + Number((match[2] ?? '').padEnd(9, '0'));
+  return Number.isSafeInteger(nanoUsd) ? nanoUsd : undefined;
 }
 
 /** @returns US dollars as a decimal without needless zeros */
-export function formatUsd(picoUsd: number): string {
-  const whole = Math.floor(picoUsd / PICO_USD);
-  const fraction = String(Math.round(picoUsd % PICO_USD))
-    .padStart(12, '0')
-    .replace(/0+$/, '');
-  return fraction === '' ? String(whole) : `${whole}.${fraction}`;
+export function formatUsd(nanoUsd: number): string {
+  if (nanoUsd < 0) return `-${formatUsd(-nanoUsd)}`;
+  // The remainder is exact where a quotient of large amounts is not.
+  const rest = nanoUsd % NANO_USD;
+  const fraction = String(rest).padStart(9, '0').replace(/0+$/, '');
+  const whole = String((nanoUsd - rest) / NANO_USD);
+  return fraction === '' ? whole : `${whole}.${fraction}`;
 }

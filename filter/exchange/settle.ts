@@ -76,7 +76,7 @@ function auditRouteKey(key: RouteKey): AuditRouteKey {
     workload_class: key.workloadClass,
     privacy_zones: key.zones,
     latency_budget_ms: key.latencyBudgetMs ?? null,
-    cost_ceiling_usd: key.costCeilingPicoUsd === undefined ? null : formatUsd(key.costCeilingPicoUsd),
+    cost_ceiling_usd: key.costCeilingNanoUsd === undefined ? null : formatUsd(key.costCeilingNanoUsd),
     degradation: key.degradation,
   };
 }

@@ -25,7 +25,7 @@ function knownZone(zone: string, zones: ReadonlySet<string>, at: Place, problems
 export const NO_RULES: RouteRules = Object.freeze({
   workloadClass: undefined,
   latencyBudgetMs: undefined,
-  costCeilingPicoUsd: undefined,
+  costCeilingNanoUsd: undefined,
   zones: Object.freeze([]),
   degradation: 'allowed',
 });
@@ -46,13 +46,13 @@ export function compileRules(
       problems.push({ at: place, message });
     }
   });
-  const costCeilingPicoUsd = rules.cost_ceiling === undefined ? undefined : parseUsd(String(rules.cost_ceiling));
-  if (rules.cost_ceiling !== undefined && costCeilingPicoUsd === undefined)
+  const costCeilingNanoUsd = rules.cost_ceiling === undefined ? undefined : parseUsd(String(rules.cost_ceiling));
+  if (rules.cost_ceiling !== undefined && costCeilingNanoUsd === undefined)
     problems.push({ at: [...at, 'cost_ceiling'], message: 'expected US dollars as a decimal, such as "0.05"' });
   return Object.freeze({
     workloadClass: rules.workload_class,
     latencyBudgetMs: parseDuration(rules.latency_budget),
-    costCeilingPicoUsd,
+    costCeilingNanoUsd,
     zones: Object.freeze([...zones] as ZoneName[]),
     degradation: rules.degradation ?? 'allowed',
   });

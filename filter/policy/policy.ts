@@ -48,7 +48,7 @@ export type WorkloadClass = (typeof WORKLOAD_CLASSES)[number];
 export interface RouteRules {
   readonly workloadClass: WorkloadClass | undefined;
   readonly latencyBudgetMs: number | undefined;
-  readonly costCeilingPicoUsd: number | undefined;
+  readonly costCeilingNanoUsd: number | undefined;
   readonly zones: readonly ZoneName[];
   /** `refused`: rather no answer than one of a lesser target. */
   readonly degradation: 'allowed' | 'refused';

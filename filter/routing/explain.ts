@@ -42,7 +42,7 @@ export function routeKeyHeader(key: RouteKey): string {
     `workload_class=${key.workloadClass}`,
     ...(key.zones.length === 0 ? [] : [`privacy_zones=(${key.zones.join(' ')})`]),
     ...(key.latencyBudgetMs === undefined ? [] : [`latency_budget_ms=${key.latencyBudgetMs}`]),
-    ...(key.costCeilingPicoUsd === undefined ? [] : [`cost_ceiling_usd=${formatUsd(key.costCeilingPicoUsd)}`]),
+    ...(key.costCeilingNanoUsd === undefined ? [] : [`cost_ceiling_usd=${formatUsd(key.costCeilingNanoUsd)}`]),
     `degradation=${key.degradation}`,
   ].join(', ');
 }

@@ -9,7 +9,7 @@ import { parseDuration, parseUsd } from '../quantities.ts';
 export interface RouteKey {
   readonly workloadClass: WorkloadClass;
   readonly latencyBudgetMs: number | undefined;
-  readonly costCeilingPicoUsd: number | undefined;
+  readonly costCeilingNanoUsd: number | undefined;
   /** A target must lie in all of them. */
   readonly zones: readonly ZoneName[];
   readonly degradation: 'allowed' | 'refused';
@@ -27,7 +27,7 @@ export function routeKeyOf(
   let key: RouteKey = {
     workloadClass: operation === 'embeddings' ? 'embeddings' : 'interactive',
     latencyBudgetMs: undefined,
-    costCeilingPicoUsd: undefined,
+    costCeilingNanoUsd: undefined,
     zones: [],
     degradation: 'allowed',
   };
@@ -39,7 +39,7 @@ function narrowed(key: RouteKey, rules: RouteRules): RouteKey {
   return {
     workloadClass: lessUrgent(key.workloadClass, rules.workloadClass),
     latencyBudgetMs: least(key.latencyBudgetMs, rules.latencyBudgetMs),
-    costCeilingPicoUsd: least(key.costCeilingPicoUsd, rules.costCeilingPicoUsd),
+    costCeilingNanoUsd: least(key.costCeilingNanoUsd, rules.costCeilingNanoUsd),
     zones: [...new Set([...key.zones, ...rules.zones])].sort(),
     degradation: rules.degradation === 'refused' ? 'refused' : key.degradation,
   };
@@ -83,13 +83,13 @@ export function demandsOf(header: Header, policy: Policy): RouteRules | undefine
   const latencyBudgetMs = parseDuration(budget);
   if (budget !== undefined && (latencyBudgetMs ?? 0) === 0)
     throw invalid('x-gateway-latency-budget', 'a duration such as 700ms, 20s or 10m');
-  const costCeilingPicoUsd = ceiling === undefined ? undefined : parseUsd(ceiling);
-  if (ceiling !== undefined && costCeilingPicoUsd === undefined)
+  const costCeilingNanoUsd = ceiling === undefined ? undefined : parseUsd(ceiling);
+  if (ceiling !== undefined && costCeilingNanoUsd === undefined)
     throw invalid('x-gateway-cost-ceiling', 'US dollars as a decimal, such as 0.05');
   return {
     workloadClass: workloadClass as WorkloadClass | undefined,
     latencyBudgetMs,
-    costCeilingPicoUsd,
+    costCeilingNanoUsd,
     zones: zones === undefined ? [] : zones.split(',').map((zone) => served(zone.trim(), policy)),
     degradation: degradation ?? 'allowed',
   };

@@ -128,7 +128,7 @@ describe('route key', () => {
     expect(plain).to.deep.equal({
       workloadClass: 'background',
       latencyBudgetMs: 20_000,
-      costCeilingPicoUsd: 5e11,
+      costCeilingNanoUsd: 5e8,
       zones: ['eu'],
       degradation: 'refused',
     });
@@ -148,7 +148,7 @@ describe('route key', () => {
     expect(request(world(policy), narrower).plan?.key).to.deep.equal({
       workloadClass: 'batch',
       latencyBudgetMs: 700,
-      costCeilingPicoUsd: 1e6,
+      costCeilingNanoUsd: 1e3,
       zones: ['de', 'eu'],
       degradation: 'refused',
     });
