@@ -1,6 +1,6 @@
 // swc reads the sources: dependency-cruiser does not know TypeScript 7 yet, and says so in a warning.
 // Which part of the filter may know which. One direction: extproc -> exchange -> planes -> transform.
-const planes = 'policy|identity|routing|fallback|credentials|observability';
+const planes = 'policy|identity|routing|fallback|credentials|observability|prices';
 const edge = (name, comment, from, to) => ({ name, severity: 'error', comment, from, to });
 module.exports = {
   forbidden: [
@@ -41,6 +41,15 @@ module.exports = {
       'planes meet in the exchange',
       { path: `^filter/(${planes})/` },
       { path: `^filter/(${planes})/`, pathNot: ['^filter/$1/', '^filter/policy/policy\\.ts$'] },
+    ),
+    edge(
+      'prices-know-usage-alone',
+      'what a token costs depends on no schema and no policy',
+      { path: '^filter/prices/' },
+      {
+        path: '^filter/',
+        pathNot: ['^filter/prices/', '^filter/(json|quantities|source)\\.ts$', '^filter/transform/unified\\.ts$'],
+      },
     ),
     edge(
       'callers-do-not-know-each-other',

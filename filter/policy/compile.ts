@@ -112,7 +112,7 @@ function compileTarget(
     problems.push({ at: ['targets', id, 'schema'], message });
     return undefined;
   }
-  const { maxOutputTokens: known, ...row } = models[target.base_model ?? target.model] ?? {};
+  const { maxOutputTokens: known, contextWindow: _window, ...row } = models[target.base_model ?? target.model] ?? {};
   const maxOutputTokens = target.max_output_tokens ?? known ?? (schema.chat === undefined ? 1 : undefined);
   if (maxOutputTokens === undefined) {
     problems.push({

@@ -1,6 +1,7 @@
-/** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
-import { isNode, LineCounter, parseDocument } from 'yaml';
+/** The policy file as it is written, once it has passed the schema (policy.schema.json). */
 import type { AwsService, ChainOrder, FallbackCondition, KeyHeader, WorkloadClass } from './policy.ts';
+
+export type { Place, Problem } from '../source.ts';
 
 export interface PolicyDocument {
   readonly version: 1;
@@ -109,46 +110,4 @@ export interface CallerKeyDocument {
   readonly aliases?: 'all' | readonly string[];
   readonly route?: RouteDocument;
   readonly explain?: 'allowed' | 'refused';
-}
-
-/** Where in the document: `['aliases', 'fast', 'chain', 0]`. */
-export type Place = readonly (string | number)[];
-
-export interface Problem {
-  readonly at: Place;
-  readonly message: string;
-}
-
-export interface Source {
-  readonly value: unknown;
-  /** YAML's own complaints, already with line and column. */
-  readonly syntaxErrors: readonly string[];
-  /** @returns `file:line:column: path: message` */
-  describe(problem: Problem): string;
-}
-
-export function readSource(file: string, text: string): Source {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
-  const position = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${file}:${line}:${col}`;
-  };
-  return {
-    value: document.toJS(),
-    syntaxErrors: document.errors.map((error) => `${position(error.pos[0])}: ${error.message}`),
-    describe({ at, message }) {
-      // A field that is missing has no place of its own: its nearest parent's is told.
-      for (let depth = at.length; depth >= 0; depth--) {
-        const node = depth === 0 ? document.contents : document.getIn(at.slice(0, depth), true);
-        if (isNode(node) && node.range) return `${position(node.range[0])}: ${pathOf(at)}: ${message}`;
-      }
-      return `${file}:1:1: ${pathOf(at)}: ${message}`;
-    },
-  };
-}
-
-function pathOf(at: Place): string {
-  if (at.length === 0) return '(document)';
-  return at.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');
 }

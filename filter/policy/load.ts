@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv } from 'ajv';
+import { type Problem, problemsOf, readSource } from '../source.ts';
 import { compile } from './compile.ts';
-import { type PolicyDocument, type Problem, readSource } from './document.ts';
+import type { PolicyDocument } from './document.ts';
 import type { Policy } from './policy.ts';
 
 export class PolicyError extends Error {
@@ -33,7 +34,7 @@ export function loadPolicy(file: string): Policy {
     SCHEMA,
   );
   const { value } = source;
-  if (!validate(value)) return fail((validate.errors ?? []).flatMap(problemOf));
+  if (!validate(value)) return fail((validate.errors ?? []).flatMap((error) => problemsOf(error, patternHelp)));
 
   const version = createHash('sha256').update(text).digest('hex').slice(0, 12);
   const compiled = compile(value, { version, baseDirectory: dirname(resolve(file)) });
@@ -58,33 +59,6 @@ function findSecrets(value: unknown, at: (string | number)[]): Problem[] {
   return Object.entries(value).flatMap(([key, item]) =>
     findSecrets(item, [...at, Array.isArray(value) ? Number(key) : key]),
   );
-}
-
-function problemOf(error: ErrorObject): Problem[] {
-  const at = error.instancePath
-    .split('/')
-    .slice(1)
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-  switch (error.keyword) {
-    case 'additionalProperties': {
-      const field = String(error.params['additionalProperty']);
-      const known = Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {});
-      return [{ at: [...at, field], message: `unknown field; known here: ${known.join(', ')}` }];
-    }
-    case 'required':
-      return [{ at: [...at, String(error.params['missingProperty'])], message: 'is missing' }];
-    case 'enum':
-      return [{ at, message: `expected one of ${(error.params['allowedValues'] as unknown[]).join(', ')}` }];
-    case 'pattern':
-      return [{ at, message: patternHelp(String(error.params['pattern'])) }];
-    // These only frame the errors beneath them.
-    case 'propertyNames':
-    case 'oneOf':
-      return [];
-    default:
-      return [{ at, message: error.message ?? 'is not valid' }];
-  }
 }
 
 function patternHelp(pattern: string): string {

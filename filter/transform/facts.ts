@@ -3,14 +3,17 @@ import { isObject, type Json, type JsonObject } from '../json.ts';
 import type { AnswerFacts, StreamTap } from './schema.ts';
 import { NO_USAGE, type ProviderError, type ServiceTier, type Usage, type UsageApart } from './unified.ts';
 
-/** A count that a provider reported, a safe integer; 0 for what is no count. */
+/** More than any request has; sums of a few counts stay safe integers. */
+const MOST_TOKENS = 1e15;
+
+/** A count that a provider reported, an integer up to MOST_TOKENS; 0 for what is no count. */
 export function count(from: JsonObject, field: string): number {
   return countOf(from[field]) ?? 0;
 }
 
 /** @returns undefined for what is no count: sums and prices would not be exact with it */
 export function countOf(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MOST_TOKENS ? value : undefined;
 }
 
 /** Usage of answers that cost input alone. */
@@ -25,19 +28,19 @@ export function detail(usage: JsonObject, group: string, field: string): number 
   return isObject(details) ? count(details, field) : 0;
 }
 
-const TIERS: Readonly<Record<string, ServiceTier>> = {
-  batch: 'batch',
-  flex: 'flex',
-  priority: 'priority',
-  fast: 'priority',
-  ultrafast: 'ultrafast',
-  on_demand_flex: 'flex',
-  on_demand_priority: 'priority',
-};
+const TIERS: ReadonlyMap<string, ServiceTier> = new Map([
+  ['batch', 'batch'],
+  ['flex', 'flex'],
+  ['priority', 'priority'],
+  ['fast', 'priority'],
+  ['ultrafast', 'ultrafast'],
+  ['on_demand_flex', 'flex'],
+  ['on_demand_priority', 'priority'],
+]);
 
 /** The tier by any provider's word for it. What has no price of its own is `standard`. */
 export function serviceTierOf(word: Json | undefined): ServiceTier {
-  return (typeof word === 'string' ? TIERS[word.toLowerCase()] : undefined) ?? 'standard';
+  return (typeof word === 'string' ? TIERS.get(word.toLowerCase()) : undefined) ?? 'standard';
 }
 
 /** @returns only what is there, and nothing at all in the ordinary case */

@@ -46,6 +46,8 @@ export const UNKNOWN_MODEL: Capabilities = Object.freeze({
 export interface ModelRow extends Partial<Capabilities> {
   /** Largest answer, in tokens. */
   readonly maxOutputTokens?: number;
+  /** Largest prompt, in tokens. */
+  readonly contextWindow?: number;
 }
 
 export interface ModelTable {
