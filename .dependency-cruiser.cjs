@@ -43,6 +43,15 @@ module.exports = {
       { path: `^filter/(${planes})/`, pathNot: ['^filter/$1/', '^filter/policy/policy\\.ts$'] },
     ),
     edge(
+      'prices-know-usage-alone',
+      'what a token costs depends on no schema and no policy',
+      { path: '^filter/prices/' },
+      {
+        path: '^filter/',
+        pathNot: ['^filter/prices/', '^filter/(json|quantities|source)\\.ts$', '^filter/transform/unified\\.ts$'],
+      },
+    ),
+    edge(
       'callers-do-not-know-each-other',
       'n + m, never pairs',
       { path: '^filter/transform/callers/([^/]+)/' },

@@ -10,30 +10,23 @@ export function parseDuration(text: string | undefined): number | undefined {
   return Number(match?.[1]) * UNIT_MS[unit];
 }
 
-/** Money is counted in whole nano-dollars: sums up to nine million dollars are exact. */
-const NANO_USD = 1_000_000_000;
+/** Amounts of money are whole nano-dollars: exact in a number up to nine million dollars. Rates per token are finer (see prices/). */
+export const NANO_USD = 1_000_000_000;
 
-/** US dollars as a decimal, such as `0.05`; up to nine million, at most 9 decimals. @returns nano-dollars; undefined for anything else */
+/** US dollars as a decimal, such as `0.05`; at most nine million, at most 9 decimals. @returns nano-dollars; undefined for anything else */
 export function parseUsd(text: string): number | undefined {
   const match = /^(\d{1,7})(?:\.(\d{1,9}))?$/.exec(text);
   if (match === null) return undefined;
-  const nano = Number(match[1]) * NANO_USD + Number((match[2] ?? '').padEnd(9, '0'));
-  return Number.isSafeInteger(nano) ? nano : undefined;
-}
-
-/** US dollars per million tokens, a decimal of at most 6 places. @returns pico-dollars per token; undefined for anything else */
-export function parseRate(text: string): number | undefined {
-  const match = /^(\d{1,6})(?:\.(\d{1,6}))?$/.exec(text);
-  if (match === null) return undefined;
-  return Number(match[1]) * 1_000_000 + Number((match[2] ?? '').padEnd(6, '0'));
+  const nanoUsd = Number(match[1]) * NANO_USD + Number((match[2] ?? '').padEnd(9, '0'));
+  return Number.isSafeInteger(nanoUsd) ? nanoUsd : undefined;
 }
 
 /** @returns US dollars as a decimal without needless zeros */
 export function formatUsd(nanoUsd: number): string {
-  const sign = nanoUsd < 0 ? '-' : '';
-  const whole = Math.floor(Math.abs(nanoUsd) / NANO_USD);
-  const fraction = String(Math.abs(nanoUsd) % NANO_USD)
-    .padStart(9, '0')
-    .replace(/0+$/, '');
-  return sign + (fraction === '' ? String(whole) : `${whole}.${fraction}`);
+  if (nanoUsd < 0) return `-${formatUsd(-nanoUsd)}`;
+  // The remainder is exact where a quotient of large amounts is not.
+  const rest = nanoUsd % NANO_USD;
+  const fraction = String(rest).padStart(9, '0').replace(/0+$/, '');
+  const whole = String((nanoUsd - rest) / NANO_USD);
+  return fraction === '' ? whole : `${whole}.${fraction}`;
 }

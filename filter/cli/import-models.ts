@@ -1,23 +1,13 @@
 /**
  * `node filter/cli/import-models.ts FILE VERSION`: makes filter/transform/capabilities/models.json out of litellm's
- * model_prices_and_context_window.json (MIT; found at the root of its repository and inside its PyPI wheel).
+ * model_prices_and_context_window.json.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
-import { isObject, type JsonObject } from '../json.ts';
-import { type Capabilities, type ModelRow, type ModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
+import type { JsonObject } from '../json.ts';
+import { type Capabilities, type ModelRow, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import type { Effort } from '../transform/unified.ts';
+import { importArguments, readLitellm, writeTable } from './litellm.ts';
 
-const OUTPUT = new URL('../transform/capabilities/models.json', import.meta.url);
-
-/** Providers whose models the gateway can be pointed at, in the order in which they win a name that two of them use. */
-const PROVIDERS =
-  /^(anthropic|openai|text-completion-openai|bedrock|bedrock_converse|bedrock_mantle|vertex_ai.*|gemini|azure|azure_ai|cohere)$/;
 const CHAT_MODES = new Set(['chat', 'responses']);
-
-/** litellm's own prefixes: what stands after them is the provider's model id. */
-const PREFIX =
-  /^(gemini|vertex_ai|azure|azure_ai|bedrock_mantle|bedrock)\/((eu|us|global|global-standard|[a-z]+(-[a-z]+)+-\d)\/)?/;
 
 function rowOf(entry: JsonObject): ModelRow {
   const says = (field: string, value: boolean): boolean => entry[field] === value;
@@ -36,7 +26,7 @@ function rowOf(entry: JsonObject): ModelRow {
   const isClaude = String(entry['name']).includes('claude');
   return {
     ...(typeof maxOutputTokens === 'number' ? { maxOutputTokens } : {}),
-    ...(typeof contextWindow === 'number' ? { contextWindow } : {}),
+    ...(typeof contextWindow === 'number' && contextWindow > 0 ? { contextWindow } : {}),
     ...(says('supports_sampling_params', false) ? { sampling: 'refused' as const } : {}),
     ...(!isChat
       ? {}
@@ -62,33 +52,11 @@ function reasoningOf(reasons: boolean, byBudget: boolean, name: string): Capabil
   return byBudget ? 'budget' : 'effort';
 }
 
-const { positionals } = parseArgs({ allowPositionals: true });
-const [file, version] = positionals;
-if (file === undefined || version === undefined) {
-  console.error('usage: node filter/cli/import-models.ts FILE VERSION');
-  process.exit(2);
-}
-const prices: unknown = JSON.parse(readFileSync(file, 'utf8'));
-if (!isObject(prices)) throw new Error(`${file}: expected a JSON object`);
+const { file, version } = importArguments('import-models.ts');
 const models = new Map<string, ModelRow>();
-for (const [name, entry] of Object.entries(prices)) {
-  if (!isObject(entry) || !PROVIDERS.test(String(entry['litellm_provider']))) continue;
-  if (!CHAT_MODES.has(String(entry['mode'])) && entry['mode'] !== 'embedding') continue;
-  const id = name.replace(PREFIX, '');
+for (const { name, model, mode, entry } of readLitellm(file)) {
+  if (!CHAT_MODES.has(mode) && mode !== 'embedding') continue;
   // The bare name is the provider's own row; a prefixed one only fills a gap.
-  if (name === id || !models.has(id)) models.set(id, rowOf({ ...entry, name }));
+  if (name === model || !models.has(model)) models.set(model, rowOf({ ...entry, name }));
 }
-const table: ModelTable = {
-  about: {
-    source: 'litellm, model_prices_and_context_window.json (github.com/BerriAI/litellm)',
-    version,
-    read: new Date().toISOString().slice(0, 10),
-    licence: 'MIT, Copyright (c) 2023 Berri AI',
-    made_by: 'filter/cli/import-models.ts',
-  },
-  models: Object.fromEntries([...models].sort(([a], [b]) => (a < b ? -1 : 1))),
-};
-// A line a model: changes of an import can be read.
-const lines = Object.entries(table.models).map(([id, row]) => `${JSON.stringify(id)}:${JSON.stringify(row)}`);
-writeFileSync(OUTPUT, `{"about":${JSON.stringify(table.about)},"models":{\n${lines.join(',\n')}\n}}\n`);
-console.log(`${lines.length} models`);
+writeTable(new URL('../transform/capabilities/models.json', import.meta.url), version, 'import-models.ts', models);

@@ -1,6 +1,6 @@
 /** Admission: a request's place in the quotas of its caller, reserved before a target is chosen, and settled when it has ended. */
 import { Fault } from '../fault.ts';
-import { estimateNanoUsd } from '../prices/price.ts';
+import { estimateNanoUsd } from '../prices/cost.ts';
 import { type QuotaPlan, quotaPlanFor } from '../quota/quota-plan.ts';
 import type { Decision, Demand, Refused } from '../quota/quota-store.ts';
 import { rateLimitHeaders } from '../quota/rate-limit-headers.ts';
@@ -21,18 +21,18 @@ export function admit(exchange: Exchange, plan: Plan): void | Promise<void> {
 }
 
 function demandOf(exchange: Exchange, { chain, canary }: Plan, plan: QuotaPlan): Demand {
-  const { input, output } = exchange.callerSchema?.operation === 'count_tokens' ? FREE : estimateOf(exchange);
+  const { inputTokens, outputTokens } = exchange.callerSchema?.operation === 'count_tokens' ? FREE : estimateOf(exchange);
   // Whoever of the chain answers: no more than this is spent.
   const costs = [...chain, ...(canary === undefined ? [] : [canary.target])].map(({ price, maxOutputTokens }) =>
-    price === undefined ? 0 : estimateNanoUsd(price, { input, output: Math.min(output, maxOutputTokens) }),
+    price === undefined ? 0 : estimateNanoUsd(price, { inputTokens, outputTokens: Math.min(outputTokens, maxOutputTokens) }),
   );
   return {
-    ...{ plan, requestId: exchange.id, tokens: input + output, nanoUsd: Math.max(0, ...costs) },
+    ...{ plan, requestId: exchange.id, tokens: inputTokens + outputTokens, nanoUsd: Math.max(0, ...costs) },
     holdForMs: holdMs(exchange, chain.length),
   };
 }
 
-const FREE = { input: 0, output: 0 } as const;
+const FREE = { inputTokens: 0, outputTokens: 0 } as const;
 
 /** As long as all attempts and a silence in the answer can last. A stream that goes on renews it (`keepHold`). */
 function holdMs(exchange: Exchange, attempts: number): number {

@@ -4,7 +4,7 @@ import { orderedByHealth } from '../fallback/health.ts';
 import type { AnswerKind } from '../fallback/latency.ts';
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
-import { estimateNanoUsd } from '../prices/price.ts';
+import { estimateNanoUsd } from '../prices/cost.ts';
 import type { CanarySlice } from '../routing/canary.ts';
 import type { Exclusion, ExclusionRule, Plan } from '../routing/plan.ts';
 import type { RouteKey } from '../routing/route-key.ts';
@@ -46,12 +46,13 @@ function sizeRule(
   return (target) => {
     const { contextWindow, price } = target;
     if (contextWindow !== undefined && exchange.requestBytes > contextWindow) {
-      if (estimateOf(exchange).input / ESTIMATE_MARGIN > contextWindow) return 'context_window';
+      if (estimateOf(exchange).inputTokens / ESTIMATE_MARGIN > contextWindow) return 'context_window';
     }
     if (ceiling === undefined) return undefined;
     if (price === undefined) return 'unpriced';
-    const { input, output } = estimateOf(exchange);
-    const cost = estimateNanoUsd(price, { input, output: Math.min(output, target.maxOutputTokens) });
+    const { inputTokens, outputTokens } = estimateOf(exchange);
+    const capped = Math.min(outputTokens, target.maxOutputTokens);
+    const cost = estimateNanoUsd(price, { inputTokens, outputTokens: capped });
     return cost > ceiling ? 'cost_ceiling' : undefined;
   };
 }
@@ -100,7 +101,7 @@ export function answerKind({ head }: Exchange): AnswerKind {
 
 /** Whoever has spent a budget is given the cheapest first; what nobody knows the price of is not cheap. */
 function byPrice(targets: readonly Target[]): readonly Target[] {
-  const typical = { input: TYPICAL_TOKENS, output: TYPICAL_TOKENS };
+  const typical = { inputTokens: TYPICAL_TOKENS, outputTokens: TYPICAL_TOKENS };
   const cost = ({ price }: Target): number => (price === undefined ? MOST : estimateNanoUsd(price, typical));
   return targets.toSorted((a, b) => cost(a) - cost(b));
 }

@@ -9,7 +9,7 @@ import type { Fault } from '../fault.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
-import type { TokenEstimate } from '../prices/price.ts';
+import type { TokenEstimate } from '../prices/cost.ts';
 import type { Pass } from '../quota/fair-queue.ts';
 import type { ProviderLimits } from '../quota/provider-limits.ts';
 import type { BudgetWarning, QuotaStore, Reservation } from '../quota/quota-store.ts';

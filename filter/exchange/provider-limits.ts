@@ -44,10 +44,10 @@ function waitMs({ policy, plan, deadlineAt }: Exchange): number {
 function demandOf(exchange: Exchange): LimitDemand {
   const { caller, plan, policy } = exchange;
   if (caller === undefined || plan === undefined) throw new Error('a target is asked for without a plan');
-  const { input, output } = estimateOf(exchange);
+  const { inputTokens, outputTokens } = estimateOf(exchange);
   return {
     ...{ tenant: caller.tenant, weight: policy.tenantWeights.get(caller.tenant) ?? 1 },
-    ...{ workloadClass: plan.key.workloadClass, inputTokens: input, outputTokens: output },
+    ...{ workloadClass: plan.key.workloadClass, inputTokens, outputTokens },
   };
 }
 

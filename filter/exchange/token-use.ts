@@ -1,7 +1,8 @@
 /** Tokens and money of one request: estimated before it is sent, counted when it has ended. */
 import { estimateTokens } from '../observability/estimate.ts';
-import { costNanoUsd, type TokenEstimate } from '../prices/price.ts';
-import { estimateInputTokens, outputCapOf } from '../transform/token-estimate.ts';
+import { costNanoUsd, type TokenEstimate } from '../prices/cost.ts';
+import { outputCapOf } from '../transform/output-cap.ts';
+import { estimateInputTokens } from '../transform/token-estimate.ts';
 import { NO_USAGE, totalInput, totalOutput, type Usage } from '../transform/unified.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -10,8 +11,10 @@ export function estimateOf(exchange: Exchange): TokenEstimate {
   const { original, alias } = exchange;
   if (exchange.estimate === undefined) {
     const json = original?.json ?? {};
-    const output = alias?.expectedOutputTokens ?? 0;
-    exchange.estimate = { input: estimateInputTokens(json), output: Math.ceil(outputCapOf(json) ?? output) };
+    exchange.estimate = {
+      inputTokens: estimateInputTokens(json, exchange.requestBytes),
+      outputTokens: Math.ceil(outputCapOf(json) ?? alias?.expectedOutputTokens ?? 0),
+    };
   }
   return exchange.estimate;
 }

@@ -1,9 +1,10 @@
 /** The file of issued caller keys: read, and compiled against the policy in force. */
 import { existsSync, readFileSync } from 'node:fs';
 import { BlockList } from 'node:net';
+import { type Problem, readSource, type Source } from '../source.ts';
 import { callerOf, compileNetworks, compileScope, compileTime } from './compile-caller.ts';
 import type { RouteNames } from './compile-route.ts';
-import { type CallerKeysDocument, type IssuedKeyDocument, type Problem, readSource, type Source } from './document.ts';
+import type { CallerKeysDocument, IssuedKeyDocument } from './document.ts';
 import { checked, PolicyError, problemsIn, readText } from './load.ts';
 import type { Caller, CallerKey, CallerKeyHash, CallerKeyId, Networks, Policy, TenantId } from './policy.ts';
 

@@ -1,18 +1,21 @@
-/** The price book of a policy: what is carried, with what the policy says otherwise. */
-import { hash } from 'node:crypto';
+/** The price book of a policy, and where it has the price of a target. */
+import { resolve } from 'node:path';
+import { PriceError } from '../prices/overrides.ts';
 import type { Price } from '../prices/price.ts';
-import { loadPriceBook, type PriceBook, type PriceRow, priceIds } from '../prices/price-book.ts';
-import { parseRate } from '../quantities.ts';
+import { loadPriceBook, type PriceBook } from '../prices/price-book.ts';
+import type { Platform } from '../prices/rates.ts';
 import type { PolicyDocument, Problem, TargetDocument } from './document.ts';
 
-export function compilePrices({ prices = {} }: PolicyDocument): PriceBook {
-  const overrides: [string, PriceRow][] = Object.entries(prices).map(([id, price]) => {
-    const rates = Object.entries(price).map(([kind, text]) => [kind, parseRate(text) ?? 0]);
-    return [id, Object.fromEntries(rates) as unknown as PriceRow];
-  });
-  const book = loadPriceBook(Object.fromEntries(overrides));
-  if (overrides.length === 0) return book;
-  return { ...book, version: `${book.version}+${hash('sha256', JSON.stringify(prices), 'hex').slice(0, 8)}` };
+/** What is wrong with the operator's own prices is told as a problem of the policy that names them. */
+export function compilePrices({ prices }: PolicyDocument, baseDirectory: string, problems: Problem[]): PriceBook {
+  if (prices === undefined) return loadPriceBook();
+  try {
+    return loadPriceBook(resolve(baseDirectory, prices.file));
+  } catch (error) {
+    if (!(error instanceof PriceError)) throw error;
+    for (const message of error.message.split('\n')) problems.push({ at: ['prices', 'file'], message });
+    return loadPriceBook();
+  }
 }
 
 /** @returns undefined: unpriced, which is no mistake */
@@ -23,17 +26,29 @@ export function priceOfTarget(
   book: PriceBook,
   problems: Problem[],
 ): Price | undefined {
+  const platform = target.price_platform ?? platformOf(target.schema);
   if (target.price_id !== undefined) {
-    const price = book.priceOf(target.price_id);
+    const price = book.priceOf(target.price_id, target.region, platform);
     if (price === undefined) {
-      const message = `the price book has no ${JSON.stringify(target.price_id)}; ids match exactly (filter/prices/prices.json), or add it to prices`;
+      const message = `the price book has no ${JSON.stringify(target.price_id)}${platform === undefined ? '' : ` on ${platform}`}; ids match exactly (docs/prices.md)`;
       problems.push({ at: ['targets', id, 'price_id'], message });
     }
     return price;
   }
-  for (const candidate of priceIds(target.schema, models, target.region)) {
-    const price = book.priceOf(candidate);
+  for (const model of models) {
+    const price = book.priceOf(model, target.region, platform);
     if (price !== undefined) return price;
   }
   return undefined;
 }
+
+/** The same model costs otherwise on another platform. Undefined: its maker's own. */
+function platformOf(schema: string): Platform | undefined {
+  return PLATFORMS.find(([prefix]) => schema.startsWith(prefix))?.[1];
+}
+
+const PLATFORMS: readonly (readonly [schema: string, platform: Platform])[] = [
+  ['azure-', 'azure'],
+  ['bedrock-', 'bedrock'],
+  ['vertex-', 'vertex'],
+];

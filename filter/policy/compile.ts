@@ -60,7 +60,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
     sources.set(name as CredentialName, Object.freeze(compileCredential(credential, place)));
   }
   const { models } = readModelTable();
-  const book = compilePrices(document);
+  const book = compilePrices(document, about.baseDirectory, problems);
   const targets = new Map<TargetId, Target>();
   for (const [id, target] of Object.entries(document.targets)) {
     const compiled = compileTarget(id, target, { sources, models, book, problems });

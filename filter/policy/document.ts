@@ -1,5 +1,5 @@
-/** The policy file as it is written, once it has passed the schema (policy.schema.json); and problems, with their places. */
-import { isNode, LineCounter, parseDocument } from 'yaml';
+/** The policy file as it is written, once it has passed the schema (policy.schema.json). */
+import type { Platform } from '../prices/rates.ts';
 import type {
   AwsService,
   Budget,
@@ -13,6 +13,8 @@ import type {
   WorkloadClass,
 } from './policy.ts';
 
+export type { Place, Problem } from '../source.ts';
+
 export interface PolicyDocument {
   readonly version: 1;
   readonly credentials?: Readonly<Record<string, CredentialDocument>>;
@@ -20,7 +22,7 @@ export interface PolicyDocument {
   readonly aliases: Readonly<Record<string, AliasDocument>>;
   readonly tenants: Readonly<Record<string, TenantDocument>>;
   readonly zones?: Readonly<Record<string, ZoneDocument>>;
-  readonly prices?: Readonly<Record<string, PriceDocument>>;
+  readonly prices?: { readonly file: string };
   readonly wait?: Partial<Readonly<Record<WorkloadClass, string>>>;
   readonly nearness?: Readonly<Record<string, readonly string[]>>;
   readonly audit?: { readonly zones?: readonly string[] };
@@ -74,16 +76,6 @@ export interface CertificateDocument extends ScopeDocument {
   readonly tenant: string;
   readonly feature?: string;
   readonly agent?: string;
-}
-
-/** US dollars per million tokens, as decimals. */
-export interface PriceDocument {
-  readonly input: string;
-  readonly output: string;
-  readonly cache_read?: string;
-  readonly cache_write?: string;
-  readonly cache_write_1h?: string;
-  readonly reasoning?: string;
 }
 
 export interface LimitsDocument {
@@ -209,6 +201,7 @@ export interface TargetDocument {
   readonly workload_classes?: readonly WorkloadClass[];
   readonly limits?: LimitsDocument;
   readonly price_id?: string;
+  readonly price_platform?: Platform;
   readonly context_window?: number;
 }
 
@@ -275,46 +268,4 @@ export interface IssuedKeyDocument {
   readonly revoked_at?: string;
   /** Id of the key that takes its place. */
   readonly rotated_to?: string;
-}
-
-/** Where in the document: `['aliases', 'fast', 'chain', 0]`. */
-export type Place = readonly (string | number)[];
-
-export interface Problem {
-  readonly at: Place;
-  readonly message: string;
-}
-
-export interface Source {
-  readonly value: unknown;
-  /** YAML's own complaints, already with line and column. */
-  readonly syntaxErrors: readonly string[];
-  /** @returns `file:line:column: path: message` */
-  describe(problem: Problem): string;
-}
-
-export function readSource(file: string, text: string): Source {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
-  const position = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${file}:${line}:${col}`;
-  };
-  return {
-    value: document.toJS(),
-    syntaxErrors: document.errors.map((error) => `${position(error.pos[0])}: ${error.message}`),
-    describe({ at, message }) {
-      // A field that is missing has no place of its own: its nearest parent's is told.
-      for (let depth = at.length; depth >= 0; depth--) {
-        const node = depth === 0 ? document.contents : document.getIn(at.slice(0, depth), true);
-        if (isNode(node) && node.range) return `${position(node.range[0])}: ${pathOf(at)}: ${message}`;
-      }
-      return `${file}:1:1: ${pathOf(at)}: ${message}`;
-    },
-  };
-}
-
-function pathOf(at: Place): string {
-  if (at.length === 0) return '(document)';
-  return at.map((part, index) => (typeof part === 'number' ? `[${part}]` : index === 0 ? part : `.${part}`)).join('');
 }

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { Ajv, type ValidateFunction } from 'ajv';
+import { type Problem, problemsOf, readSource, type Source } from '../source.ts';
 import { compile } from './compile.ts';
-import { type PolicyDocument, type Problem, readSource, type Source } from './document.ts';
+import type { PolicyDocument } from './document.ts';
 import type { Policy } from './policy.ts';
 
 export class PolicyError extends Error {
@@ -66,7 +67,11 @@ export function checked<Document>(value: unknown, schema: object, source: () => 
     validate = new Ajv({ allErrors: true, strict: true, strictRequired: false, verbose: true }).compile(schema);
     validators.set(schema, validate);
   }
-  if (!validate(value)) throw problemsIn(source(), (validate.errors ?? []).flatMap(problemOf));
+  if (!validate(value))
+    throw problemsIn(
+      source(),
+      (validate.errors ?? []).flatMap((error) => problemsOf(error, patternHelp)),
+    );
   return value as Document;
 }
 
@@ -88,33 +93,6 @@ function findSecrets(value: unknown, at: (string | number)[]): Problem[] {
   return Object.entries(value).flatMap(([key, item]) =>
     findSecrets(item, [...at, Array.isArray(value) ? Number(key) : key]),
   );
-}
-
-function problemOf(error: ErrorObject): Problem[] {
-  const at = error.instancePath
-    .split('/')
-    .slice(1)
-    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .map((part) => (/^\d+$/.test(part) ? Number(part) : part));
-  switch (error.keyword) {
-    case 'additionalProperties': {
-      const field = String(error.params['additionalProperty']);
-      const known = Object.keys((error.parentSchema?.['properties'] as object | undefined) ?? {});
-      return [{ at: [...at, field], message: `unknown field; known here: ${known.join(', ')}` }];
-    }
-    case 'required':
-      return [{ at: [...at, String(error.params['missingProperty'])], message: 'is missing' }];
-    case 'enum':
-      return [{ at, message: `expected one of ${(error.params['allowedValues'] as unknown[]).join(', ')}` }];
-    case 'pattern':
-      return [{ at, message: patternHelp(String(error.params['pattern'])) }];
-    // These only frame the errors beneath them.
-    case 'propertyNames':
-    case 'oneOf':
-      return [];
-    default:
-      return [{ at, message: error.message ?? 'is not valid' }];
-  }
 }
 
 function patternHelp(pattern: string): string {

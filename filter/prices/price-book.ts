@@ -1,77 +1,85 @@
-/** The price book: rates by id, carried with the product (prices.json) and overridden in the policy. Ids match exactly or not at all: a guess would price a new model as an old one. */
+/**
+ * What models cost: the table that the gateway carries (prices.json, made by cli/import-prices.ts), and above it an operator's own file.
+ * Ids match exactly or not at all, so that a new model never has the price of an old one.
+ */
 import { readFileSync } from 'node:fs';
-import type { Price, Rates } from './price.ts';
+import { loadOverrides, type OverridePrices } from './overrides.ts';
+import { type Price, priceOfPlace } from './price.ts';
+import type { ModelPrices, Place, PlacePrices, Platform, PriceTable } from './rates.ts';
 
-/** A row of prices.json: rates in pico-dollars per token; what is absent costs as much as what it is a kind of. */
-export interface PriceRow {
-  readonly input: number;
-  readonly output: number;
-  readonly cache_read?: number;
-  readonly cache_write?: number;
-  readonly cache_write_1h?: number;
-  readonly reasoning?: number;
-  readonly tiers?: readonly (Omit<PriceRow, 'tiers'> & { readonly above: number })[];
-}
-
-interface PriceFile {
-  readonly about: Readonly<Record<string, string>>;
-  readonly prices: Readonly<Record<string, PriceRow>>;
-}
-
+/** Immutable. */
 export interface PriceBook {
-  /** Of the data, such as `litellm-1.109.1`. */
+  /** Of the carried data, and of the overrides with a hash: `litellm-1.109.1+acme-7-0a1b2c3d4e5f`. */
   readonly version: string;
-  /** @returns undefined: unpriced */
-  priceOf(id: string): Price | undefined;
-}
-
-/** Read when a policy is compiled, and not kept. @throws Error when the file is not there */
-export function loadPriceBook(overrides: Readonly<Record<string, PriceRow>> = {}): PriceBook {
-  const file: PriceFile = JSON.parse(readFileSync(new URL('./prices.json', import.meta.url), 'utf8'));
-  return {
-    version: `${file.about['name']}-${file.about['version']}`,
-    priceOf(id) {
-      const row = Object.hasOwn(overrides, id)
-        ? overrides[id]
-        : Object.hasOwn(file.prices, id)
-          ? file.prices[id]
-          : undefined;
-      return row === undefined ? undefined : priceOf(id, row);
-    },
-  };
-}
-
-function priceOf(id: string, row: PriceRow): Price {
-  const tiers = (row.tiers ?? []).map((tier) => Object.freeze({ ...ratesOf(tier), above: tier.above }));
-  return Object.freeze({ id, ...ratesOf(row), tiers: Object.freeze(tiers.sort((a, b) => a.above - b.above)) });
-}
-
-function ratesOf(row: Omit<PriceRow, 'tiers'>): Rates {
-  const { input, output, cache_read, cache_write = input, cache_write_1h, reasoning } = row;
-  return {
-    ...{ input, output, cacheRead: cache_read ?? input, cacheWrite: cache_write },
-    ...{ cacheWrite1h: cache_write_1h ?? cache_write, reasoning: reasoning ?? output },
-  };
+  /** The day when the carried data was read, `2026-11-25`. */
+  readonly dated: string;
+  /** Models that have a price, the overridden ones included. */
+  readonly models: number;
+  /**
+   * Cheap enough to call for a request; the same question has the same object for an answer.
+   * @param region as the provider names it; one without prices of its own has the platform's
+   * @param platform absent: the model's home, which is its maker's own platform where that sells it
+   * @returns undefined for what has no price: an unknown id, or a platform that is not known to have the model
+   */
+  priceOf(model: string, region?: string, platform?: Platform): Price | undefined;
 }
 
 /**
- * Where the book may have a target's price, the most exact first. The same model costs otherwise on another platform, and in another region, so ids say both.
- * @param schema name of the provider schema, which tells the platform
+ * @param overridesPath YAML; docs/prices.md has its form
+ * @throws PriceError listing all that is wrong with the overrides
  */
-export function priceIds(schema: string, models: readonly string[], region: string | undefined): string[] {
-  const platform = PLATFORMS.find(([prefix]) => schema.startsWith(prefix))?.[1] ?? '';
-  return models.flatMap((model) => [
-    ...(region === undefined || platform === '' ? [] : [`${platform}${region}/${model}`]),
-    ...(platform === '' ? [] : [`${platform}${model}`]),
-    // Bedrock's ids say the vendor, and belong to it alone; others' are the vendor's own on its own platform.
-    ...(platform === '' || platform === 'bedrock/' ? [model] : []),
-  ]);
+export function loadPriceBook(overridesPath?: string): PriceBook {
+  const { about, models }: PriceTable = JSON.parse(readFileSync(new URL('./prices.json', import.meta.url), 'utf8'));
+  const carried = new Map<string, ModelPrices>(Object.entries(models));
+  const overrides = overridesPath === undefined ? undefined : loadOverrides(overridesPath);
+  // As many entries as the table and the file have places.
+  const made = new Map<Place, Map<number, Price | undefined>>();
+
+  /** What comes on top of tokens is the platform's where a region does not tell it. */
+  const priced = (
+    place: Place,
+    { perRequest, perImage, perSearch }: Place,
+    origin: Price['origin'],
+    uplift: number,
+  ): Price | undefined => {
+    const ofPlace = made.get(place) ?? new Map<number, Price | undefined>();
+    made.set(place, ofPlace);
+    if (!ofPlace.has(uplift))
+      ofPlace.set(uplift, priceOfPlace({ perRequest, perImage, perSearch, ...place }, origin, uplift));
+    return ofPlace.get(uplift);
+  };
+  return Object.freeze({
+    version: `litellm-${about.version}${overrides === undefined ? '' : `+${overrides.version}`}`,
+    dated: about.read,
+    models: new Set([...carried.keys(), ...(overrides?.models.keys() ?? [])]).size,
+    priceOf(model: string, region?: string, platform?: Platform): Price | undefined {
+      const own = overrides?.models.get(model);
+      const prices = own === undefined ? carriedAt(carried.get(model), platform) : overriddenAt(own, platform);
+      if (prices === undefined) return undefined;
+      const regional = region === undefined ? undefined : ownMember(prices.regions, region);
+      const origin = own === undefined ? 'carried' : 'override';
+      return regional === undefined
+        ? priced(prices, prices, origin, upliftOf(prices, region))
+        : priced(regional, prices, origin, 1000);
+    },
+  });
 }
 
-/** Prefix of a schema's name -> that of ids in the book. */
-const PLATFORMS: readonly (readonly [schema: string, id: string])[] = [
-  ['azure-', 'azure/'],
-  ['bedrock-', 'bedrock/'],
-  ['vertex-', 'vertex_ai/'],
-  ['gemini', 'gemini/'],
-];
+function carriedAt(prices: ModelPrices | undefined, platform: Platform | undefined): PlacePrices | undefined {
+  if (prices === undefined) return undefined;
+  return platform === undefined ? Object.values(prices)[0] : prices[platform];
+}
+
+function overriddenAt(prices: OverridePrices, platform: Platform | undefined): PlacePrices {
+  return (platform === undefined ? undefined : prices.platforms.get(platform)) ?? prices;
+}
+
+function upliftOf({ uplift }: PlacePrices, region: string | undefined): number {
+  if (uplift === undefined || region === undefined) return 1000;
+  return ownMember(uplift, region) ?? (region === 'global' ? undefined : uplift['*']) ?? 1000;
+}
+
+/** Names come from policies: `constructor` is none of ours. */
+function ownMember<Value>(members: Readonly<Record<string, Value>> | undefined, name: string): Value | undefined {
+  return members !== undefined && Object.hasOwn(members, name) ? members[name] : undefined;
+}

@@ -1,61 +1,102 @@
-/** What a model's tokens cost, and what a request cost. Rates are whole pico-dollars, amounts whole nano-dollars: no sum of them rounds. */
-import { totalInput, type Usage } from '../transform/unified.ts';
+/** One model's prices in one place, worked out so that the cost of a request is a few multiplications. */
+import type { ServiceTier } from '../transform/unified.ts';
+import { KINDS, type Kind, type Place, type Rates, type Tariff } from './rates.ts';
 
-/** Pico-dollars for each token (1 USD = 10^12). One dollar per million tokens is 1,000,000. */
-export interface Rates {
-  readonly input: number;
-  readonly output: number;
-  readonly cacheRead: number;
-  /** Of a life time of five minutes, or of none that is told. */
-  readonly cacheWrite: number;
-  readonly cacheWrite1h: number;
-  readonly reasoning: number;
+/** Immutable. Amounts are whole pico-dollars. */
+export interface Price {
+  /** Whose word it is: the table that the gateway carries, or the operator's file. */
+  readonly origin: 'carried' | 'override';
+  /** For each tier that has rates of its own: steps, the highest threshold first, the last from 0 on. */
+  readonly steps: Readonly<Partial<Record<ServiceTier, readonly Step[]>>> & { readonly standard: readonly Step[] };
+  /** The standard rates of a short prompt: what models are compared by. */
+  readonly base: Rates;
+  readonly perRequest: number;
+  readonly perImage: number;
+  readonly perSearch: number;
 }
 
-export interface Price extends Rates {
-  /** Its id in the price book. */
-  readonly id: string;
-  /** Rates of the whole request once its input has more tokens than `above`; from few to many. */
-  readonly tiers: readonly (Rates & { readonly above: number })[];
+export interface Step {
+  /** Holds for prompts of more tokens than this. */
+  readonly above: number;
+  readonly rates: Rates;
 }
 
-/** Whole tokens. */
-export interface TokenEstimate {
-  readonly input: number;
-  readonly output: number;
+/** A kind without a rate in the list has that of another: no discount is taken for granted. */
+const INSTEAD: Readonly<Partial<Record<Kind, Kind>>> = {
+  cacheRead: 'input',
+  cacheWrite: 'input',
+  cacheWrite1h: 'cacheWrite',
+  cacheWrite12h: 'cacheWrite',
+  output: 'imageOutput',
+  reasoning: 'output',
+  audioInput: 'input',
+  audioCacheRead: 'cacheRead',
+  audioOutput: 'output',
+  imageInput: 'input',
+  imageOutput: 'output',
+};
+
+/** @param uplift thousandths that all rates are multiplied with */
+export function priceOfPlace(place: Place, origin: Price['origin'], uplift: number): Price | undefined {
+  const standard = stepsOf(place.tariffs, 'standard', uplift);
+  const base = standard.at(-1)?.rates;
+  if (base === undefined) return undefined;
+  const tiers = new Set(place.tariffs.flatMap(({ service }) => service ?? []));
+  const steps = Object.fromEntries([...tiers].map((tier) => [tier, stepsOf(place.tariffs, tier, uplift)]));
+  const { perRequest = 0, perImage = 0, perSearch = 0 } = place;
+  return Object.freeze({ origin, steps: Object.freeze({ ...steps, standard }), base, perRequest, perImage, perSearch });
 }
 
-/** What a request cost. @returns whole nano-dollars, rounded once, half to even */
-export function costNanoUsd(price: Price, usage: Usage): number {
-  const rates = ratesFor(price, totalInput(usage));
-  const pico =
-    times(usage.inputUncached, rates.input) +
-    times(usage.cacheRead, rates.cacheRead) +
-    times(usage.cacheWrite5m + usage.cacheWriteOther, rates.cacheWrite) +
-    times(usage.cacheWrite1h, rates.cacheWrite1h) +
-    times(usage.outputVisible, rates.output) +
-    times(usage.outputReasoning, rates.reasoning);
-  return toNano(pico);
+/** @param inputTokens of the whole prompt, cached ones included */
+export function ratesFor({ steps, base }: Price, inputTokens: number, tier: ServiceTier): Rates {
+  const wanted = steps[tier] ?? steps.standard;
+  return wanted.find(({ above }) => inputTokens > above)?.rates ?? wanted.at(-1)?.rates ?? base;
 }
 
-/** Before the request is sent: nothing is taken to be cached. */
-export function estimateNanoUsd(price: Price, tokens: TokenEstimate): number {
-  const rates = ratesFor(price, tokens.input);
-  return toNano(times(tokens.input, rates.input) + times(tokens.output, Math.max(rates.output, rates.reasoning)));
+function stepsOf(tariffs: readonly Tariff[], tier: ServiceTier, uplift: number): readonly Step[] {
+  if (tariffs.length === 0) return [];
+  const thresholds = new Set([
+    0,
+    ...tariffs.filter((tariff) => isOf(tariff, tier, 'or_standard')).map(({ above = 0 }) => above),
+  ]);
+  const steps = [...thresholds]
+    .sort((a, b) => b - a)
+    .map((above) => ({ above, rates: ratesOf(tariffs, tier, above, uplift) }));
+  return Object.freeze(steps.map((step) => Object.freeze(step)));
 }
 
-function ratesFor(price: Price, inputTokens: number): Rates {
-  return price.tiers.findLast(({ above }) => inputTokens > above) ?? price;
+function ratesOf(tariffs: readonly Tariff[], tier: ServiceTier, above: number, uplift: number): Rates {
+  const rate = (kind: Kind): number => {
+    const own = given(tariffs, tier, above, kind);
+    if (own !== undefined) return own;
+    const instead = INSTEAD[kind];
+    // `output` and `imageOutput` stand in for one another, and one of them is always there where there is output.
+    if (instead === undefined || (kind === 'imageOutput' && given(tariffs, tier, above, 'output') === undefined)) return 0;
+    return rate(instead);
+  };
+  return Object.freeze(
+    Object.fromEntries(KINDS.map((kind) => [kind, Math.ceil((rate(kind) * uplift) / 1000)])) as Record<Kind, number>,
+  );
 }
 
-/** A provider's count is not ours to trust: what is no count costs nothing, and no product loses digits. */
-function times(tokens: number, rate: number): bigint {
-  return Number.isSafeInteger(tokens) && tokens > 0 ? BigInt(tokens) * BigInt(rate) : 0n;
+/** What the list says of this combination; where it says nothing, the dearer of what it says of the tier and of the threshold alone. */
+function given(tariffs: readonly Tariff[], tier: ServiceTier, above: number, kind: Kind): number | undefined {
+  const exact = tariffs.find((tariff) => isOf(tariff, tier) && (tariff.above ?? 0) === above)?.[kind];
+  if (exact !== undefined) return exact;
+  const found = [nearest(tariffs, tier, above, kind), nearest(tariffs, 'standard', above, kind)].filter(
+    (rate) => rate !== undefined,
+  );
+  return found.length === 0 ? undefined : Math.max(...found);
 }
 
-function toNano(pico: bigint): number {
-  const whole = pico / 1000n;
-  const rest = pico % 1000n;
-  const up = rest > 500n || (rest === 500n && whole % 2n === 1n);
-  return Number(up ? whole + 1n : whole);
+function nearest(tariffs: readonly Tariff[], tier: ServiceTier, above: number, kind: Kind): number | undefined {
+  return tariffs
+    .filter((tariff) => isOf(tariff, tier) && (tariff.above ?? 0) <= above && tariff[kind] !== undefined)
+    .reduce<Tariff | undefined>((best, tariff) => ((tariff.above ?? 0) >= (best?.above ?? 0) ? tariff : best), undefined)?.[
+    kind
+  ];
+}
+
+function isOf({ service = 'standard' }: Tariff, tier: ServiceTier, also?: 'or_standard'): boolean {
+  return service === tier || (also === 'or_standard' && service === 'standard');
 }

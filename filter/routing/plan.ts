@@ -1,6 +1,6 @@
 /** From a route key to the targets that may answer, in the policy's order: all that does not change from one request to the next. */
 import type { Alias, Caller, Canary, Policy, RegionName, RouteRules, Target } from '../policy/policy.ts';
-import { estimateNanoUsd } from '../prices/price.ts';
+import { estimateNanoUsd } from '../prices/cost.ts';
 import { type RoutedOperation, type RouteKey, routeKeyOf } from './route-key.ts';
 
 /** Why a target of the chain may not be asked. Published, in explanations and in the audit record. */
@@ -108,7 +108,7 @@ function sorted(
     return step.toSorted((a, b) => distance(a) - distance(b));
   }
   if (order === 'price') {
-    const typical = { input: TYPICAL_INPUT_TOKENS, output: expectedOutputTokens };
+    const typical = { inputTokens: TYPICAL_INPUT_TOKENS, outputTokens: expectedOutputTokens };
     const cost = ({ price }: Target): number =>
       price === undefined ? Number.MAX_SAFE_INTEGER : estimateNanoUsd(price, typical);
     return step.toSorted((a, b) => cost(a) - cost(b));

@@ -1,18 +1,52 @@
 /** What all providers' answers have in common: counts of tokens, the model's name, and a tap's running state. */
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import type { AnswerFacts, StreamTap } from './schema.ts';
-import type { ProviderError, Usage } from './unified.ts';
+import { NO_USAGE, type ProviderError, type ServiceTier, type Usage, type UsageApart } from './unified.ts';
 
-/** A count that a provider reported; 0 for what is no count. */
+/** More than any request has; sums of a few counts stay safe integers. */
+const MOST_TOKENS = 1e15;
+
+/** A count that a provider reported, an integer up to MOST_TOKENS; 0 for what is no count. */
 export function count(from: JsonObject, field: string): number {
-  const value = from[field];
-  return typeof value === 'number' && value > 0 ? value : 0;
+  return countOf(from[field]) ?? 0;
+}
+
+/** @returns undefined for what is no count: sums and prices would not be exact with it */
+export function countOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MOST_TOKENS ? value : undefined;
+}
+
+/** Usage of answers that cost input alone. */
+export function inputUsage(value: unknown): { usage?: Usage } {
+  const inputUncached = countOf(value);
+  return inputUncached === undefined ? {} : { usage: { ...NO_USAGE, inputUncached } };
 }
 
 /** A count inside one of the usage's own objects. */
 export function detail(usage: JsonObject, group: string, field: string): number {
   const details = usage[group];
   return isObject(details) ? count(details, field) : 0;
+}
+
+const TIERS: ReadonlyMap<string, ServiceTier> = new Map([
+  ['batch', 'batch'],
+  ['flex', 'flex'],
+  ['priority', 'priority'],
+  ['fast', 'priority'],
+  ['ultrafast', 'ultrafast'],
+  ['on_demand_flex', 'flex'],
+  ['on_demand_priority', 'priority'],
+]);
+
+/** The tier by any provider's word for it. What has no price of its own is `standard`. */
+export function serviceTierOf(word: Json | undefined): ServiceTier {
+  return (typeof word === 'string' ? TIERS.get(word.toLowerCase()) : undefined) ?? 'standard';
+}
+
+/** @returns only what is there, and nothing at all in the ordinary case */
+export function apart(found: UsageApart): { apart?: UsageApart } {
+  const entries = Object.entries(found).filter(([, value]) => value !== undefined && value !== 0 && value !== 'standard');
+  return entries.length === 0 ? {} : { apart: Object.fromEntries(entries) };
 }
 
 /** Usage of schemas whose counts are inclusive: cached input is part of the input, reasoning part of the output. */
@@ -22,6 +56,7 @@ export function inclusiveUsage(of: {
   readonly cacheWrite: number;
   readonly output: number;
   readonly reasoning: number;
+  readonly apart: UsageApart;
 }): Usage {
   const outputReasoning = Math.min(of.reasoning, of.output);
   return {
@@ -32,6 +67,7 @@ export function inclusiveUsage(of: {
     cacheWriteOther: of.cacheWrite,
     outputVisible: of.output - outputReasoning,
     outputReasoning,
+    ...apart(of.apart),
   };
 }
 

@@ -1,66 +1,173 @@
 /**
- * How many tokens a request has, before anybody has counted them: for ceilings and reservations, which must not be too low.
- *
- * Text in Latin script has about four characters a token in today's vocabularies, code and JSON about three and a half; Cyrillic two and a half; Chinese and
- * Japanese one. The share of what is not ASCII shows in the length of the UTF-8: no loop over characters is needed.
+ * How many tokens a prompt has, before a provider counts them: for ceilings, reservations and context windows. Rather too many than too
+ * few. It reads a body of any schema as what a model will read: its texts, and JSON where JSON is told to the model (tools, schemas,
+ * arguments of calls).
  */
-import type { Json, JsonObject } from '../json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
+import { textWeight } from './token-weights.ts';
 
-const ASCII_PER_TOKEN = 3.5;
-/** UTF-8 bytes beyond one a character, for each token: two for a Chinese character, one for a Cyrillic letter of which two and a half make a token. */
-const EXTRA_BYTES_PER_TOKEN = 2.2;
-/** Members of a list or an object: brackets, roles, separators. */
-const PER_MEMBER = 1;
-/** A picture of about a megapixel, at the higher of the vendors' rates (Anthropic: width x height / 750; OpenAI: 85 + 170 a tile). */
-const PER_MEDIA = 1_600;
-/** Base64 is long, has no spaces, and is no text. */
-const LEAST_MEDIA = 256;
-const MEDIA = /^(?:data:[\w.+-]+\/[\w.+-]+;base64,)?[A-Za-z0-9+/_-]{256,}={0,2}$/;
+/** Characters that are looked at: of one text, and of each further one once a request has had its share. */
+const SAMPLE = 1_024;
+const LATER_SAMPLE = 24;
+const SHARE = 65_536;
+/** Values that are walked; of a body with more of them its size tells, two bytes a token. */
+const MOST_VALUES = 100_000;
+const LEAST_BYTES_PER_TOKEN = 2;
 
+/**
+ * For a part whose data does not show its tokens. An image: Anthropic counts width x height / 750 and shrinks what is above 1,568;
+ * OpenAI's patches end at 1,536; Gemini's tiles are 258 each, six for a large picture. Documents and recordings: three pages as text and
+ * picture (Anthropic: 1,500 to 3,000 a page), or four minutes of sound (Gemini: 32 a second).
+ */
+const IMAGE_TOKENS = 1_600;
+const MEDIA_TOKENS = 8_000;
+
+/** What surrounds a prompt; a text, an object or a list; a member of an object: quotes, colon, comma. */
+const FRAME_TOKENS = 6;
+const VALUE_TOKENS = 1;
+const MEMBER_TOKENS = 2;
+/** `"role": "user"` with what else begins a message; `"type": "string"`. */
+const ROLE_TOKENS = 4;
+const TYPE_TOKENS = 3;
+const LONGEST_WORD = 24;
+const NUMBER_TOKENS = 3;
+/** Reasoning that is encrypted and in base64. */
+const CHARACTERS_PER_SEALED_TOKEN = 6;
+
+/** Top members that no model reads. Their numbers and booleans are none either. */
+const SETTINGS = new Set([
+  ...['model', 'metadata', 'user', 'safety_identifier', 'prompt_cache_key', 'prompt_cache_retention', 'service_tier'],
+  ...['previous_response_id', 'stream_options', 'cachedContent', 'encoding_format', 'input_type', 'include'],
+]);
+/** Members that are the schema's own: the model sees what is in them. */
+const ENVELOPE = new Set(['messages', 'contents', 'content', 'parts', 'text', 'input', 'prompt', 'system', 'instructions']);
+const SEALED = new Set(['signature', 'thoughtSignature', 'thought_signature', 'encrypted_content']);
+const IMAGES = new Set(['image', 'image_url', 'input_image']);
+const MEDIA = new Set(['document', 'file', 'input_file', 'input_audio', 'video']);
+const BLOB_HOLDERS = ['inlineData', 'inline_data', 'fileData', 'file_data'];
+const BLOBS = new Set(['data', 'url', 'image_url', 'file_data', 'file_url', 'fileUri', 'file_uri', 'file_id', 'image']);
+
+/** Where a value stands: among what is told as it is, inside a part whose data is counted already, or in a list of token numbers. */
+type Setting = 'told' | 'media' | 'tokens';
+
+interface Count {
+  tokens: number;
+  /** Characters that were looked at. */
+  looked: number;
+  values: number;
+}
+
+type Later = (value: Json, setting: Setting) => void;
+
+/** @returns tokens of a text by itself */
 export function estimateTextTokens(text: string): number {
-  const extra = Buffer.byteLength(text) - text.length;
-  const others = Math.min(extra / 2, text.length);
-  return (text.length - others) / ASCII_PER_TOKEN + extra / EXTRA_BYTES_PER_TOKEN;
+  return Math.ceil(textWeight(text, SAMPLE));
 }
 
-/** @param json a request's body in any caller schema: all of it is read by the model, but for what takes no tokens worth counting */
-export function estimateInputTokens(json: JsonObject): number {
-  return Math.ceil(tokensOf(json));
-}
+/**
+ * @param json the body of a request in any caller schema; one that is no JSON has nothing to read
+ * @param bytes of the body: what it costs to walk is bounded by this alone
+ */
+export function estimateInputTokens(json: JsonObject, bytes: number): number {
+  const count: Count = { tokens: FRAME_TOKENS, looked: 0, values: 0 };
+  // Not by recursion: nesting is the caller's to choose.
+  const values: Json[] = [];
+  const settings: Setting[] = [];
+  const later: Later = (value, setting) => {
+    values.push(value);
+    settings.push(setting);
+  };
 
-function tokensOf(value: Json): number {
-  if (typeof value === 'string') return isMedia(value) ? PER_MEDIA : estimateTextTokens(value);
-  if (typeof value !== 'object' || value === null) return PER_MEMBER;
-  let sum = 0;
-  if (Array.isArray(value)) {
-    // Vectors of tokens: an embedding call may send them instead of text.
-    if (typeof value[0] === 'number') return value.length;
-    for (const item of value) sum += PER_MEMBER + tokensOf(item);
-    return sum;
+  for (const [name, value] of Object.entries(json)) {
+    if (value === undefined || SETTINGS.has(name)) continue;
+    if (typeof value === 'string') addText(count, value);
+    else if (typeof value === 'object') later(value, name === 'input' || name === 'prompt' ? 'tokens' : 'told');
   }
-  for (const name in value) {
-    const member = value[name];
-    if (member !== undefined) sum += PER_MEMBER + name.length / ASCII_PER_TOKEN + tokensOf(member);
+  while (values.length > 0 && count.values <= MOST_VALUES) {
+    const value = values.pop();
+    const setting = settings.pop() ?? 'told';
+    if (Array.isArray(value)) addElements(count, value, setting, later);
+    else if (isObject(value)) addMembers(count, value, setting === 'media' ? 'media' : 'told', later);
   }
-  return sum;
+  return Math.ceil(count.values <= MOST_VALUES ? count.tokens : Math.max(count.tokens, bytes / LEAST_BYTES_PER_TOKEN));
 }
 
-/** Long text is told from base64 by its beginning. */
-function isMedia(text: string): boolean {
-  return text.length >= LEAST_MEDIA && MEDIA.test(text.slice(0, 512));
+function addElements(count: Count, list: readonly Json[], setting: Setting, later: Later): void {
+  if (setting === 'tokens' && typeof list[0] === 'number') {
+    count.tokens += list.length;
+    return;
+  }
+  count.tokens += VALUE_TOKENS;
+  count.values += list.length;
+  if (count.values > MOST_VALUES) return;
+  for (const element of list) {
+    if (typeof element === 'string') addText(count, element);
+    else if (typeof element === 'object' && element !== null) later(element, setting);
+    else addScalar(count, element);
+  }
 }
 
-const CAPS = ['max_completion_tokens', 'max_output_tokens', 'max_tokens'] as const;
+function addMembers(count: Count, object: JsonObject, outside: Setting, later: Later): void {
+  const media = mediaTokens(object);
+  const setting = media > 0 ? 'media' : outside;
+  count.tokens += media + VALUE_TOKENS;
+  const names = Object.keys(object);
+  count.values += names.length;
+  if (count.values > MOST_VALUES) return;
+  for (const name of names) {
+    const value = object[name];
+    if (typeof value === 'string') addStringMember(count, name, value, setting);
+    else if (value !== undefined) {
+      addName(count, name);
+      if (typeof value === 'object' && value !== null) later(value, setting);
+      else addScalar(count, value);
+    }
+  }
+}
 
-/** The caller's own cap on the answer, over all of its choices; undefined: it set none. */
-export function outputCapOf(json: JsonObject): number | undefined {
-  const generation = json['generationConfig'];
-  const nested =
-    typeof generation === 'object' && generation !== null && !Array.isArray(generation)
-      ? generation['maxOutputTokens']
-      : undefined;
-  const cap = [...CAPS.map((name) => json[name]), nested].find((value) => typeof value === 'number' && value > 0);
-  if (typeof cap !== 'number') return undefined;
-  const { n } = json;
-  return cap * (typeof n === 'number' && n > 1 ? n : 1);
+function addStringMember(count: Count, name: string, value: string, setting: Setting): void {
+  if (name === 'role' && value.length <= LONGEST_WORD) count.tokens += ROLE_TOKENS;
+  else if (name === 'type' && value.length <= LONGEST_WORD) count.tokens += TYPE_TOKENS;
+  else if (SEALED.has(name)) count.tokens += value.length / CHARACTERS_PER_SEALED_TOKEN;
+  else if (!BLOBS.has(name) || !isBlob(value, setting)) {
+    addName(count, name);
+    addText(count, value);
+  } else if (setting !== 'media') count.tokens += value.startsWith('data:image/') ? IMAGE_TOKENS : MEDIA_TOKENS;
+}
+
+function addName(count: Count, name: string): void {
+  if (ENVELOPE.has(name)) return;
+  count.tokens += MEMBER_TOKENS - VALUE_TOKENS;
+  addText(count, name);
+}
+
+function addText(count: Count, text: string): void {
+  const sample = count.looked < SHARE ? SAMPLE : LATER_SAMPLE;
+  count.looked += Math.min(sample, text.length);
+  count.tokens += VALUE_TOKENS + textWeight(text, sample);
+}
+
+function addScalar(count: Count, value: number | boolean | null): void {
+  count.tokens += typeof value === 'number' ? NUMBER_TOKENS : VALUE_TOKENS;
+}
+
+/** @returns 0 for what is no image, document or recording; text in the form of a document is text */
+function mediaTokens(object: JsonObject): number {
+  const { type, source } = object;
+  if (typeof type === 'string') {
+    if (isObject(source) && (source['type'] === 'text' || source['type'] === 'content')) return 0;
+    if (IMAGES.has(type)) return IMAGE_TOKENS;
+    if (MEDIA.has(type)) return MEDIA_TOKENS;
+  }
+  for (const name of BLOB_HOLDERS) {
+    const holder = object[name];
+    if (isObject(holder))
+      return String(holder['mimeType'] ?? holder['mime_type']).startsWith('image/') ? IMAGE_TOKENS : MEDIA_TOKENS;
+  }
+  return 0;
+}
+
+/** Inside a part, base64, an address or an id: no text goes on for so long without a space. Elsewhere a data URL alone. */
+function isBlob(value: string, setting: Setting): boolean {
+  return setting === 'media' ? !/\s/.test(value.slice(0, 256)) : value.startsWith('data:');
 }

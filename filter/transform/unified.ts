@@ -186,7 +186,30 @@ export interface Usage {
   outputVisible: number;
   /** Reasoning tokens; 0 where the provider does not tell them apart. */
   outputReasoning: number;
+  /** What some models price apart; absent where there is nothing of the kind. */
+  apart?: UsageApart;
 }
+
+/** Parts of the counts of a `Usage`, and what comes on top of tokens. An absent count is 0. */
+export interface UsageApart {
+  /** Of cacheWriteOther: kept for 12 hours. */
+  cacheWrite12h?: number;
+  /** Of inputUncached. */
+  audioInput?: number;
+  imageInput?: number;
+  /** Of cacheRead. */
+  audioCacheRead?: number;
+  /** Of outputVisible. */
+  audioOutput?: number;
+  imageOutput?: number;
+  /** Searches of the web by the provider. */
+  webSearches?: number;
+  /** The capacity that served it, where that was not the standard one. */
+  serviceTier?: ServiceTier;
+}
+
+/** Kinds of capacity that have prices of their own. */
+export type ServiceTier = 'standard' | 'batch' | 'flex' | 'priority' | 'ultrafast';
 
 export const NO_USAGE: Readonly<Usage> = Object.freeze({
   inputUncached: 0,

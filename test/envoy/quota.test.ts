@@ -5,6 +5,7 @@ import OpenAI from 'openai';
 import { hashCallerKey } from '../../filter/identity/key-format.ts';
 import type { PolicyDocument } from '../../filter/policy/document.ts';
 import { changedPolicy } from '../stack/policy.ts';
+import { priceFile } from '../stack/prices.ts';
 import { waitFor } from '../stack/processes.ts';
 import { type RedisServer, startRedis } from '../stack/redis.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
@@ -16,7 +17,7 @@ const keyOf = (tenant: string): string => `gk-quota-${tenant}`;
 type Change = Parameters<typeof changedPolicy>[0];
 
 const withQuotas: Change = (policy) => {
-  policy.prices = { dear: { input: '10', output: '100' }, cheap: { input: '0.1', output: '0.1' } };
+  policy.prices = { file: priceFile({ dear: { input: '10', output: '100' }, cheap: { input: '0.1', output: '0.1' } }) };
   Object.assign(policy.targets['gpt-luna'] ?? {}, { price_id: 'dear' });
   Object.assign(policy.targets['claude-haiku'] ?? {}, { price_id: 'cheap' });
   policy.aliases['product'] = { chain: ['gpt-luna', 'claude-haiku'], expected_output_tokens: 100 };

@@ -22,6 +22,7 @@ import { type CanaryStop, CanaryWatch } from '../../../filter/routing/canary.ts'
 import { planFor } from '../../../filter/routing/plan.ts';
 import { demandsOf } from '../../../filter/routing/route-key.ts';
 import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/caller.ts';
+import { priceFile } from '../../stack/prices.ts';
 import { makeIdentity } from '../identity/identity-fixture.ts';
 
 const KEY = hashCallerKey('gk-one');
@@ -306,7 +307,7 @@ describe('eligible targets and their order', () => {
   });
 
   describe('what a request is too dear or too long for', () => {
-    const prices = { cheap: { input: '1', output: '1' }, dear: { input: '100', output: '100' } };
+    const prices = { file: priceFile({ cheap: { input: '1', output: '1' }, dear: { input: '100', output: '100' } }) };
     const policy = policyOf({
       prices,
       targets: { dear: { price_id: 'dear' }, free: {}, cheap: { price_id: 'cheap', context_window: 50 } },

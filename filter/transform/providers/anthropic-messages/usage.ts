@@ -1,6 +1,6 @@
 /** Anthropic's usage object -> unified usage. Its counts are exclusive; in a stream they come in pieces (providers.md 1.3). */
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
-import { count } from '../../facts.ts';
+import { apart, count, detail, serviceTierOf } from '../../facts.ts';
 import type { Usage } from '../../unified.ts';
 
 /** Later non-null values win, field by field: message_delta repeats some of message_start and leaves others out. */
@@ -27,5 +27,9 @@ export function readUsage(value: Json | undefined): Usage | undefined {
     cacheWriteOther: Math.max(count(value, 'cache_creation_input_tokens') - cacheWrite5m - cacheWrite1h, 0),
     outputVisible: output - outputReasoning,
     outputReasoning,
+    ...apart({
+      webSearches: detail(value, 'server_tool_use', 'web_search_requests'),
+      serviceTier: serviceTierOf(value['service_tier']),
+    }),
   };
 }

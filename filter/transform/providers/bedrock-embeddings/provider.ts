@@ -2,8 +2,8 @@
 import { isObject, type JsonObject } from '../../../json.ts';
 import { invalid, untranslatable } from '../../codecs/fields.ts';
 import type { EmbeddingsRequest } from '../../embeddings.ts';
+import { inputUsage } from '../../facts.ts';
 import type { AnswerFacts, EmbeddingsOperation, EncodeTarget, ProviderSchema } from '../../schema.ts';
-import { NO_USAGE, type Usage } from '../../unified.ts';
 import { bedrockConverseProvider } from '../bedrock-converse/provider.ts';
 
 /** Where InvokeModel counts (providers.md 1.4). */
@@ -24,18 +24,13 @@ function droppedOf({ endUser }: EmbeddingsRequest): string[] {
   return endUser === undefined ? [] : ['user'];
 }
 
-function tokens(count: unknown): { usage?: Usage } {
-  const read = Number(count);
-  return count !== undefined && Number.isFinite(read) ? { usage: { ...NO_USAGE, inputUncached: read } } : {};
-}
-
 function numbers(value: unknown): number[] {
   if (!Array.isArray(value)) throw new Error('the answer has no embedding');
   return value.map(Number);
 }
 
 function readFacts(body: JsonObject): AnswerFacts {
-  return tokens(body['inputTextTokenCount']);
+  return inputUsage(body['inputTextTokenCount']);
 }
 
 const titan: EmbeddingsOperation = {
@@ -86,7 +81,11 @@ const cohere: EmbeddingsOperation = {
     const { embeddings } = body;
     const vectors = isObject(embeddings) ? embeddings['float'] : embeddings;
     if (!Array.isArray(vectors)) throw new Error('the answer has no embeddings');
-    return { model: undefined, vectors: vectors.map(numbers), ...tokens(header(TOKEN_COUNT_HEADER)) };
+    return {
+      model: undefined,
+      vectors: vectors.map(numbers),
+      ...inputUsage(Number(header(TOKEN_COUNT_HEADER) ?? Number.NaN)),
+    };
   },
   readFacts: () => ({}),
 };

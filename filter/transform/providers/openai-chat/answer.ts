@@ -21,7 +21,7 @@ export function finishReason(value: Json | undefined): FinishReason {
 }
 
 export function readFacts(body: JsonObject): AnswerFacts {
-  return factsOf(body['model'], readUsage(body['usage']));
+  return factsOf(body['model'], readUsage(body['usage'], body['service_tier']));
 }
 
 /** @throws Error when it has no choices: it is no answer of this schema */
@@ -32,7 +32,7 @@ export function decodeAnswer(body: JsonObject): UnifiedAnswer {
     id: typeof body['id'] === 'string' ? body['id'] : '',
     model: typeof body['model'] === 'string' ? body['model'] : '',
     choices: choices.filter(isObject).map(decodeChoice),
-    usage: readUsage(body['usage']),
+    usage: readUsage(body['usage'], body['service_tier']),
   };
 }
 

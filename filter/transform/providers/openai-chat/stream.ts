@@ -63,7 +63,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
         emit({ type: 'start', id: String(chunk['id'] ?? ''), model: String(chunk['model'] ?? '') });
       }
       // Usage first: it trails the finish, with no choices beside it.
-      const usage = readUsage(chunk['usage']);
+      const usage = readUsage(chunk['usage'], chunk['service_tier']);
       if (usage !== undefined) emit({ type: 'usage', usage });
       if (!Array.isArray(chunk['choices'])) return;
       for (const [at, choice] of chunk['choices'].filter(isObject).entries()) {

@@ -26,7 +26,7 @@ export function openTap({ json }: OriginalRequest): StreamTap {
         return undefined;
       }
       if (state.facts.model === undefined && typeof chunk['model'] === 'string') state.facts.model = chunk['model'];
-      const usage = readUsage(chunk['usage']);
+      const usage = readUsage(chunk['usage'], chunk['service_tier']);
       if (usage !== undefined) state.facts.usage = usage;
       const { choices } = chunk;
       if (!Array.isArray(choices)) return raw;

@@ -1,7 +1,8 @@
 /** Targets that speak OpenAI's Embeddings: OpenAI, Azure's v1 path, vLLM, Ollama, llama.cpp. */
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
+import { inputUsage } from '../../facts.ts';
 import type { ProviderSchema } from '../../schema.ts';
-import { NO_USAGE, type Usage } from '../../unified.ts';
+import type { Usage } from '../../unified.ts';
 import { openAiChatProvider } from '../openai-chat/provider.ts';
 
 export const openAiEmbeddingsProvider: ProviderSchema = {
@@ -42,6 +43,5 @@ function vectorOf(embedding: Json | undefined): number[] {
 }
 
 function usageOf(usage: Json | undefined): { usage?: Usage } {
-  const tokens = isObject(usage) ? (usage['prompt_tokens'] ?? usage['total_tokens']) : undefined;
-  return typeof tokens === 'number' ? { usage: { ...NO_USAGE, inputUncached: tokens } } : {};
+  return isObject(usage) ? inputUsage(usage['prompt_tokens'] ?? usage['total_tokens']) : {};
 }

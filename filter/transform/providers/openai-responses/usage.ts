@@ -1,15 +1,21 @@
 /** Responses' usage object -> unified usage. Its counts are inclusive (npm `openai` 7.57, ResponseUsage). */
 import { isObject, type Json } from '../../../json.ts';
-import { count, detail, inclusiveUsage } from '../../facts.ts';
+import { count, detail, inclusiveUsage, serviceTierOf } from '../../facts.ts';
 import type { Usage } from '../../unified.ts';
 
-export function readUsage(value: Json | undefined): Usage | undefined {
+/** @param tier `service_tier` of the response */
+export function readUsage(value: Json | undefined, tier?: Json): Usage | undefined {
   if (!isObject(value)) return undefined;
+  const details = isObject(value['input_tokens_details']) ? value['input_tokens_details'] : {};
   return inclusiveUsage({
     input: count(value, 'input_tokens'),
     cacheRead: detail(value, 'input_tokens_details', 'cached_tokens'),
     cacheWrite: detail(value, 'input_tokens_details', 'cache_write_tokens'),
     output: count(value, 'output_tokens'),
     reasoning: detail(value, 'output_tokens_details', 'reasoning_tokens'),
+    apart: {
+      cacheWrite12h: detail(details, 'cache_write_tokens_details', 'ttl_12h_tokens'),
+      serviceTier: serviceTierOf(tier),
+    },
   });
 }

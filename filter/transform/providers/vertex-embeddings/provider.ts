@@ -5,8 +5,9 @@
 import { isObject, type JsonObject } from '../../../json.ts';
 import { invalid, untranslatable } from '../../codecs/fields.ts';
 import type { EmbeddingsRequest } from '../../embeddings.ts';
+import { countOf, inputUsage } from '../../facts.ts';
 import type { EncodeTarget, ProviderSchema } from '../../schema.ts';
-import { NO_USAGE, type Usage } from '../../unified.ts';
+import type { Usage } from '../../unified.ts';
 import { geminiProvider } from '../gemini/provider.ts';
 
 function isPredict({ model }: EncodeTarget): boolean {
@@ -39,7 +40,7 @@ export const vertexEmbeddingsProvider: ProviderSchema = {
       }
       if (!isObject(embedding)) throw new Error('the answer has no embedding');
       const usage = isObject(body['usageMetadata']) ? body['usageMetadata']['promptTokenCount'] : undefined;
-      return { model: undefined, vectors: [values(embedding)], ...tokens(usage) };
+      return { model: undefined, vectors: [values(embedding)], ...inputUsage(usage) };
     },
     readFacts: () => ({}),
   },
@@ -86,13 +87,9 @@ function values(embedding: JsonObject): number[] {
 function usageOf(embeddings: readonly JsonObject[]): { usage?: Usage } {
   let sum = 0;
   for (const { statistics } of embeddings) {
-    const count = isObject(statistics) ? statistics['token_count'] : undefined;
-    if (typeof count !== 'number') return {};
+    const count = isObject(statistics) ? countOf(statistics['token_count']) : undefined;
+    if (count === undefined) return {};
     sum += count;
   }
-  return tokens(sum);
-}
-
-function tokens(count: unknown): { usage?: Usage } {
-  return typeof count === 'number' ? { usage: { ...NO_USAGE, inputUncached: count } } : {};
+  return inputUsage(sum);
 }

@@ -1,0 +1,85 @@
+/** What a request costs, in whole nano-dollars. */
+import { NO_USAGE, type ServiceTier, totalInput, type Usage, type UsageApart } from '../transform/unified.ts';
+import { type Price, ratesFor } from './price.ts';
+import { KINDS, type Kind, type Rates } from './rates.ts';
+
+/** What the usage does not tell. */
+export interface CostFacts {
+  /** Stands above what the usage tells. Absent in both: standard. */
+  readonly serviceTier?: ServiceTier;
+  /** Images that were made, for models that are priced by the image. */
+  readonly images?: number;
+}
+
+const NONE: UsageApart = Object.freeze({});
+
+/**
+ * Exact, and rounded once: to whole nano-dollars, half to even.
+ * @returns nano-dollars; Number.MAX_SAFE_INTEGER for what would be more than nine million dollars
+ */
+export function costNanoUsd(price: Price, usage: Usage, facts?: CostFacts): number {
+  const tier = facts?.serviceTier ?? usage.apart?.serviceTier ?? 'standard';
+  const rates = ratesFor(price, totalInput(usage), tier);
+  const counts = countsOf(usage);
+  const images = facts?.images ?? 0;
+  const searches = usage.apart?.webSearches ?? 0;
+
+  let picoUsd = price.perRequest + price.perImage * images + price.perSearch * searches;
+  for (const kind of KINDS) picoUsd += counts[kind] * rates[kind];
+  // All terms are whole and none is negative, so a sum below 2^53 had no term, and no sum on its way, that could not be told exactly.
+  if (picoUsd <= Number.MAX_SAFE_INTEGER) return roundToNano(picoUsd);
+
+  let exact =
+    BigInt(price.perRequest) + BigInt(price.perImage) * BigInt(images) + BigInt(price.perSearch) * BigInt(searches);
+  for (const kind of KINDS) exact += BigInt(counts[kind]) * BigInt(rates[kind]);
+  return roundLargeToNano(exact);
+}
+
+/** Whole tokens. */
+export interface TokenEstimate {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Before a request is sent: as if nothing of it were cached. @returns nano-dollars */
+export function estimateNanoUsd(price: Price, tokens: TokenEstimate, facts?: CostFacts): number {
+  return costNanoUsd(price, { ...NO_USAGE, inputUncached: tokens.inputTokens, outputVisible: tokens.outputTokens }, facts);
+}
+
+/** Every token once, at the kind that it is priced as. Parts that a provider tells larger than their whole are cut to it. */
+function countsOf(usage: Usage): Rates {
+  const apart = usage.apart ?? NONE;
+  const audioInput = Math.min(apart.audioInput ?? 0, usage.inputUncached);
+  const imageInput = Math.min(apart.imageInput ?? 0, usage.inputUncached - audioInput);
+  const audioOutput = Math.min(apart.audioOutput ?? 0, usage.outputVisible);
+  const imageOutput = Math.min(apart.imageOutput ?? 0, usage.outputVisible - audioOutput);
+  const audioCacheRead = Math.min(apart.audioCacheRead ?? 0, usage.cacheRead);
+  const cacheWrite12h = Math.min(apart.cacheWrite12h ?? 0, usage.cacheWriteOther);
+  return {
+    input: usage.inputUncached - audioInput - imageInput,
+    cacheRead: usage.cacheRead - audioCacheRead,
+    cacheWrite: usage.cacheWrite5m + usage.cacheWriteOther - cacheWrite12h,
+    cacheWrite1h: usage.cacheWrite1h,
+    cacheWrite12h,
+    output: usage.outputVisible - audioOutput - imageOutput,
+    reasoning: usage.outputReasoning,
+    audioInput,
+    audioCacheRead,
+    audioOutput,
+    imageInput,
+    imageOutput,
+  } satisfies Record<Kind, number>;
+}
+
+function roundToNano(picoUsd: number): number {
+  const rest = picoUsd % 1000;
+  const nanoUsd = (picoUsd - rest) / 1000;
+  return rest > 500 || (rest === 500 && nanoUsd % 2 === 1) ? nanoUsd + 1 : nanoUsd;
+}
+
+function roundLargeToNano(picoUsd: bigint): number {
+  const rest = picoUsd % 1000n;
+  const nanoUsd = picoUsd / 1000n;
+  const rounded = rest > 500n || (rest === 500n && nanoUsd % 2n === 1n) ? nanoUsd + 1n : nanoUsd;
+  return Math.min(Number(rounded), Number.MAX_SAFE_INTEGER);
+}
