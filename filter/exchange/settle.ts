@@ -109,23 +109,26 @@ function noteLatency(exchange: Exchange): void {
   exchange.gateway.latency.note(last.target.id, kind, beganAt - last.startedAt);
 }
 
-/** A canary is judged by first attempts: what moved on from it is its failure, though the caller never knew. */
+/** A canary is judged by whom was asked first: what moved on from it is its failure, though the caller never knew. A retry, or another key, is a second chance of its own. */
 function noteCanary(exchange: Exchange, ending: Ending, spent: Spent | undefined): void {
-  const { plan, slice, gateway } = exchange;
-  const [first] = exchange.attempts;
+  const { plan, slice, gateway, attempts } = exchange;
+  const [first] = attempts;
   if (plan?.canary === undefined || slice === undefined || first === undefined) return;
   // A canary that is sick was not asked first: that says nothing new of it.
   if ((first.target === plan.canary.target) !== (slice === 'canary')) return;
-  const failed = failsItsTarget(first.outcome) || (exchange.attempts.length === 1 && outcomeOf(exchange, ending) === 'cut');
-  if (!failed && first.outcome !== 'ok') return;
+  const next = attempts.findIndex(({ target }) => target !== first.target);
+  const judged = attempts[next === -1 ? attempts.length - 1 : next - 1] ?? first;
+  const isLast = judged === attempts.at(-1);
+  const failed = failsItsTarget(judged.outcome) || (isLast && outcomeOf(exchange, ending) === 'cut');
+  if (!failed && judged.outcome !== 'ok') return;
   const kind = answerKind(exchange);
   const beganAt = kind === 'stream' ? exchange.firstByteAt : exchange.headersAt;
-  const answered = first.outcome === 'ok' && beganAt !== undefined;
+  const answered = judged.outcome === 'ok' && beganAt !== undefined;
   gateway.canaries.note(plan.canary, slice, {
     outcome: failed ? 'failed' : 'ok',
     kind,
     latencyMs: answered ? beganAt - first.startedAt : undefined,
-    cost: answered && exchange.attempts.length === 1 ? sampleCost(spent) : undefined,
+    cost: answered && isLast ? sampleCost(spent) : undefined,
   });
 }
 

@@ -229,6 +229,43 @@ describe('quotas in Redis, through Envoy: workers and pods share them', () => {
   });
 });
 
+describe('four filters and one tenant, through Envoy', () => {
+  it('let through as many requests as the limit says, within 2 %', async function () {
+    this.timeout(90_000);
+    const redis = await startRedis();
+    const policyPath = changedPolicy((policy) => {
+      withQuotas(policy);
+      const shared = { match: { tenants: ['calm'] }, requests: { rate: '3000/m', burst: 100 } };
+      Object.assign(policy, { quotas: { ...policy.quotas, shared } });
+    });
+    const environment = { GATEWAY_REDIS_URL: redis.url, GATEWAY_REPLICAS: '4', GATEWAY_REDIS_TIMEOUT_MS: '500' };
+    const stack = await startStack({ policyPath, pods: 4, environment });
+    try {
+      const began = performance.now();
+      const until = began + 6_000;
+      let admitted = 0;
+      let refused = 0;
+      const caller = async (): Promise<void> => {
+        while (performance.now() < until) {
+          const { status } = await ask(stack, 'calm');
+          if (status === 200) admitted += 1;
+          else refused += 1;
+        }
+      };
+      await Promise.all(Array.from({ length: 24 }, caller));
+      const limit = 100 + (50 * (performance.now() - began)) / 1000;
+      console.log(
+        `      ${admitted} of ${limit.toFixed(0)} let through, ${refused} refused (${((admitted / limit - 1) * 100).toFixed(2)} %)`,
+      );
+      expect(refused).to.be.greaterThan(100);
+      expect(admitted / limit).to.be.within(0.98, 1.02);
+    } finally {
+      await stack.stop();
+      await redis.stop();
+    }
+  });
+});
+
 describe("providers' limits, through Envoy", () => {
   it('a bursty tenant does not starve the others', async function () {
     this.timeout(90_000);
