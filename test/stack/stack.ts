@@ -97,7 +97,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const policyPath = policyIn(options);
     const filters: { process: FilterProcess; addresses: readonly string[] }[] = [];
     for (let pod = 1; pod <= pods; pod++) {
-      const listen = pods === 1 ? undefined : `127.0.0.1:${await freePort()}`;
+      const listen = pods === 1 ? undefined : `127.0.0.1:${await freePorts(workers)}`;
       const process = await startFilter({
         ...{ directory, policyPath, workers, auditDirectory: pod === 1 ? auditDirectory : `${auditDirectory}-${pod}` },
         ...{ adminPort: pod === 1 ? ports.filterAdmin : 0, name: pod === 1 ? 'filter' : `filter-pod-${pod}` },
@@ -163,6 +163,30 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await stop();
     throw error;
   }
+}
+
+/** Below those that the system gives to connections of its own accord, which take a port between a look and its use. */
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+
+/** @returns the first of `count` ports in a row that are free now: workers count up from it */
+async function freePorts(count: number): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const first = FIRST_PORT + Math.floor(Math.random() * (PORTS - count));
+    const free = await Promise.all(Array.from({ length: count }, (_, index) => isFree(first + index)));
+    if (free.every(Boolean)) return first;
+  }
+  throw new Error(`no ${count} free ports in a row`);
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  const listening = await new Promise<boolean>((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (listening) await new Promise((resolve) => probe.close(resolve));
+  return listening;
 }
 
 /** A port that is free now. */
