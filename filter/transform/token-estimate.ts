@@ -52,6 +52,9 @@ function isMedia(text: string): boolean {
 
 const CAPS = ['max_completion_tokens', 'max_output_tokens', 'max_tokens'] as const;
 
+/** No answer is longer; a number without an end would leave nothing but NaN of whatever it is taken from and given back to. */
+const MOST_OUTPUT_TOKENS = 100_000_000;
+
 /** The caller's own cap on the answer, over all of its choices; undefined: it set none. */
 export function outputCapOf(json: JsonObject): number | undefined {
   const generation = json['generationConfig'];
@@ -62,5 +65,5 @@ export function outputCapOf(json: JsonObject): number | undefined {
   const cap = [...CAPS.map((name) => json[name]), nested].find((value) => typeof value === 'number' && value > 0);
   if (typeof cap !== 'number') return undefined;
   const { n } = json;
-  return cap * (typeof n === 'number' && n > 1 ? n : 1);
+  return Math.min(cap * (typeof n === 'number' && n > 1 ? n : 1), MOST_OUTPUT_TOKENS);
 }

@@ -42,4 +42,11 @@ describe('tokens estimated', () => {
     expect(outputCapOf({ generationConfig: { maxOutputTokens: 11 } })).to.equal(11);
     expect(outputCapOf({})).to.equal(undefined);
   });
+
+  it('a cap beyond all measure is a number that can be counted with', () => {
+    const boundless = JSON.parse('{"max_tokens": 1e999}') as { max_tokens: number };
+    expect(outputCapOf(boundless)).to.be.lessThan(1e9);
+    expect(outputCapOf({ max_tokens: 1e300, n: 1e300 })).to.be.lessThan(1e9);
+    expect(outputCapOf({ generationConfig: { maxOutputTokens: Number.MAX_VALUE } })).to.be.lessThan(1e9);
+  });
 });
