@@ -12,6 +12,7 @@ import { conclude } from './attempts.ts';
 import { answerKind } from './choose.ts';
 import { degradation } from './contract.ts';
 import type { Exchange } from './exchange.ts';
+import { hadItsTime } from './fair-time.ts';
 import { settlePasses } from './provider-limits.ts';
 import { type Spent, spentOf } from './token-use.ts';
 
@@ -116,6 +117,7 @@ function noteCanary(exchange: Exchange, ending: Ending, spent: Spent | undefined
   if (plan?.canary === undefined || slice === undefined || first === undefined) return;
   // A canary that is sick was not asked first: that says nothing new of it.
   if ((first.target === plan.canary.target) !== (slice === 'canary')) return;
+  if (!hadItsTime(exchange, first)) return;
   const failed = failsItsTarget(first.outcome) || (exchange.attempts.length === 1 && outcomeOf(exchange, ending) === 'cut');
   if (!failed && first.outcome !== 'ok') return;
   const kind = answerKind(exchange);
