@@ -227,4 +227,14 @@ describe("providers' limits", () => {
     expect(waiting.filter((one) => one instanceof Promise)).to.have.length(5);
     expect(limits.enter(target, demand('b'), 1_000)).to.be.instanceOf(Promise);
   });
+
+  it('another policy with the same limit does not forget who is in flight', () => {
+    const limits = limitsOf();
+    const [before, after] = [targetWith({ concurrency: 1 }), targetWith({ concurrency: 1 })];
+    const pass = limits.enter(before, demand('a'), 0) as Pass;
+    expect(limits.enter(after, demand('a'), 0)).to.equal(undefined);
+    pass.settle({ inputTokens: 0, outputTokens: 0 });
+    expect(limits.enter(after, demand('a'), 0)).not.to.equal(undefined);
+    expect(limits.enter(targetWith({ concurrency: 2 }), demand('a'), 0)).not.to.equal(undefined);
+  });
 });
