@@ -16,7 +16,7 @@ import {
 } from './attempts.ts';
 import { answerKind, choose, isLate } from './choose.ts';
 import type { Exchange } from './exchange.ts';
-import { isForNextKey, spareAttempts } from './keys.ts';
+import { isForNextKey, MAX_ATTEMPTS, spareAttempts } from './keys.ts';
 import { withRoom } from './provider-limits.ts';
 
 export interface Forward {
@@ -84,7 +84,8 @@ function lastHope(exchange: Exchange, plan: Plan, resting: readonly Target[]): F
 function restOfChain(exchange: Exchange, chain: readonly Target[], start: number, first: Target): readonly ClusterName[] {
   const verdicts = new Map<Target, boolean>([[first, true]]);
   const rest = chain.filter((target, index) => index > start && isAskable(exchange, target, verdicts));
-  exchange.chain = [first, ...rest];
+  // A chain may have more targets with its zones' last resorts than Envoy's bootstrap allows attempts.
+  exchange.chain = [first, ...rest].slice(0, MAX_ATTEMPTS);
   const whole = clustersFrom(chain, start);
   return whole.length === exchange.chain.length ? whole : exchange.chain.map(({ cluster }) => cluster);
 }

@@ -9,7 +9,7 @@ import { hadItsTime } from './fair-time.ts';
 type Trouble = Parameters<Credentials['turnedDown']>[2];
 
 /** Envoy's bootstrap allows seven retries. */
-const MAX_ATTEMPTS = 8;
+export const MAX_ATTEMPTS = 8;
 
 /** @throws Fault `credential_unavailable` when a pool has no key for this request now; a single key is tried all the same */
 export function checkKeys({ ruleset, caller }: Exchange, target: Target): void {
