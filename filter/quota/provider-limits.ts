@@ -25,7 +25,7 @@ interface Limiter {
   readonly capacity: TargetCapacity;
   readonly queue: FairQueue;
   /** The limit that it was made for. */
-  readonly set: ProviderLimit | undefined;
+  set: ProviderLimit | undefined;
 }
 
 export class ProviderLimits {
@@ -82,7 +82,10 @@ export class ProviderLimits {
 
   #limiterOf(target: Target, learned?: LearnedLimits): Limiter | undefined {
     const known = this.#limiters.get(target.id);
-    if (known !== undefined && isSame(known.set, target.limits)) return known;
+    if (known !== undefined && isSame(known.set, target.limits)) {
+      known.set = target.limits;
+      return known;
+    }
     if (known === undefined && target.limits === undefined && learned === undefined) return undefined;
     const { now, processes, maxWaiting } = this.#options;
     const capacity = new TargetCapacity({ now, processes, set: target.limits });
