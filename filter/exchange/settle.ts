@@ -32,6 +32,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   // An answer that had begun and broke is the target's failure, though its headers were good.
   if (last !== undefined && outcomeOf(exchange, ending) === 'cut')
     exchange.gateway.health.note({ target: last.target, outcome: 'server_error' });
+  returnProbe(exchange);
   const spent = spentOf(exchange);
   settleQuota(exchange, spent);
   settlePasses(exchange, spent);
@@ -89,6 +90,12 @@ export function settle(exchange: Exchange, ending: Ending): void {
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
   });
+}
+
+/** What was to be probed could not be asked, or its request left before: the next one may. */
+function returnProbe({ probe, attempts, gateway }: Exchange): void {
+  if (probe === undefined || attempts.some(({ target }) => target === probe)) return;
+  gateway.health.note({ target: probe, outcome: 'abandoned' });
 }
 
 function auditRouteKey(key: RouteKey): AuditRouteKey {
