@@ -202,9 +202,8 @@ function afterFailure(exchange: Exchange, planned: readonly Target[], failed: At
     if (next === again) return [again, ...ordered(exchange, planned.slice(1), undefined)];
     if (spareAttempts > 0) return [again, ...ordered(exchange, planned, undefined)];
   }
-  // Envoy was told to move on from what turns down a key; whether to another target is the policy's to say.
-  if (spareAttempts > 0 && isKeyFailure(failed.outcome) && !keyFailureMovesOn(failed.outcome, alias?.fallBackOn ?? NONE))
-    return [];
+  // Where there were keys to spare Envoy moves on from what turns one down; whether to another target is the policy's to say.
+  if (isKeyFailure(failed.outcome) && !keyFailureMovesOn(failed.outcome, alias?.fallBackOn ?? NONE)) return [];
   return ordered(exchange, planned, failed);
 }
 

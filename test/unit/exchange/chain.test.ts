@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { admit } from '../../../filter/exchange/admission.ts';
 import { onResponseHeaders } from '../../../filter/exchange/answer.ts';
-import { startChain } from '../../../filter/exchange/chain.ts';
+import { onFailedAttempt } from '../../../filter/exchange/attempts.ts';
+import { continueChain, replan, startChain } from '../../../filter/exchange/chain.ts';
 import type { Exchange } from '../../../filter/exchange/exchange.ts';
 import { Fault } from '../../../filter/fault.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
@@ -72,5 +73,21 @@ describe('the chain of one request', () => {
     const canary = { target: 'y', percent: 1 };
     const aliases = { a: { chain: ['x'], attempt_deadline: { plain: '1s' }, canary } };
     expect(holdOf({ wait: { interactive: '0s' }, aliases })).to.equal(plain + 1_000);
+  });
+
+  it('keys that are all turned down do not move on where the policy says so, after the last of them either', () => {
+    const policy = policyOf({
+      credentials: { one: { env: 'KEY_1' }, two: { env: 'KEY_2' } },
+      targets: { x: { credential: ['one', 'two'] }, y: {} },
+      aliases: { a: { chain: ['x', 'y'], fall_back_on: [] } },
+    });
+    const exchange = requestOf(gatewayOf(policy));
+    startChain(exchange, exchange.plan);
+    const throttled = headersOf({ ':status': '429', 'retry-after': '60' });
+    onFailedAttempt(exchange, 1, throttled);
+    expect(replan(exchange, 1)).to.deep.equal(['c-x', 'c-x', 'c-y']);
+    continueChain(exchange, 'c-x', 2);
+    onFailedAttempt(exchange, 2, throttled);
+    expect(replan(exchange, 2)).to.deep.equal(['c-x', 'c-x', 'no_chain']);
   });
 });

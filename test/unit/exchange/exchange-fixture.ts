@@ -18,6 +18,9 @@ import { type Plan, planFor } from '../../../filter/routing/plan.ts';
 import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/caller.ts';
 import { makeIdentity } from '../identity/identity-fixture.ts';
 
+/** Gateway keys, for `{ env: 'KEY_1' }`. */
+const KEYS = { KEY_1: 'gateway-key-one', KEY_2: 'gateway-key-two' };
+
 export const CALLER_KEY = hashCallerKey('gk-one');
 
 type Parts = Partial<Omit<PolicyDocument, 'targets'>> & {
@@ -45,7 +48,7 @@ export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gatew
   const now = (): number => performance.now();
   return {
     identity: makeIdentity().identity,
-    ruleset: () => new Ruleset(policy, loadCredentials(policy, {})),
+    ruleset: () => new Ruleset(policy, loadCredentials(policy, KEYS)),
     health: new TargetHealth({ now }),
     latency: new TargetLatency(),
     clusters: new ClusterView(now),
