@@ -6,7 +6,7 @@ import type { ProviderError, Usage } from './unified.ts';
 /** A count that a provider reported; 0 for what is no count. */
 export function count(from: JsonObject, field: string): number {
   const value = from[field];
-  return typeof value === 'number' && value > 0 ? value : 0;
+  return typeof value === 'number' && value > 0 && value <= Number.MAX_SAFE_INTEGER ? value : 0;
 }
 
 /** A count inside one of the usage's own objects. */
