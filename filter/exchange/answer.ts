@@ -95,6 +95,13 @@ export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswe
   return wholeAnswer(exchange, headers, answer);
 }
 
+/** A whole answer has begun in time, and its end has not come in time: its target did not answer. */
+export function answerTooLate(exchange: Exchange): Fault {
+  const attempt = exchange.attempts.at(-1);
+  if (attempt?.outcome === 'ok') conclude(exchange, attempt, 'deadline_exceeded');
+  return chainExhausted(exchange, undefined);
+}
+
 function wholeAnswer(exchange: Exchange, headers: HeaderView, { body, contentType }: ConvertedAnswer): WholeAnswer {
   exchange.responseBytes = body.length;
   const { set, remove } = answerHeaders(exchange, headers, []);
