@@ -459,7 +459,7 @@ describe('privacy zones, whatever the policy and the weather', () => {
   const situation = fc.record({
     targets: fc.tuple(zones, zones, zones, zones),
     lastResort: fc.dictionary(zone, fc.uniqueArray(fc.constantFrom(...ids), { maxLength: 2 })),
-    chain: fc.array(step, { minLength: 1, maxLength: 3 }).filter((steps) => steps.flat().length <= 8),
+    chain: fc.array(step, { minLength: 1, maxLength: 3 }).filter((steps) => steps.flat().length <= 7),
     order: fc.constantFrom('as_written' as const, 'nearest' as const, 'latency' as const, 'fixed' as const),
     tenant: zones,
     key: zones,
