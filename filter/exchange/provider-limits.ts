@@ -25,7 +25,7 @@ export function withRoom(exchange: Exchange, chain: readonly Target[]): readonly
   return entered.then((pass) => {
     exchange.queuedMs = performance.now() - began;
     if (exchange.settled) {
-      pass?.settle(NOTHING);
+      pass?.settle('not_made');
       throw new Fault('gateway_unavailable', 'The caller has left.');
     }
     return pass === undefined ? nextWithRoom(exchange, chain) : passed(exchange, first, pass, chain);
@@ -97,7 +97,7 @@ export function endPass({ taken }: Exchange, attempt: Attempt): void {
 /** The exchange has ended: what its attempts really took. */
 export function settlePasses(exchange: Exchange, spent: Spent | undefined): void {
   const answering = exchange.attempts.at(-1);
-  for (const { pass } of exchange.passes.splice(0)) pass.settle(NOTHING);
+  for (const { pass } of exchange.passes.splice(0)) pass.settle('not_made');
   for (const { attempt, pass } of exchange.taken.splice(0)) {
     const used =
       attempt === answering && spent !== undefined

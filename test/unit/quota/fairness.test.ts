@@ -237,4 +237,14 @@ describe("providers' limits", () => {
     expect(limits.enter(after, demand('a'), 0)).not.to.equal(undefined);
     expect(limits.enter(targetWith({ concurrency: 2 }), demand('a'), 0)).not.to.equal(undefined);
   });
+
+  it('leave that was given and not used costs nothing', () => {
+    const limits = limitsOf();
+    const target = targetWith({ requestsPerMinute: 1 });
+    (limits.enter(target, demand('a'), 0) as Pass).settle('not_made');
+    const pass = limits.enter(target, demand('a'), 0) as Pass | undefined;
+    expect(pass).not.to.equal(undefined);
+    pass?.settle({ inputTokens: 0, outputTokens: 0 });
+    expect(limits.enter(target, demand('a'), 0)).to.equal(undefined);
+  });
 });
