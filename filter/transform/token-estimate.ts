@@ -28,19 +28,25 @@ export function estimateInputTokens(json: JsonObject): number {
   return Math.ceil(tokensOf(json));
 }
 
-function tokensOf(value: Json): number {
-  if (typeof value === 'string') return isMedia(value) ? PER_MEDIA : estimateTextTokens(value);
-  if (typeof value !== 'object' || value === null) return PER_MEMBER;
+/** Without recursion: a body may be nested deeper than the stack is. */
+function tokensOf(whole: Json): number {
+  const rest: Json[] = [whole];
   let sum = 0;
-  if (Array.isArray(value)) {
-    // Vectors of tokens: an embedding call may send them instead of text.
-    if (typeof value[0] === 'number') return value.length;
-    for (const item of value) sum += PER_MEMBER + tokensOf(item);
-    return sum;
-  }
-  for (const name in value) {
-    const member = value[name];
-    if (member !== undefined) sum += PER_MEMBER + name.length / ASCII_PER_TOKEN + tokensOf(member);
+  for (let value = rest.pop(); value !== undefined; value = rest.pop()) {
+    if (typeof value === 'string') sum += isMedia(value) ? PER_MEDIA : estimateTextTokens(value);
+    else if (typeof value !== 'object' || value === null) sum += PER_MEMBER;
+    else if (Array.isArray(value)) {
+      sum += value.length * PER_MEMBER;
+      // Vectors of tokens: an embedding call may send them instead of text.
+      if (typeof value[0] !== 'number') for (const item of value) rest.push(item);
+    } else {
+      for (const name in value) {
+        const member = value[name];
+        if (member === undefined) continue;
+        sum += PER_MEMBER + name.length / ASCII_PER_TOKEN;
+        rest.push(member);
+      }
+    }
   }
   return sum;
 }

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { JsonObject } from '../../../filter/json.ts';
 import { estimateInputTokens, estimateTextTokens, outputCapOf } from '../../../filter/transform/token-estimate.ts';
 
 /** Text with its count in OpenAI's o200k vocabulary, counted with gpt-tokenizer 4. */
@@ -33,6 +34,11 @@ describe('tokens estimated', () => {
     const began = performance.now();
     for (let i = 0; i < 20; i++) estimateInputTokens(json);
     expect((performance.now() - began) / 20).to.be.lessThan(20);
+  });
+
+  it('is as good for what is nested deeper than a stack is', () => {
+    const deep = JSON.parse(`{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`) as JsonObject;
+    expect(estimateInputTokens(deep)).to.be.within(99_000, 101_000);
   });
 
   it('takes the caller’s cap, whatever its schema calls it', () => {
