@@ -28,18 +28,19 @@ function demandOf(exchange: Exchange, { chain, canary }: Plan, plan: QuotaPlan):
   );
   return {
     ...{ plan, requestId: exchange.id, tokens: inputTokens + outputTokens, nanoUsd: Math.max(0, ...costs) },
-    holdForMs: holdMs(exchange, chain.length),
+    holdForMs: holdMs(exchange, chain.length + (canary === undefined ? 0 : 1)),
   };
 }
 
 const FREE = { inputTokens: 0, outputTokens: 0 } as const;
 
-/** As long as all attempts and a silence in the answer can last. A stream that goes on renews it (`keepHold`). */
+/** As long as a wait for a turn, all attempts and a silence in the answer can last. A stream that goes on renews it (`keepHold`). */
 function holdMs(exchange: Exchange, attempts: number): number {
-  const { alias, deadlineAt } = exchange;
+  const { alias, deadlineAt, policy, plan } = exchange;
   if (alias === undefined) return 0;
   const each = alias.attemptDeadlineMs[answerKind(exchange)];
-  const untilBegun = deadlineAt === undefined ? each * attempts : Math.max(deadlineAt - performance.now(), 0);
+  const wait = policy.waitMs[plan?.key.workloadClass ?? 'interactive'];
+  const untilBegun = deadlineAt === undefined ? wait + each * attempts : Math.max(deadlineAt - performance.now(), 0);
   return Math.ceil(untilBegun) + alias.streamIdleMs + HOLD_GRACE_MS;
 }
 

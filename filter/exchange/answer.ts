@@ -5,7 +5,7 @@ import { parseObject } from '../json.ts';
 import type { ConvertedAnswer } from '../transform/conversion.ts';
 import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
-import { beginUnseen, conclude, conversionFor, defaultsFor } from './attempts.ts';
+import { beginUnseen, conclude, concludeSilent, conversionFor, defaultsFor } from './attempts.ts';
 import { chainExhausted, isOver } from './chain.ts';
 import { decoded } from './content-coding.ts';
 import type { Exchange } from './exchange.ts';
@@ -95,6 +95,13 @@ export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswe
   return wholeAnswer(exchange, headers, answer);
 }
 
+/** A whole answer has begun in time, and its end has not come in time: its target did not answer. */
+export function answerTooLate(exchange: Exchange): Fault {
+  const attempt = exchange.attempts.at(-1);
+  if (attempt?.outcome === 'ok') conclude(exchange, attempt, 'deadline_exceeded');
+  return chainExhausted(exchange, undefined);
+}
+
 function wholeAnswer(exchange: Exchange, headers: HeaderView, { body, contentType }: ConvertedAnswer): WholeAnswer {
   exchange.responseBytes = body.length;
   const { set, remove } = answerHeaders(exchange, headers, []);
@@ -139,6 +146,8 @@ function localReplyFault(exchange: Exchange, status: number, said: string): Faul
   // The last one that Envoy counts is one that it could not begin, when that is the problem.
   beginUnseen(exchange, Number(made) - (problem === undefined ? 0 : 1));
   const attempt = exchange.attempts.at(-1) ?? first;
+  // Envoy had moved on from this one in silence: the problem is the next one's.
+  if (problem !== undefined && Number(made) > attempt.number) concludeSilent(exchange);
   if (attempt.outcome === 'pending') {
     conclude(exchange, attempt, failure);
     if (problem !== undefined) exchange.gateway.clusters.told(attempt.target.cluster, problem);

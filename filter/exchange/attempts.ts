@@ -10,7 +10,7 @@ import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
 import { checkKeys, noteOutcome } from './keys.ts';
-import { takePass } from './provider-limits.ts';
+import { endPass, takePass } from './provider-limits.ts';
 
 /** A request as one target will see it. */
 export interface PreparedAttempt {
@@ -197,6 +197,7 @@ export function conclude(
   attempt.endedAt = performance.now();
   attempt.retryAfterSeconds = retryAfter;
   if (first) noteOutcome(exchange, attempt);
+  if (outcome !== 'ok') endPass(exchange, attempt);
 }
 
 /** A provider answered attempt `number` with a failure; Envoy may move on after this. */

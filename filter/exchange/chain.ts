@@ -16,7 +16,7 @@ import {
 } from './attempts.ts';
 import { answerKind, choose, isLate } from './choose.ts';
 import type { Exchange } from './exchange.ts';
-import { isForNextKey, spareAttempts } from './keys.ts';
+import { isForNextKey, MAX_ATTEMPTS, spareAttempts } from './keys.ts';
 import { withRoom } from './provider-limits.ts';
 
 export interface Forward {
@@ -84,7 +84,8 @@ function lastHope(exchange: Exchange, plan: Plan, resting: readonly Target[]): F
 function restOfChain(exchange: Exchange, chain: readonly Target[], start: number, first: Target): readonly ClusterName[] {
   const verdicts = new Map<Target, boolean>([[first, true]]);
   const rest = chain.filter((target, index) => index > start && isAskable(exchange, target, verdicts));
-  exchange.chain = [first, ...rest];
+  // A chain may have more targets with its zones' last resorts than Envoy's bootstrap allows attempts.
+  exchange.chain = [first, ...rest].slice(0, MAX_ATTEMPTS);
   const whole = clustersFrom(chain, start);
   return whole.length === exchange.chain.length ? whole : exchange.chain.map(({ cluster }) => cluster);
 }
@@ -201,9 +202,8 @@ function afterFailure(exchange: Exchange, planned: readonly Target[], failed: At
     if (next === again) return [again, ...ordered(exchange, planned.slice(1), undefined)];
     if (spareAttempts > 0) return [again, ...ordered(exchange, planned, undefined)];
   }
-  // Envoy was told to move on from what turns down a key; whether to another target is the policy's to say.
-  if (spareAttempts > 0 && isKeyFailure(failed.outcome) && !keyFailureMovesOn(failed.outcome, alias?.fallBackOn ?? NONE))
-    return [];
+  // Where there were keys to spare Envoy moves on from what turns one down; whether to another target is the policy's to say.
+  if (isKeyFailure(failed.outcome) && !keyFailureMovesOn(failed.outcome, alias?.fallBackOn ?? NONE)) return [];
   return ordered(exchange, planned, failed);
 }
 

@@ -19,7 +19,11 @@ export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
   exchange.excluded = plan.excluded;
   const chain = changesByRequest(exchange, plan) ? chosenNow(exchange, plan) : plan.chain;
   if (chain.length === 0) throw nothingLeft(exchange, plan);
-  return alias.order === 'fixed' ? chain : orderedByHealth(chain, health);
+  if (alias.order === 'fixed' || health.allWell) return chain;
+  const ordered = orderedByHealth(chain, health);
+  const [leader] = ordered;
+  if (leader !== undefined && health.stateOf(leader.id) === 'probing') exchange.probe = leader;
+  return ordered;
 }
 
 /** Is there anything that makes this request's chain another than the plan's? */

@@ -75,6 +75,8 @@ export interface Exchange {
   /** Targets in the order of attempts, from the first that could be asked; what comes next may change while attempts fail. */
   chain: readonly Target[];
   readonly attempts: Attempt[];
+  /** A sick target that gave this request its one place for a probe. */
+  probe: Target | undefined;
   /** Attempts beyond the chain that Envoy was allowed when it began: for other keys of its targets. */
   spareAttempts: number;
   /** Targets of the chain that could not be asked, as attempts with the number 0. */
@@ -155,6 +157,7 @@ export function openExchange(gateway: Gateway): Exchange {
     original: undefined,
     chain: [],
     attempts: [],
+    probe: undefined,
     spareAttempts: 0,
     skipped: [],
     cache: 'off',

@@ -4,11 +4,12 @@ import { type Attempt, isKeyFailure, type KeyFailure } from '../fallback/attempt
 import { Fault } from '../fault.ts';
 import type { Target } from '../policy/policy.ts';
 import type { Exchange } from './exchange.ts';
+import { hadItsTime } from './fair-time.ts';
 
 type Trouble = Parameters<Credentials['turnedDown']>[2];
 
 /** Envoy's bootstrap allows seven retries. */
-const MAX_ATTEMPTS = 8;
+export const MAX_ATTEMPTS = 8;
 
 /** @throws Fault `credential_unavailable` when a pool has no key for this request now; a single key is tried all the same */
 export function checkKeys({ ruleset, caller }: Exchange, target: Target): void {
@@ -37,17 +38,18 @@ export function isForNextKey(exchange: Exchange, attempt: Attempt): boolean {
 
 /** What became of an attempt, told to the health of its target and of its key. While another key works a target is not blamed for one. */
 export function noteOutcome(exchange: Exchange, attempt: Attempt): void {
-  const { target, outcome, credential, retryAfterSeconds } = attempt;
+  const { target, credential, retryAfterSeconds } = attempt;
+  const outcome = hadItsTime(exchange, attempt) ? attempt.outcome : 'abandoned';
   const { health } = exchange.gateway;
   const { credentials } = exchange.ruleset;
   if (credential === undefined) {
-    health.note(attempt, retryAfterSeconds);
+    health.note({ target, outcome }, retryAfterSeconds);
     return;
   }
   if (!isKeyFailure(outcome)) {
     if (outcome === 'ok') credentials.accepted(credential, target);
     else credentials.untold(credential, target);
-    health.note(attempt, retryAfterSeconds);
+    health.note({ target, outcome }, retryAfterSeconds);
     return;
   }
   if (credentials.turnedDown(credential, target, troubleOf(attempt, outcome)) === 'key') {

@@ -16,7 +16,7 @@ import { isObject, type Json } from '../json.ts';
 import type { Caller, RouteRules } from '../policy/policy.ts';
 import { type Plan, planFor } from '../routing/plan.ts';
 import { route } from '../routing/route.ts';
-import { demandsOf } from '../routing/route-key.ts';
+import { demandsOf, refuseRepeated } from '../routing/route-key.ts';
 import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import type { RequestLine } from '../transform/schema.ts';
@@ -114,6 +114,7 @@ function sent(exchange: Exchange, plan: Plan): Forward | Promise<Forward> {
 /** What the request's headers ask of its route; nothing is looked for where there is nothing of ours. */
 function demanded(exchange: Exchange, caller: Caller): RouteRules | undefined {
   if (!exchange.receivedHeaders.some((name) => name.startsWith('x-gateway-'))) return undefined;
+  refuseRepeated(exchange.receivedHeaders);
   const { header } = exchange;
   if (header('x-gateway-explain') !== undefined) {
     if (caller.explain === 'refused')

@@ -25,7 +25,7 @@ export function withRoom(exchange: Exchange, chain: readonly Target[]): readonly
   return entered.then((pass) => {
     exchange.queuedMs = performance.now() - began;
     if (exchange.settled) {
-      pass?.settle(NOTHING);
+      pass?.settle('not_made');
       throw new Fault('gateway_unavailable', 'The caller has left.');
     }
     return pass === undefined ? nextWithRoom(exchange, chain) : passed(exchange, first, pass, chain);
@@ -68,7 +68,8 @@ function nextWithRoom(exchange: Exchange, chain: readonly Target[]): readonly Ta
       continue;
     }
     if (pass !== undefined && !(pass instanceof Promise)) exchange.passes.push({ target, pass });
-    const others = chain.filter((one) => one !== target && !without.has(one));
+    const at = chain.indexOf(target);
+    const others = chain.filter((one, index) => index !== at && !without.has(one));
     return [target, ...others, ...chain.filter((one) => without.has(one))];
   }
   const retryAfterSeconds = exchange.alias?.retryAfterSeconds ?? 1;
@@ -87,10 +88,16 @@ export function takePass(exchange: Exchange, attempt: Attempt): void {
   else if (limits.isLimited(target)) exchange.taken.push({ attempt, pass: limits.enterAnyway(target, demandOf(exchange)) });
 }
 
-/** The exchange has ended: what its attempts really took. A failed one took a request, and no tokens. */
+/** A failed attempt took a request, and no tokens; its place is free while the chain goes on elsewhere. */
+export function endPass({ taken }: Exchange, attempt: Attempt): void {
+  const at = taken.findIndex((held) => held.attempt === attempt);
+  for (const { pass } of at < 0 ? [] : taken.splice(at, 1)) pass.settle(NOTHING);
+}
+
+/** The exchange has ended: what its attempts really took. */
 export function settlePasses(exchange: Exchange, spent: Spent | undefined): void {
   const answering = exchange.attempts.at(-1);
-  for (const { pass } of exchange.passes.splice(0)) pass.settle(NOTHING);
+  for (const { pass } of exchange.passes.splice(0)) pass.settle('not_made');
   for (const { attempt, pass } of exchange.taken.splice(0)) {
     const used =
       attempt === answering && spent !== undefined

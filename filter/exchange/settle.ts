@@ -12,6 +12,7 @@ import { conclude } from './attempts.ts';
 import { answerKind } from './choose.ts';
 import { degradation } from './contract.ts';
 import type { Exchange } from './exchange.ts';
+import { hadItsTime } from './fair-time.ts';
 import { settlePasses } from './provider-limits.ts';
 import { type Spent, spentOf } from './token-use.ts';
 
@@ -31,6 +32,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   // An answer that had begun and broke is the target's failure, though its headers were good.
   if (last !== undefined && outcomeOf(exchange, ending) === 'cut')
     exchange.gateway.health.note({ target: last.target, outcome: 'server_error' });
+  returnProbe(exchange);
   const spent = spentOf(exchange);
   settleQuota(exchange, spent);
   settlePasses(exchange, spent);
@@ -90,6 +92,12 @@ export function settle(exchange: Exchange, ending: Ending): void {
   });
 }
 
+/** What was to be probed could not be asked, or its request left before: the next one may. */
+function returnProbe({ probe, attempts, gateway }: Exchange): void {
+  if (probe === undefined || attempts.some(({ target }) => target === probe)) return;
+  gateway.health.note({ target: probe, outcome: 'abandoned' });
+}
+
 function auditRouteKey(key: RouteKey): AuditRouteKey {
   return {
     workload_class: key.workloadClass,
@@ -119,6 +127,7 @@ function noteCanary(exchange: Exchange, ending: Ending, spent: Spent | undefined
   const next = attempts.findIndex(({ target }) => target !== first.target);
   const judged = attempts[next === -1 ? attempts.length - 1 : next - 1] ?? first;
   const isLast = judged === attempts.at(-1);
+  if (!hadItsTime(exchange, judged)) return;
   const failed = failsItsTarget(judged.outcome) || (isLast && outcomeOf(exchange, ending) === 'cut');
   if (!failed && judged.outcome !== 'ok') return;
   const kind = answerKind(exchange);

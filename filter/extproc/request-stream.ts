@@ -1,9 +1,9 @@
 /** The downstream ext_proc stream: one per request. Turns Envoy's messages into the phases of an exchange, and back. */
 import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js';
-import { onResponseBody, onResponseHeaders } from '../exchange/answer.ts';
+import { answerTooLate, onResponseBody, onResponseHeaders } from '../exchange/answer.ts';
 import { AnswerStream } from '../exchange/answer-stream.ts';
 import type { PreparedAttempt } from '../exchange/attempts.ts';
-import { chainExhausted, type Forward } from '../exchange/chain.ts';
+import type { Forward } from '../exchange/chain.ts';
 import { type Exchange, type Gateway, openExchange } from '../exchange/exchange.ts';
 import type { OwnAnswer } from '../exchange/http.ts';
 import { onRequestBody, onRequestHeaders } from '../exchange/phases.ts';
@@ -108,7 +108,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
         idle = setTimeout(stalled, exchange.alias?.streamIdleMs ?? 0);
         if (plan.kind === 'whole' && exchange.deadlineAt !== undefined) {
           const left = Math.max(exchange.deadlineAt - performance.now(), 1);
-          deadline = setTimeout(() => refuseWith(chainExhausted(exchange, undefined)), left);
+          deadline = setTimeout(() => refuseWith(answerTooLate(exchange)), left);
         }
         // A whole answer's headers are answered together with its body, which may change them.
         if (plan.kind === 'whole') return undefined;

@@ -23,3 +23,14 @@ export function firstAttemptMs(remainingMs: number, laterP95Ms: readonly (number
 export function isTooSlow(p50Ms: number | undefined, remainingMs: number): boolean {
   return p50Ms !== undefined && p50Ms > remainingMs;
 }
+
+/** What a target that is not measured may take to begin its answer, and not be ill. */
+const USUAL_MS = 1_000;
+
+/**
+ * Was an attempt that ran out of time given what its target commonly takes? If not, it says nothing of the target: a budget is its caller's choice.
+ * @param limitMs what the alias gives every attempt
+ */
+export function hadFairTime(elapsedMs: number, limitMs: number, p95Ms: number | undefined): boolean {
+  return elapsedMs >= Math.min(limitMs * 0.9, p95Ms ?? USUAL_MS);
+}

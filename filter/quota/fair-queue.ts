@@ -18,8 +18,8 @@ export interface LimitDemand {
 
 /** Leave to ask a target once. */
 export interface Pass {
-  /** What it really took; once. Zero for an attempt that was never made. */
-  settle(used: { readonly inputTokens: number; readonly outputTokens: number }): void;
+  /** What it really took, or that its attempt was never made; once. */
+  settle(used: { readonly inputTokens: number; readonly outputTokens: number } | 'not_made'): void;
 }
 
 export interface FairQueueOptions {
@@ -144,7 +144,7 @@ export class FairQueue {
       settle: (used) => {
         if (settled) return;
         settled = true;
-        capacity.settle(amounts, { ...amountsOf({ ...demand, ...used }), requests: amounts.requests });
+        capacity.settle(amounts, used === 'not_made' ? NO_AMOUNTS : amountsOf(used));
         if (this.#waiting > 0) this.#pump();
       },
     };
@@ -209,6 +209,8 @@ export class FairQueue {
 
 const MAX_IDLE_LANES = 64;
 const MAX_SLEEP_MS = 60_000;
+
+const NO_AMOUNTS: Amounts = { requests: 0, inputTokens: 0, outputTokens: 0 };
 
 function amountsOf({ inputTokens, outputTokens }: Pick<LimitDemand, 'inputTokens' | 'outputTokens'>): Amounts {
   return { requests: 1, inputTokens, outputTokens };

@@ -4,6 +4,7 @@
  *
  * A limit is set in the policy, or learned from what the provider says of it in its answers. A target without either costs nothing.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { ProviderLimit, Target, TargetId } from '../policy/policy.ts';
 import { FairQueue, type LimitDemand, type Pass } from './fair-queue.ts';
 import { type LearnedLimits, readLimits } from './limit-headers.ts';
@@ -24,7 +25,7 @@ interface Limiter {
   readonly capacity: TargetCapacity;
   readonly queue: FairQueue;
   /** The limit that it was made for. */
-  readonly set: ProviderLimit | undefined;
+  set: ProviderLimit | undefined;
 }
 
 export class ProviderLimits {
@@ -81,7 +82,10 @@ export class ProviderLimits {
 
   #limiterOf(target: Target, learned?: LearnedLimits): Limiter | undefined {
     const known = this.#limiters.get(target.id);
-    if (known !== undefined && known.set === target.limits) return known;
+    if (known !== undefined && isSame(known.set, target.limits)) {
+      known.set = target.limits;
+      return known;
+    }
     if (known === undefined && target.limits === undefined && learned === undefined) return undefined;
     const { now, processes, maxWaiting } = this.#options;
     const capacity = new TargetCapacity({ now, processes, set: target.limits });
@@ -90,4 +94,9 @@ export class ProviderLimits {
     this.#limiters.set(target.id, made);
     return made;
   }
+}
+
+/** Every policy has its own objects: an edit elsewhere in it must not forget who is in flight, nor do requests of both policies that overlap. */
+function isSame(a: ProviderLimit | undefined, b: ProviderLimit | undefined): boolean {
+  return a === b || isDeepStrictEqual(a, b);
 }

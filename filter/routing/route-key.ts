@@ -63,6 +63,27 @@ function least(a: number | undefined, b: number | undefined): number | undefined
 
 type Header = (name: string) => string | undefined;
 
+const DEMANDS: ReadonlySet<string> = new Set([
+  'x-gateway-workload-class',
+  'x-gateway-latency-budget',
+  'x-gateway-cost-ceiling',
+  'x-gateway-privacy-zone',
+  'x-gateway-degradation',
+]);
+
+/**
+ * A second line of the same header would go unread, and a zone in it unkept.
+ * @param received names of a request's headers, one for each line @throws Fault `route_demand_invalid`
+ */
+export function refuseRepeated(received: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const name of received) {
+    if (!DEMANDS.has(name)) continue;
+    if (seen.has(name)) throw new Fault('route_demand_invalid', `${name} stands in the request twice; send it once.`);
+    seen.add(name);
+  }
+}
+
 const DEMANDABLE: ReadonlySet<string> = new Set(['interactive', 'tool_call', 'background', 'batch']);
 
 /**
@@ -88,12 +109,15 @@ export function demandsOf(header: Header, policy: Policy): RouteRules | undefine
     throw invalid('x-gateway-cost-ceiling', 'US dollars as a decimal, such as 0.05');
   return {
     workloadClass: workloadClass as WorkloadClass | undefined,
-    latencyBudgetMs,
+    // A timer takes no more than 24 days, and fires at once for what is longer.
+    latencyBudgetMs: latencyBudgetMs === undefined ? undefined : Math.min(latencyBudgetMs, MOST_BUDGET_MS),
     costCeilingNanoUsd,
     zones: zones === undefined ? [] : zones.split(',').map((zone) => served(zone.trim(), policy)),
     degradation: degradation ?? 'allowed',
   };
 }
+
+const MOST_BUDGET_MS = 24 * 3_600_000;
 
 function invalid(header: string, expected: string): Fault {
   return new Fault('route_demand_invalid', `${header} takes ${expected}.`);

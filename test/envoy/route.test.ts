@@ -229,6 +229,9 @@ describe('routing, through Envoy', () => {
       const answer = await timed(() => ask('quick'));
       expect(answer.status).to.equal(504);
       expect(answer.ms).to.be.within(1400, LATE_MS);
+      expect(answer.headers.get('x-gateway-target')).to.equal(null);
+      expect(answer.headers.get('x-gateway-degraded')).to.equal(null);
+      expect(answer.headers.get('x-gateway-failed-attempts')).to.match(/;reason=deadline_exceeded;status=200$/);
     });
 
     it('a stream that has begun in time may go on past it', async () => {

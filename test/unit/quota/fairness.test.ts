@@ -227,4 +227,24 @@ describe("providers' limits", () => {
     expect(waiting.filter((one) => one instanceof Promise)).to.have.length(5);
     expect(limits.enter(target, demand('b'), 1_000)).to.be.instanceOf(Promise);
   });
+
+  it('another policy with the same limit does not forget who is in flight', () => {
+    const limits = limitsOf();
+    const [before, after] = [targetWith({ concurrency: 1 }), targetWith({ concurrency: 1 })];
+    const pass = limits.enter(before, demand('a'), 0) as Pass;
+    expect(limits.enter(after, demand('a'), 0)).to.equal(undefined);
+    pass.settle({ inputTokens: 0, outputTokens: 0 });
+    expect(limits.enter(after, demand('a'), 0)).not.to.equal(undefined);
+    expect(limits.enter(targetWith({ concurrency: 2 }), demand('a'), 0)).not.to.equal(undefined);
+  });
+
+  it('leave that was given and not used costs nothing', () => {
+    const limits = limitsOf();
+    const target = targetWith({ requestsPerMinute: 1 });
+    (limits.enter(target, demand('a'), 0) as Pass).settle('not_made');
+    const pass = limits.enter(target, demand('a'), 0) as Pass | undefined;
+    expect(pass).not.to.equal(undefined);
+    pass?.settle({ inputTokens: 0, outputTokens: 0 });
+    expect(limits.enter(target, demand('a'), 0)).to.equal(undefined);
+  });
 });

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../filter/json.ts';
 import { conversionBetween } from '../../../filter/transform/conversion.ts';
+import { count as countOf } from '../../../filter/transform/facts.ts';
 import { callerSchemas, providerSchema } from '../../../filter/transform/registry.ts';
 import { totalInput, totalOutput } from '../../../filter/transform/unified.ts';
 import { PROVIDERS } from './fixtures/all.ts';
@@ -122,6 +123,15 @@ const TOLD: Readonly<Record<string, (body: JsonObject) => (number | undefined)[]
     return [u.promptTokenCount, u.cachedContentTokenCount ?? 0, (u.candidatesTokenCount ?? 0) + thoughts, thoughts];
   },
 };
+
+describe('counts that providers report', () => {
+  it('what cannot be counted with is no count: an endless one would use up a quota for ever', () => {
+    const said = JSON.parse('{"endless": 1e999, "huge": 1e300, "less": -1, "text": "7", "good": 7}') as JsonObject;
+    expect(['endless', 'huge', 'less', 'text', 'none', 'good'].map((field) => countOf(said, field))).to.deep.equal([
+      ...[0, 0, 0, 0, 0, 7],
+    ]);
+  });
+});
 
 describe('usage in every pair', () => {
   for (const caller of callerSchemas) {

@@ -1,0 +1,93 @@
+import { expect } from 'chai';
+import { admit } from '../../../filter/exchange/admission.ts';
+import { onResponseHeaders } from '../../../filter/exchange/answer.ts';
+import { onFailedAttempt } from '../../../filter/exchange/attempts.ts';
+import { continueChain, replan, startChain } from '../../../filter/exchange/chain.ts';
+import type { Exchange } from '../../../filter/exchange/exchange.ts';
+import { Fault } from '../../../filter/fault.ts';
+import type { PolicyDocument } from '../../../filter/policy/document.ts';
+import type { Demand } from '../../../filter/quota/quota-store.ts';
+import { gatewayOf, headersOf, policyOf, requestOf } from './exchange-fixture.ts';
+
+describe('the chain of one request', () => {
+  it('has no more targets than Envoy is allowed attempts, last resorts among them', () => {
+    const ids = Array.from({ length: 12 }, (_, index) => `x${index}`);
+    const policy = policyOf({
+      zones: { eu: { last_resort: ids.slice(8) } },
+      audit: { zones: ['eu'] },
+      targets: Object.fromEntries(ids.map((id) => [id, { zones: ['eu'] }])),
+      aliases: { a: { chain: ids.slice(0, 8), route: { privacy_zones: ['eu'] } } },
+    });
+    const exchange = requestOf(gatewayOf(policy));
+    const forward = startChain(exchange, exchange.plan);
+    if (forward instanceof Promise) throw new Error('nothing to wait for');
+    expect(forward.chain).to.have.length(8);
+    expect(exchange.chain).to.have.length(8);
+  });
+
+  /** What Envoy says itself, of the two-target chain whose first was begun. */
+  function localReply(said: string): { readonly exchange: Exchange; readonly problems: readonly (string | undefined)[] } {
+    const policy = policyOf({ targets: { x: {}, y: {} } });
+    const exchange = requestOf(gatewayOf(policy));
+    startChain(exchange, exchange.plan);
+    exchange.attemptDeadlineMs = 60_000;
+    const answer = headersOf({ ':status': '503', 'x-gateway-local-reply': said });
+    expect(() => onResponseHeaders(exchange, answer)).to.throw(Fault);
+    const problems = exchange.chain.map(({ cluster }) => exchange.gateway.clusters.problemOf(cluster));
+    return { exchange, problems };
+  }
+
+  it('a target without hosts is told of itself, not of the one before it that was silent', () => {
+    const { exchange, problems } = localReply('UH;2');
+    expect(problems).to.deep.equal([undefined, 'no_healthy_host']);
+    expect(exchange.attempts.map(({ outcome }) => outcome)).to.deep.equal(['connection_failed']);
+    expect(exchange.skipped.map(({ target, outcome }) => `${target.id} ${outcome}`)).to.deep.equal(['y no_healthy_host']);
+    expect(localReply('UH;1').problems).to.deep.equal(['no_healthy_host', undefined]);
+  });
+
+  it('a reservation lasts over a wait for a turn, and the canary', () => {
+    const demands: Demand[] = [];
+    const holdOf = (parts: Partial<Omit<PolicyDocument, 'targets'>>): number => {
+      const policy = policyOf({
+        targets: { x: {}, y: {} },
+        aliases: { a: { chain: ['x'], attempt_deadline: { plain: '1s' } } },
+        quotas: { q: { per: ['tenant'], concurrency: 1 } },
+        ...parts,
+      });
+      const gateway = gatewayOf(policy);
+      const exchange = requestOf({
+        ...gateway,
+        quotas: {
+          ...gateway.quotas,
+          admit(demand) {
+            demands.push(demand);
+            return gateway.quotas.admit(demand);
+          },
+        },
+      });
+      void admit(exchange, exchange.plan);
+      return demands.pop()?.holdForMs ?? Number.NaN;
+    };
+    const plain = holdOf({ wait: { interactive: '0s' } });
+    expect(holdOf({ wait: { interactive: '10m' } })).to.equal(plain + 600_000);
+    const canary = { target: 'y', percent: 1 };
+    const aliases = { a: { chain: ['x'], attempt_deadline: { plain: '1s' }, canary } };
+    expect(holdOf({ wait: { interactive: '0s' }, aliases })).to.equal(plain + 1_000);
+  });
+
+  it('keys that are all turned down do not move on where the policy says so, after the last of them either', () => {
+    const policy = policyOf({
+      credentials: { one: { env: 'KEY_1' }, two: { env: 'KEY_2' } },
+      targets: { x: { credential: ['one', 'two'] }, y: {} },
+      aliases: { a: { chain: ['x', 'y'], fall_back_on: [] } },
+    });
+    const exchange = requestOf(gatewayOf(policy));
+    startChain(exchange, exchange.plan);
+    const throttled = headersOf({ ':status': '429', 'retry-after': '60' });
+    onFailedAttempt(exchange, 1, throttled);
+    expect(replan(exchange, 1)).to.deep.equal(['c-x', 'c-x', 'c-y']);
+    continueChain(exchange, 'c-x', 2);
+    onFailedAttempt(exchange, 2, throttled);
+    expect(replan(exchange, 2)).to.deep.equal(['c-x', 'c-x', 'no_chain']);
+  });
+});
