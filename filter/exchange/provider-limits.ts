@@ -18,14 +18,16 @@ export function withRoom(exchange: Exchange, chain: readonly Target[]): readonly
   const { gateway } = exchange;
   const [first] = chain;
   if (first === undefined || !gateway.limits.isLimited(first)) return chain;
-  const entered = gateway.limits.enter(first, demandOf(exchange), waitMs(exchange));
+  const entered = gateway.limits.enter(first, demandOf(exchange), waitMs(exchange), (leave) => {
+    exchange.leaveQueue = leave;
+  });
   if (!(entered instanceof Promise))
     return entered === undefined ? nextWithRoom(exchange, chain) : passed(exchange, first, entered, chain);
   const began = performance.now();
   return entered.then((pass) => {
     exchange.queuedMs = performance.now() - began;
     if (exchange.settled) {
-      pass?.settle(NOTHING);
+      pass?.giveBack();
       throw new Fault('gateway_unavailable', 'The caller has left.');
     }
     return pass === undefined ? nextWithRoom(exchange, chain) : passed(exchange, first, pass, chain);
@@ -90,7 +92,8 @@ export function takePass(exchange: Exchange, attempt: Attempt): void {
 /** The exchange has ended: what its attempts really took. A failed one took a request, and no tokens. */
 export function settlePasses(exchange: Exchange, spent: Spent | undefined): void {
   const answering = exchange.attempts.at(-1);
-  for (const { pass } of exchange.passes.splice(0)) pass.settle(NOTHING);
+  exchange.leaveQueue?.();
+  for (const { pass } of exchange.passes.splice(0)) pass.giveBack();
   for (const { attempt, pass } of exchange.taken.splice(0)) {
     const used =
       attempt === answering && spent !== undefined

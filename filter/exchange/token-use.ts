@@ -11,9 +11,17 @@ export function estimateOf(exchange: Exchange): TokenEstimate {
   if (exchange.estimate === undefined) {
     const json = original?.json ?? {};
     const output = alias?.expectedOutputTokens ?? 0;
-    exchange.estimate = { input: estimateInputTokens(json), output: Math.ceil(outputCapOf(json) ?? output) };
+    const cap = outputCapOf(json, mostOutputTokens(exchange));
+    exchange.estimate = { input: estimateInputTokens(json), output: Math.ceil(cap ?? output) };
   }
   return exchange.estimate;
+}
+
+/** The longest answer that any target of the request's plan writes. */
+function mostOutputTokens({ plan }: Exchange): number {
+  if (plan === undefined) return 0;
+  const targets = plan.canary === undefined ? plan.chain : [plan.canary.target, ...plan.chain];
+  return Math.max(0, ...targets.map(({ maxOutputTokens }) => maxOutputTokens));
 }
 
 /** What a request used, over all its attempts: the one count that audit, quotas and limits are given alike. */

@@ -3,10 +3,13 @@ import { isObject, type Json, type JsonObject } from '../json.ts';
 import type { AnswerFacts, StreamTap } from './schema.ts';
 import type { ProviderError, Usage } from './unified.ts';
 
+/** More than any answer takes: what is beyond it is no count, and would spoil every sum that it goes into. */
+const MOST_TOKENS = 1_000_000_000;
+
 /** A count that a provider reported; 0 for what is no count. */
 export function count(from: JsonObject, field: string): number {
   const value = from[field];
-  return typeof value === 'number' && value > 0 ? value : 0;
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= MOST_TOKENS ? value : 0;
 }
 
 /** A count inside one of the usage's own objects. */

@@ -52,8 +52,14 @@ function isMedia(text: string): boolean {
 
 const CAPS = ['max_completion_tokens', 'max_output_tokens', 'max_tokens'] as const;
 
-/** The caller's own cap on the answer, over all of its choices; undefined: it set none. */
-export function outputCapOf(json: JsonObject): number | undefined {
+/** No provider makes more answers to one request. */
+const MOST_CHOICES = 128;
+
+/**
+ * The caller's own cap on the answer, over all of its choices; undefined: it set none.
+ * @param mostTokens that any model asked writes in one answer: what a caller sets beyond it, 1e999 say, must not be counted with
+ */
+export function outputCapOf(json: JsonObject, mostTokens: number): number | undefined {
   const generation = json['generationConfig'];
   const nested =
     typeof generation === 'object' && generation !== null && !Array.isArray(generation)
@@ -62,5 +68,5 @@ export function outputCapOf(json: JsonObject): number | undefined {
   const cap = [...CAPS.map((name) => json[name]), nested].find((value) => typeof value === 'number' && value > 0);
   if (typeof cap !== 'number') return undefined;
   const { n } = json;
-  return cap * (typeof n === 'number' && n > 1 ? n : 1);
+  return Math.min(cap, mostTokens) * (typeof n === 'number' && n > 1 ? Math.min(n, MOST_CHOICES) : 1);
 }

@@ -177,6 +177,8 @@ describe('route key', () => {
     expect(told('x-gateway-workload-class', 'urgent')).to.match(/^400 route_demand_invalid: x-gateway-workload-class takes/);
     expect(told('x-gateway-latency-budget', '7 s')).to.match(/^400 route_demand_invalid: x-gateway-latency-budget takes/);
     expect(told('x-gateway-latency-budget', '0s')).to.match(/^400/);
+    // Timers take no more than 24 days: they would be over at once.
+    expect(told('x-gateway-latency-budget', '1441m')).to.match(/^400/);
     expect(told('x-gateway-cost-ceiling', '-1')).to.match(/^400 route_demand_invalid: x-gateway-cost-ceiling takes/);
     expect(told('x-gateway-degradation', 'no')).to.match(/^400/);
     expect(told('x-gateway-privacy-zone', 'mars')).to.equal(

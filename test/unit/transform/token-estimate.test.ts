@@ -36,10 +36,16 @@ describe('tokens estimated', () => {
   });
 
   it('takes the caller’s cap, whatever its schema calls it', () => {
-    expect(outputCapOf({ max_tokens: 5 })).to.equal(5);
-    expect(outputCapOf({ max_completion_tokens: 7, max_tokens: 5, n: 3 })).to.equal(21);
-    expect(outputCapOf({ max_output_tokens: 9 })).to.equal(9);
-    expect(outputCapOf({ generationConfig: { maxOutputTokens: 11 } })).to.equal(11);
-    expect(outputCapOf({})).to.equal(undefined);
+    expect(outputCapOf({ max_tokens: 5 }, 100)).to.equal(5);
+    expect(outputCapOf({ max_completion_tokens: 7, max_tokens: 5, n: 3 }, 100)).to.equal(21);
+    expect(outputCapOf({ max_output_tokens: 9 }, 100)).to.equal(9);
+    expect(outputCapOf({ generationConfig: { maxOutputTokens: 11 } }, 100)).to.equal(11);
+    expect(outputCapOf({}, 100)).to.equal(undefined);
+  });
+
+  it('counts with no cap that no model writes: JSON has infinite ones', () => {
+    expect(outputCapOf(JSON.parse('{"max_tokens":1e999}'), 100)).to.equal(100);
+    expect(outputCapOf({ max_tokens: 1e18 }, 100)).to.equal(100);
+    expect(outputCapOf(JSON.parse('{"max_tokens":1e308,"n":1e999}'), 100)).to.equal(12_800);
   });
 });
