@@ -7,7 +7,7 @@ import type { LimitDemand, Pass } from '../quota/fair-queue.ts';
 import { totalInput, totalOutput } from '../transform/unified.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
-import { estimateOf, type Spent } from './token-use.ts';
+import { estimateFor, type Spent } from './token-use.ts';
 
 /**
  * The chain with a target first that has room for this request. Waits for a turn at the first target, as long as the request's class may; the others are asked for
@@ -18,7 +18,7 @@ export function withRoom(exchange: Exchange, chain: readonly Target[]): readonly
   const { gateway } = exchange;
   const [first] = chain;
   if (first === undefined || !gateway.limits.isLimited(first)) return chain;
-  const entered = gateway.limits.enter(first, demandOf(exchange), waitMs(exchange), (leave) => {
+  const entered = gateway.limits.enter(first, demandOf(exchange, first), waitMs(exchange), (leave) => {
     exchange.leaveQueue = leave;
   });
   if (!(entered instanceof Promise))
@@ -43,10 +43,10 @@ function waitMs({ policy, plan, deadlineAt }: Exchange): number {
   return deadlineAt === undefined ? allowed : Math.min(allowed, Math.max((deadlineAt - performance.now()) * WAIT_SHARE, 0));
 }
 
-function demandOf(exchange: Exchange): LimitDemand {
+function demandOf(exchange: Exchange, target: Target): LimitDemand {
   const { caller, plan, policy } = exchange;
   if (caller === undefined || plan === undefined) throw new Error('a target is asked for without a plan');
-  const { input, output } = estimateOf(exchange);
+  const { input, output } = estimateFor(exchange, target);
   return {
     ...{ tenant: caller.tenant, weight: policy.tenantWeights.get(caller.tenant) ?? 1 },
     ...{ workloadClass: plan.key.workloadClass, inputTokens: input, outputTokens: output },
@@ -64,7 +64,7 @@ function nextWithRoom(exchange: Exchange, chain: readonly Target[]): readonly Ta
   const without = new Set<Target>([chain[0]].flatMap((target) => target ?? []));
   for (const target of chain) {
     if (without.has(target)) continue;
-    const pass = limits.isLimited(target) ? limits.enter(target, demandOf(exchange), 0) : undefined;
+    const pass = limits.isLimited(target) ? limits.enter(target, demandOf(exchange, target), 0) : undefined;
     if (limits.isLimited(target) && !(pass !== undefined && !(pass instanceof Promise))) {
       without.add(target);
       continue;
@@ -86,7 +86,8 @@ export function takePass(exchange: Exchange, attempt: Attempt): void {
   const [held] = at < 0 ? [] : exchange.passes.splice(at, 1);
   const { limits } = exchange.gateway;
   if (held !== undefined) exchange.taken.push({ attempt, pass: held.pass });
-  else if (limits.isLimited(target)) exchange.taken.push({ attempt, pass: limits.enterAnyway(target, demandOf(exchange)) });
+  else if (limits.isLimited(target))
+    exchange.taken.push({ attempt, pass: limits.enterAnyway(target, demandOf(exchange, target)) });
 }
 
 /** The exchange has ended: what its attempts really took. A failed one took a request, and no tokens. */

@@ -1,20 +1,27 @@
 /** Tokens and money of one request: estimated before it is sent, counted when it has ended. */
 import { estimateTokens } from '../observability/estimate.ts';
+import type { Target } from '../policy/policy.ts';
 import { costNanoUsd, type TokenEstimate } from '../prices/price.ts';
-import { estimateInputTokens, outputCapOf } from '../transform/token-estimate.ts';
+import { choicesOf, estimateInputTokens, outputCapOf } from '../transform/token-estimate.ts';
 import { NO_USAGE, totalInput, totalOutput, type Usage } from '../transform/unified.ts';
 import type { Exchange } from './exchange.ts';
 
-/** Made when it is first asked for. The caller's own cap on its answer, or what its alias's answers commonly have. */
+/** Made when it is first asked for. The caller's own cap on its answers, or what its alias's commonly have; no more than the plan's targets write. */
 export function estimateOf(exchange: Exchange): TokenEstimate {
   const { original, alias } = exchange;
   if (exchange.estimate === undefined) {
     const json = original?.json ?? {};
-    const output = alias?.expectedOutputTokens ?? 0;
-    const cap = outputCapOf(json, mostOutputTokens(exchange));
-    exchange.estimate = { input: estimateInputTokens(json), output: Math.ceil(cap ?? output) };
+    const each = Math.min(outputCapOf(json) ?? alias?.expectedOutputTokens ?? 0, mostOutputTokens(exchange));
+    exchange.estimate = { input: estimateInputTokens(json), output: Math.ceil(each) * choicesOf(json) };
   }
   return exchange.estimate;
+}
+
+/** The same for one target, which may write less. */
+export function estimateFor(exchange: Exchange, { maxOutputTokens }: Target): TokenEstimate {
+  const { input, output } = estimateOf(exchange);
+  if (output <= maxOutputTokens) return { input, output };
+  return { input, output: Math.min(output, maxOutputTokens * choicesOf(exchange.original?.json ?? {})) };
 }
 
 /** The longest answer that any target of the request's plan writes. */

@@ -4,7 +4,7 @@
  * Text in Latin script has about four characters a token in today's vocabularies, code and JSON about three and a half; Cyrillic two and a half; Chinese and
  * Japanese one. The share of what is not ASCII shows in the length of the UTF-8: no loop over characters is needed.
  */
-import type { Json, JsonObject } from '../json.ts';
+import { isObject, type Json, type JsonObject } from '../json.ts';
 
 const ASCII_PER_TOKEN = 3.5;
 /** UTF-8 bytes beyond one a character, for each token: two for a Chinese character, one for a Cyrillic letter of which two and a half make a token. */
@@ -52,21 +52,23 @@ function isMedia(text: string): boolean {
 
 const CAPS = ['max_completion_tokens', 'max_output_tokens', 'max_tokens'] as const;
 
+/** The caller's own cap on each answer; undefined: it set none. JSON has infinite ones: never count with it as it is. */
+export function outputCapOf(json: JsonObject): number | undefined {
+  const nested = generationOf(json)?.['maxOutputTokens'];
+  const cap = [...CAPS.map((name) => json[name]), nested].find((value) => typeof value === 'number' && value > 0);
+  return typeof cap === 'number' ? cap : undefined;
+}
+
 /** No provider makes more answers to one request. */
 const MOST_CHOICES = 128;
 
-/**
- * The caller's own cap on the answer, over all of its choices; undefined: it set none.
- * @param mostTokens that any model asked writes in one answer: what a caller sets beyond it, 1e999 say, must not be counted with
- */
-export function outputCapOf(json: JsonObject, mostTokens: number): number | undefined {
+/** How many answers to one prompt the caller wants. @returns 1 to 128 */
+export function choicesOf(json: JsonObject): number {
+  const count = json['n'] ?? generationOf(json)?.['candidateCount'];
+  return typeof count === 'number' && count > 1 ? Math.min(Math.ceil(count), MOST_CHOICES) : 1;
+}
+
+function generationOf(json: JsonObject): JsonObject | undefined {
   const generation = json['generationConfig'];
-  const nested =
-    typeof generation === 'object' && generation !== null && !Array.isArray(generation)
-      ? generation['maxOutputTokens']
-      : undefined;
-  const cap = [...CAPS.map((name) => json[name]), nested].find((value) => typeof value === 'number' && value > 0);
-  if (typeof cap !== 'number') return undefined;
-  const { n } = json;
-  return Math.min(cap, mostTokens) * (typeof n === 'number' && n > 1 ? Math.min(n, MOST_CHOICES) : 1);
+  return isObject(generation) ? generation : undefined;
 }

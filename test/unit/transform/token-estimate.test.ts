@@ -1,5 +1,10 @@
 import { expect } from 'chai';
-import { estimateInputTokens, estimateTextTokens, outputCapOf } from '../../../filter/transform/token-estimate.ts';
+import {
+  choicesOf,
+  estimateInputTokens,
+  estimateTextTokens,
+  outputCapOf,
+} from '../../../filter/transform/token-estimate.ts';
 
 /** Text with its count in OpenAI's o200k vocabulary, counted with gpt-tokenizer 4. */
 const COUNTED: readonly (readonly [language: string, text: string, tokens: number])[] = [
@@ -35,17 +40,16 @@ describe('tokens estimated', () => {
     expect((performance.now() - began) / 20).to.be.lessThan(20);
   });
 
-  it('takes the caller’s cap, whatever its schema calls it', () => {
-    expect(outputCapOf({ max_tokens: 5 }, 100)).to.equal(5);
-    expect(outputCapOf({ max_completion_tokens: 7, max_tokens: 5, n: 3 }, 100)).to.equal(21);
-    expect(outputCapOf({ max_output_tokens: 9 }, 100)).to.equal(9);
-    expect(outputCapOf({ generationConfig: { maxOutputTokens: 11 } }, 100)).to.equal(11);
-    expect(outputCapOf({}, 100)).to.equal(undefined);
-  });
-
-  it('counts with no cap that no model writes: JSON has infinite ones', () => {
-    expect(outputCapOf(JSON.parse('{"max_tokens":1e999}'), 100)).to.equal(100);
-    expect(outputCapOf({ max_tokens: 1e18 }, 100)).to.equal(100);
-    expect(outputCapOf(JSON.parse('{"max_tokens":1e308,"n":1e999}'), 100)).to.equal(12_800);
+  it('takes the caller’s cap, whatever its schema calls it, and how many answers it wants', () => {
+    expect(outputCapOf({ max_tokens: 5 })).to.equal(5);
+    expect(outputCapOf({ max_completion_tokens: 7, max_tokens: 5 })).to.equal(7);
+    expect(outputCapOf({ max_output_tokens: 9 })).to.equal(9);
+    expect(outputCapOf({ generationConfig: { maxOutputTokens: 11 } })).to.equal(11);
+    expect(outputCapOf({})).to.equal(undefined);
+    expect(
+      [{}, { n: 3 }, { n: 0.5 }, { n: 2.5 }, { n: 'x' }, { generationConfig: { candidateCount: 4 } }].map(choicesOf),
+    ).to.deep.equal([1, 3, 1, 3, 1, 4]);
+    // JSON has infinite numbers.
+    expect(choicesOf(JSON.parse('{"n":1e999}'))).to.equal(128);
   });
 });
