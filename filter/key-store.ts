@@ -77,11 +77,14 @@ export function openKeyStore({ log, onExchange }: KeyStoreOptions): KeyStore {
       if (callerKeysFile !== undefined && (callerKeysFile !== path || file === undefined)) readKeyFile(callerKeysFile);
     },
     async follow(next) {
+      // Read before anything is exchanged: what throws here has changed nothing.
+      const other = next.callerKeysFile === path ? undefined : { path: next.callerKeysFile };
+      const keyFile = other?.path === undefined ? undefined : readKeyFile(other.path);
       policy = next;
-      if (next.callerKeysFile !== path) {
+      if (other !== undefined) {
         watch?.close();
-        path = next.callerKeysFile;
-        file = path === undefined ? undefined : readKeyFile(path);
+        path = other.path;
+        file = keyFile;
         refused = undefined;
         watch = path === undefined ? undefined : watchFile(path, read);
       }

@@ -76,9 +76,17 @@ export async function startReloading({
       if (refused !== undefined) log.info({ policy: next.policy.version }, 'the policy file is good again');
       refused = undefined;
       if (next.policy.version === ruleset.policy.version) return;
+      // Both in one step: keys of the one policy must not meet the aliases and zones of the other. What is waited for after it is new issuers' first answers.
+      const followed = callerKeys.follow(next.policy);
       const old = ruleset;
-      await callerKeys.follow(next.policy);
       ruleset = next;
+      try {
+        await followed;
+      } catch (error) {
+        ruleset = old;
+        next.credentials.close(old.credentials);
+        throw error;
+      }
       inForce = next.credentials;
       loadedAt = Date.now();
       reloads.ok += 1;
@@ -113,10 +121,15 @@ export async function startReloading({
   };
 }
 
+/** What makes a target the one that it is. */
+const IDENTITY = ['cluster', 'schema', 'model', 'basePath', 'query', 'host', 'region'] as const;
+
 /** What is known of a target's health holds for what it was. */
 function changedTargets(before: Policy, after: Policy): Set<TargetId> {
   const same = (a: Target, b: Target | undefined): boolean =>
-    b !== undefined && a.cluster === b.cluster && a.model === b.model && a.credentials.join(' ') === b.credentials.join(' ');
+    b !== undefined &&
+    IDENTITY.every((field) => a[field] === b[field]) &&
+    a.credentials.join(' ') === b.credentials.join(' ');
   return new Set(
     [...before.targets.values()].filter((target) => !same(target, after.targets.get(target.id))).map(({ id }) => id),
   );

@@ -93,7 +93,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       latency.forget(ids);
       limits.forget(ids);
     },
-    onChange: (policy) => canaries.keep(canaryIds(policy)),
+    onChange(policy) {
+      canaries.keep(canaryIds(policy));
+      limits.follow(policy.targets);
+    },
   });
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log);
   let handedOver = (): number => 0;

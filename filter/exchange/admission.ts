@@ -7,7 +7,7 @@ import { rateLimitHeaders } from '../quota/rate-limit-headers.ts';
 import type { Plan } from '../routing/plan.ts';
 import { answerKind } from './choose.ts';
 import type { Exchange } from './exchange.ts';
-import { estimateOf, type Spent } from './token-use.ts';
+import { estimateFor, estimateOf, type Spent } from './token-use.ts';
 
 /** @returns a promise only where another machine must be asked @throws Fault `quota_exceeded`, `budget_spent`; a promise rejects with the same */
 export function admit(exchange: Exchange, plan: Plan): void | Promise<void> {
@@ -21,10 +21,11 @@ export function admit(exchange: Exchange, plan: Plan): void | Promise<void> {
 }
 
 function demandOf(exchange: Exchange, { chain, canary }: Plan, plan: QuotaPlan): Demand {
-  const { inputTokens, outputTokens } = exchange.callerSchema?.operation === 'count_tokens' ? FREE : estimateOf(exchange);
+  const isFree = exchange.callerSchema?.operation === 'count_tokens';
+  const { inputTokens, outputTokens } = isFree ? FREE : estimateOf(exchange);
   // Whoever of the chain answers: no more than this is spent.
-  const costs = [...chain, ...(canary === undefined ? [] : [canary.target])].map(({ price, maxOutputTokens }) =>
-    price === undefined ? 0 : estimateNanoUsd(price, { inputTokens, outputTokens: Math.min(outputTokens, maxOutputTokens) }),
+  const costs = [...chain, ...(canary === undefined ? [] : [canary.target])].map((target) =>
+    target.price === undefined || isFree ? 0 : estimateNanoUsd(target.price, estimateFor(exchange, target)),
   );
   return {
     ...{ plan, requestId: exchange.id, tokens: inputTokens + outputTokens, nanoUsd: Math.max(0, ...costs) },

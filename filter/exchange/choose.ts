@@ -9,7 +9,7 @@ import type { CanarySlice } from '../routing/canary.ts';
 import type { Exclusion, ExclusionRule, Plan } from '../routing/plan.ts';
 import type { RouteKey } from '../routing/route-key.ts';
 import type { Exchange } from './exchange.ts';
-import { estimateOf } from './token-use.ts';
+import { estimateFor, estimateOf } from './token-use.ts';
 
 /** @returns the very same list for the same choice, so that what is made of it can be kept @throws Fault when nothing is left */
 export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
@@ -54,9 +54,7 @@ function sizeRule(
     }
     if (ceiling === undefined) return undefined;
     if (price === undefined) return 'unpriced';
-    const { inputTokens, outputTokens } = estimateOf(exchange);
-    const capped = Math.min(outputTokens, target.maxOutputTokens);
-    const cost = estimateNanoUsd(price, { inputTokens, outputTokens: capped });
+    const cost = estimateNanoUsd(price, estimateFor(exchange, target));
     return cost > ceiling ? 'cost_ceiling' : undefined;
   };
 }

@@ -95,6 +95,8 @@ export interface Exchange {
   warnings: readonly BudgetWarning[];
   /** `cheaper`: a budget is spent that says so. */
   targets: 'any' | 'cheaper';
+  /** Ends its wait for a turn at a target, if there is one still. */
+  leaveQueue: (() => void) | undefined;
   /** Leave to ask targets, not used yet. */
   readonly passes: { readonly target: Target; readonly pass: Pass }[];
   /** Leave that attempts have used. */
@@ -167,6 +169,7 @@ export function openExchange(gateway: Gateway): Exchange {
     rateLimit: undefined,
     warnings: [],
     targets: 'any',
+    leaveQueue: undefined,
     passes: [],
     taken: [],
     queuedMs: 0,

@@ -2,12 +2,14 @@
 
 import type { Attempt } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
+import { estimateTokens } from '../observability/estimate.ts';
 import type { Target } from '../policy/policy.ts';
+import type { TokenEstimate } from '../prices/cost.ts';
 import type { LimitDemand, Pass } from '../quota/fair-queue.ts';
 import { totalInput, totalOutput } from '../transform/unified.ts';
 import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
-import { estimateOf, type Spent } from './token-use.ts';
+import { estimateFor, type Spent } from './token-use.ts';
 
 /**
  * The chain with a target first that has room for this request. Waits for a turn at the first target, as long as the request's class may; the others are asked for
@@ -18,14 +20,16 @@ export function withRoom(exchange: Exchange, chain: readonly Target[]): readonly
   const { gateway } = exchange;
   const [first] = chain;
   if (first === undefined || !gateway.limits.isLimited(first)) return chain;
-  const entered = gateway.limits.enter(first, demandOf(exchange), waitMs(exchange));
+  const entered = gateway.limits.enter(first, demandOf(exchange, first), waitMs(exchange), (leave) => {
+    exchange.leaveQueue = leave;
+  });
   if (!(entered instanceof Promise))
     return entered === undefined ? nextWithRoom(exchange, chain) : passed(exchange, first, entered, chain);
   const began = performance.now();
   return entered.then((pass) => {
     exchange.queuedMs = performance.now() - began;
     if (exchange.settled) {
-      pass?.settle('not_made');
+      pass?.giveBack();
       throw new Fault('gateway_unavailable', 'The caller has left.');
     }
     return pass === undefined ? nextWithRoom(exchange, chain) : passed(exchange, first, pass, chain);
@@ -41,14 +45,21 @@ function waitMs({ policy, plan, deadlineAt }: Exchange): number {
   return deadlineAt === undefined ? allowed : Math.min(allowed, Math.max((deadlineAt - performance.now()) * WAIT_SHARE, 0));
 }
 
-function demandOf(exchange: Exchange): LimitDemand {
+function demandOf(exchange: Exchange, target: Target): LimitDemand {
   const { caller, plan, policy } = exchange;
   if (caller === undefined || plan === undefined) throw new Error('a target is asked for without a plan');
-  const { inputTokens, outputTokens } = estimateOf(exchange);
+  const { inputTokens, outputTokens } = limitEstimate(exchange, target);
   return {
     ...{ tenant: caller.tenant, weight: policy.tenantWeights.get(caller.tenant) ?? 1 },
     ...{ workloadClass: plan.key.workloadClass, inputTokens, outputTokens },
   };
+}
+
+/** A limit that is only learned, and mostly wide, is not worth a look at the whole prompt. */
+function limitEstimate(exchange: Exchange, target: Target): TokenEstimate {
+  if (exchange.callerSchema?.operation === 'count_tokens') return { inputTokens: 0, outputTokens: 0 };
+  if (target.limits !== undefined || exchange.estimate !== undefined) return estimateFor(exchange, target);
+  return { inputTokens: estimateTokens(exchange.requestBytes), outputTokens: exchange.alias?.expectedOutputTokens ?? 0 };
 }
 
 function passed(exchange: Exchange, target: Target, pass: Pass, chain: readonly Target[]): readonly Target[] {
@@ -58,11 +69,16 @@ function passed(exchange: Exchange, target: Target, pass: Pass, chain: readonly 
 
 /** What has no room goes last: it would be refused, and a refusal counts there as well. */
 function nextWithRoom(exchange: Exchange, chain: readonly Target[]): readonly Target[] {
-  const { limits } = exchange.gateway;
+  const { limits, health } = exchange.gateway;
   const without = new Set<Target>([chain[0]].flatMap((target) => target ?? []));
   for (const target of chain) {
     if (without.has(target)) continue;
-    const pass = limits.isLimited(target) ? limits.enter(target, demandOf(exchange), 0) : undefined;
+    // One that is sick has room, and would only send the request back to where there is none.
+    if (exchange.alias?.order !== 'fixed' && health.isAvoided(target.id)) {
+      without.add(target);
+      continue;
+    }
+    const pass = limits.isLimited(target) ? limits.enter(target, demandOf(exchange, target), 0) : undefined;
     if (limits.isLimited(target) && !(pass !== undefined && !(pass instanceof Promise))) {
       without.add(target);
       continue;
@@ -85,7 +101,8 @@ export function takePass(exchange: Exchange, attempt: Attempt): void {
   const [held] = at < 0 ? [] : exchange.passes.splice(at, 1);
   const { limits } = exchange.gateway;
   if (held !== undefined) exchange.taken.push({ attempt, pass: held.pass });
-  else if (limits.isLimited(target)) exchange.taken.push({ attempt, pass: limits.enterAnyway(target, demandOf(exchange)) });
+  else if (limits.isLimited(target))
+    exchange.taken.push({ attempt, pass: limits.enterAnyway(target, demandOf(exchange, target)) });
 }
 
 /** A failed attempt took a request, and no tokens; its place is free while the chain goes on elsewhere. */
@@ -97,7 +114,8 @@ export function endPass({ taken }: Exchange, attempt: Attempt): void {
 /** The exchange has ended: what its attempts really took. */
 export function settlePasses(exchange: Exchange, spent: Spent | undefined): void {
   const answering = exchange.attempts.at(-1);
-  for (const { pass } of exchange.passes.splice(0)) pass.settle('not_made');
+  exchange.leaveQueue?.();
+  for (const { pass } of exchange.passes.splice(0)) pass.giveBack();
   for (const { attempt, pass } of exchange.taken.splice(0)) {
     const used =
       attempt === answering && spent !== undefined

@@ -14,10 +14,9 @@ import { degradation } from './contract.ts';
 import type { Exchange } from './exchange.ts';
 import { hadItsTime } from './fair-time.ts';
 import { settlePasses } from './provider-limits.ts';
-import { type Spent, spentOf } from './token-use.ts';
+import { type Ending, type Spent, spentOf } from './token-use.ts';
 
-/** How the caller's side of it ended. */
-export type Ending = 'answered' | 'caller_left' | 'provider_reset';
+export type { Ending } from './token-use.ts';
 
 export function settle(exchange: Exchange, ending: Ending): void {
   if (exchange.settled) return;
@@ -33,7 +32,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   if (last !== undefined && outcomeOf(exchange, ending) === 'cut')
     exchange.gateway.health.note({ target: last.target, outcome: 'server_error' });
   returnProbe(exchange);
-  const spent = spentOf(exchange);
+  const spent = spentOf(exchange, ending);
   settleQuota(exchange, spent);
   settlePasses(exchange, spent);
   noteLatency(exchange);
@@ -123,7 +122,8 @@ function noteCanary(exchange: Exchange, ending: Ending, spent: Spent | undefined
   const [first] = attempts;
   if (plan?.canary === undefined || slice === undefined || first === undefined) return;
   // A canary that is sick was not asked first: that says nothing new of it.
-  if ((first.target === plan.canary.target) !== (slice === 'canary')) return;
+  const expected = slice === 'canary' ? plan.canary.target : plan.chain[0];
+  if (first.target !== expected) return;
   const next = attempts.findIndex(({ target }) => target !== first.target);
   const judged = attempts[next === -1 ? attempts.length - 1 : next - 1] ?? first;
   const isLast = judged === attempts.at(-1);

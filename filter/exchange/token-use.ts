@@ -1,23 +1,43 @@
 /** Tokens and money of one request: estimated before it is sent, counted when it has ended. */
 import { estimateTokens } from '../observability/estimate.ts';
+import type { Target } from '../policy/policy.ts';
 import { costNanoUsd, type TokenEstimate } from '../prices/cost.ts';
-import { outputCapOf } from '../transform/output-cap.ts';
+import { choicesOf, outputCapOf } from '../transform/output-cap.ts';
 import { estimateInputTokens } from '../transform/token-estimate.ts';
 import { NO_USAGE, totalInput, totalOutput, type Usage } from '../transform/unified.ts';
 import type { Exchange } from './exchange.ts';
 
-/** Made when it is first asked for. The caller's own cap on its answer, or what its alias's answers commonly have. */
+/** Made when it is first asked for. The caller's own cap on its answers, or what its alias's commonly have; no more than the plan's targets write. */
 export function estimateOf(exchange: Exchange): TokenEstimate {
   const { original, alias } = exchange;
   if (exchange.estimate === undefined) {
     const json = original?.json ?? {};
+    const each = Math.min(outputCapOf(json) ?? alias?.expectedOutputTokens ?? 0, mostOutputTokens(exchange));
     exchange.estimate = {
       inputTokens: estimateInputTokens(json, exchange.requestBytes),
-      outputTokens: Math.ceil(outputCapOf(json) ?? alias?.expectedOutputTokens ?? 0),
+      outputTokens: Math.ceil(each) * choicesOf(json),
     };
   }
   return exchange.estimate;
 }
+
+/** The same for one target, which may write less. */
+export function estimateFor(exchange: Exchange, { maxOutputTokens }: Target): TokenEstimate {
+  const estimate = estimateOf(exchange);
+  if (estimate.outputTokens <= maxOutputTokens) return estimate;
+  const most = maxOutputTokens * choicesOf(exchange.original?.json ?? {});
+  return { inputTokens: estimate.inputTokens, outputTokens: Math.min(estimate.outputTokens, most) };
+}
+
+/** The longest answer that any target of the request's plan writes. */
+function mostOutputTokens({ plan }: Exchange): number {
+  if (plan === undefined) return 0;
+  const targets = plan.canary === undefined ? plan.chain : [plan.canary.target, ...plan.chain];
+  return Math.max(0, ...targets.map(({ maxOutputTokens }) => maxOutputTokens));
+}
+
+/** How the caller's side of an exchange ended. */
+export type Ending = 'answered' | 'caller_left' | 'provider_reset';
 
 /** What a request used, over all its attempts: the one count that audit, quotas and limits are given alike. */
 export interface Spent {
@@ -30,8 +50,8 @@ export interface Spent {
 }
 
 /** Providers bill an answer; failed attempts are free, and so is what never reached one. @returns undefined: nothing was used */
-export function spentOf(exchange: Exchange): Spent | undefined {
-  const counted = usageOf(exchange);
+export function spentOf(exchange: Exchange, ending: Ending): Spent | undefined {
+  const counted = usageOf(exchange, ending);
   if (counted === undefined) return undefined;
   const { usage, source } = counted;
   const price = exchange.attempts.at(-1)?.target.price;
@@ -42,7 +62,7 @@ export function spentOf(exchange: Exchange): Spent | undefined {
 }
 
 /** Reported usage; or, when an answer broke off before its usage came, an estimate of what was generated. */
-function usageOf(exchange: Exchange): Pick<Spent, 'usage' | 'source'> | undefined {
+function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'source'> | undefined {
   const { facts, outputCharacters } = exchange;
   const reported = facts.usage;
   if (outputCharacters > 0 && exchange.answerIncomplete) {
@@ -51,5 +71,9 @@ function usageOf(exchange: Exchange): Pick<Spent, 'usage' | 'source'> | undefine
     if (usage.outputVisible + usage.outputReasoning < generated)
       return { usage: { ...usage, outputVisible: generated - usage.outputReasoning }, source: 'estimated' };
   }
-  return reported === undefined ? undefined : { usage: reported, source: 'provider' };
+  if (reported !== undefined) return { usage: reported, source: 'provider' };
+  // A prompt that a provider has read is billed, whoever goes before it is answered: leaving is no way round a budget.
+  const last = exchange.attempts.at(-1)?.outcome;
+  if (ending === 'answered' || (last !== 'ok' && last !== 'abandoned')) return undefined;
+  return { usage: { ...NO_USAGE, inputUncached: estimateTokens(exchange.requestBytes) }, source: 'estimated' };
 }

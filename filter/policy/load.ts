@@ -98,6 +98,7 @@ function findSecrets(value: unknown, at: (string | number)[]): Problem[] {
 function patternHelp(pattern: string): string {
   if (pattern.includes('{64}')) return 'expected 64 lower-case hex digits; make them with: printf %s KEY | sha256sum';
   if (pattern.includes('(ms|s|m)')) return 'expected a duration such as 700ms, 20s or 10m';
+  if (pattern.includes('{1,9}ms')) return 'expected a duration such as 700ms, 20s or 10m, of 20 days (28800m) at most';
   if (pattern.includes('/[smh]')) return 'expected a rate such as 10/s, 600/m or 5000/h';
   return `must match ${pattern}`;
 }

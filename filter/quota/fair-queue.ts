@@ -18,8 +18,10 @@ export interface LimitDemand {
 
 /** Leave to ask a target once. */
 export interface Pass {
-  /** What it really took, or that its attempt was never made; once. */
-  settle(used: { readonly inputTokens: number; readonly outputTokens: number } | 'not_made'): void;
+  /** What the attempt really took; once, as `giveBack`. */
+  settle(used: { readonly inputTokens: number; readonly outputTokens: number }): void;
+  /** The attempt was never made. */
+  giveBack(): void;
 }
 
 export interface FairQueueOptions {
@@ -77,7 +79,12 @@ export class FairQueue {
     return this.#serve(RANKS[demand.workloadClass], demand, amountsOf(demand));
   }
 
-  enter(demand: LimitDemand, maxWaitMs: number): Pass | undefined | Promise<Pass | undefined> {
+  /** @param onWait gets what ends the wait, for a caller that leaves: its place is free at once, and the promise is of undefined */
+  enter(
+    demand: LimitDemand,
+    maxWaitMs: number,
+    onWait?: (leave: () => void) => void,
+  ): Pass | undefined | Promise<Pass | undefined> {
     const { capacity, now, maxWaiting } = this.#options;
     const rank = RANKS[demand.workloadClass];
     const amounts = amountsOf(demand);
@@ -92,10 +99,27 @@ export class FairQueue {
     // One tenant cannot fill the places of all: half of them at most.
     if (lane.waiting.length >= Math.max(maxWaiting / 2, 1)) return undefined;
     if (lane.waiting.length === 0) lane.finish = Math.max(lane.finish, this.#virtual[rank] ?? 0);
-    lane.waiting.push({ demand, amounts, expiresAt: now() + maxWaitMs, answer: resolve });
+    const place: Waiting = { demand, amounts, expiresAt: now() + maxWaitMs, answer: resolve };
+    lane.waiting.push(place);
     this.#waiting += 1;
+    onWait?.(() => this.#leave(lane, place));
     this.#schedule();
     return promise;
+  }
+
+  /** The capacity may be another now. */
+  look(): void {
+    if (this.#waiting > 0) this.#pump();
+  }
+
+  #leave({ waiting }: Lane, place: Waiting): void {
+    const at = waiting.indexOf(place);
+    if (at < 0) return;
+    waiting.splice(at, 1);
+    this.#waiting -= 1;
+    place.answer(undefined);
+    // Whoever stood behind it may fit where it did not.
+    this.#pump();
   }
 
   /** Does anybody wait who goes before a newcomer of this rank? */
@@ -140,14 +164,13 @@ export class FairQueue {
     lane.finish = start + capacity.costOf(amounts) / demand.weight;
     capacity.take(amounts);
     let settled = false;
-    return {
-      settle: (used) => {
-        if (settled) return;
-        settled = true;
-        capacity.settle(amounts, used === 'not_made' ? NO_AMOUNTS : amountsOf(used));
-        if (this.#waiting > 0) this.#pump();
-      },
+    const end = (used: Amounts): void => {
+      if (settled) return;
+      settled = true;
+      capacity.settle(amounts, used);
+      if (this.#waiting > 0) this.#pump();
     };
+    return { settle: (used) => end(amountsOf(used)), giveBack: () => end(NO_AMOUNTS) };
   }
 
   #next(): { rank: number; lane: Lane; head: Waiting } | undefined {
@@ -207,10 +230,9 @@ export class FairQueue {
   }
 }
 
+const NO_AMOUNTS: Amounts = { requests: 0, inputTokens: 0, outputTokens: 0 };
 const MAX_IDLE_LANES = 64;
 const MAX_SLEEP_MS = 60_000;
-
-const NO_AMOUNTS: Amounts = { requests: 0, inputTokens: 0, outputTokens: 0 };
 
 function amountsOf({ inputTokens, outputTokens }: Pick<LimitDemand, 'inputTokens' | 'outputTokens'>): Amounts {
   return { requests: 1, inputTokens, outputTokens };

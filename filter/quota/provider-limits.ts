@@ -10,7 +10,7 @@ import { FairQueue, type LimitDemand, type Pass } from './fair-queue.ts';
 import { type LearnedLimits, readLimits } from './limit-headers.ts';
 import { TargetCapacity } from './target-capacity.ts';
 
-export const FREE_PASS: Pass = { settle: () => undefined };
+export const FREE_PASS: Pass = { settle: () => undefined, giveBack: () => undefined };
 
 export interface ProviderLimitsOptions {
   /** Monotonic milliseconds. */
@@ -24,13 +24,15 @@ export interface ProviderLimitsOptions {
 interface Limiter {
   readonly capacity: TargetCapacity;
   readonly queue: FairQueue;
-  /** The limit that it was made for. */
+  /** The limit that holds. */
   set: ProviderLimit | undefined;
 }
 
 export class ProviderLimits {
   readonly #options: ProviderLimitsOptions;
   readonly #limiters = new Map<TargetId, Limiter>();
+  /** Of the policy in force, once there was another: requests that began before still ask with the targets of theirs. */
+  #targets: ReadonlyMap<TargetId, Target> = new Map();
 
   constructor(options: ProviderLimitsOptions) {
     this.#options = options;
@@ -39,16 +41,22 @@ export class ProviderLimits {
   /**
    * Leave to ask `target`, at once or after a wait.
    * @param maxWaitMs 0: now or not at all
+   * @param onWait gets what ends a wait before its time
    * @returns undefined, or a promise of it: there is no place in that time; nothing was taken
    */
-  enter(target: Target, demand: LimitDemand, maxWaitMs: number): Pass | undefined | Promise<Pass | undefined> {
+  enter(
+    target: Target,
+    demand: LimitDemand,
+    maxWaitMs: number,
+    onWait?: (leave: () => void) => void,
+  ): Pass | undefined | Promise<Pass | undefined> {
     const limiter = this.#limiterOf(target);
-    return limiter === undefined ? FREE_PASS : limiter.queue.enter(demand, maxWaitMs);
+    return limiter === undefined ? FREE_PASS : limiter.queue.enter(demand, maxWaitMs, onWait);
   }
 
   /** Has it any limit that is known? */
   isLimited(target: Target): boolean {
-    return target.limits !== undefined || this.#limiters.has(target.id);
+    return this.#limitOf(target) !== undefined || this.#limiters.has(target.id);
   }
 
   /** For an attempt that is under way already, after another has failed: it counts, and does not wait. */
@@ -80,23 +88,32 @@ export class ProviderLimits {
     for (const id of ids) this.#limiters.delete(id);
   }
 
+  /** Another policy is in force: its limits hold, and what is in flight counts against them. */
+  follow(targets: ReadonlyMap<TargetId, Target>): void {
+    this.#targets = targets;
+    for (const [id, limiter] of this.#limiters) {
+      const set = targets.get(id)?.limits;
+      if (isDeepStrictEqual(limiter.set, set)) continue;
+      limiter.set = set;
+      limiter.capacity.exchangeLimit(set);
+      limiter.queue.look();
+    }
+  }
+
+  #limitOf(target: Target): ProviderLimit | undefined {
+    return (this.#targets.get(target.id) ?? target).limits;
+  }
+
   #limiterOf(target: Target, learned?: LearnedLimits): Limiter | undefined {
     const known = this.#limiters.get(target.id);
-    if (known !== undefined && isSame(known.set, target.limits)) {
-      known.set = target.limits;
-      return known;
-    }
-    if (known === undefined && target.limits === undefined && learned === undefined) return undefined;
+    if (known !== undefined) return known;
+    const set = this.#limitOf(target);
+    if (set === undefined && learned === undefined) return undefined;
     const { now, processes, maxWaiting } = this.#options;
-    const capacity = new TargetCapacity({ now, processes, set: target.limits });
+    const capacity = new TargetCapacity({ now, processes, set });
     const queue = new FairQueue({ now, capacity, maxWaiting });
-    const made = { capacity, queue, set: target.limits };
+    const made = { capacity, queue, set };
     this.#limiters.set(target.id, made);
     return made;
   }
-}
-
-/** Every policy has its own objects: an edit elsewhere in it must not forget who is in flight, nor do requests of both policies that overlap. */
-function isSame(a: ProviderLimit | undefined, b: ProviderLimit | undefined): boolean {
-  return a === b || isDeepStrictEqual(a, b);
 }

@@ -33,20 +33,34 @@ export class TargetCapacity {
   readonly #levels = new Map<LimitKind, Level>();
   /** By key: a target's limit is the sum of its keys'. */
   readonly #learned = new Map<string, { at: number; limits: LearnedLimits }>();
-  readonly #concurrency: number;
+  #concurrency = Number.POSITIVE_INFINITY;
+  #set: ProviderLimit | undefined;
   #inFlight = 0;
   /** Another number: what `costOf` says now cannot be compared with what it said before. */
   measure = 0;
 
   constructor(options: TargetCapacityOptions) {
     this.#options = options;
-    const { set, processes, now } = options;
+    this.exchangeLimit(options.set);
+  }
+
+  /** Another limit is set: what is in flight, and what was taken this minute, counts against it as well. */
+  exchangeLimit(set: ProviderLimit | undefined): void {
+    const { processes, now } = this.#options;
+    const before = this.#set;
+    this.#set = set;
+    this.measure += 1;
     this.#concurrency =
       set?.concurrency === undefined ? Number.POSITIVE_INFINITY : Math.max(Math.floor(set.concurrency / processes), 1);
     for (const kind of KINDS) {
-      const perMinute = set === undefined ? undefined : setLimit(set, kind);
-      if (perMinute === undefined) continue;
-      this.#levels.set(kind, { perMinute: perMinute / processes, left: perMinute / processes, at: now() });
+      const limit = set === undefined ? undefined : setLimit(set, kind);
+      const level = this.#levels.get(kind);
+      if (limit !== undefined) {
+        const perMinute = limit / processes;
+        if (level !== undefined) this.#refill(level);
+        const taken = level === undefined ? 0 : level.perMinute - level.left;
+        this.#levels.set(kind, { perMinute, left: perMinute - taken, at: now() });
+      } else if (before !== undefined && setLimit(before, kind) !== undefined) this.#levels.delete(kind);
     }
   }
 
@@ -86,7 +100,8 @@ export class TargetCapacity {
    * The provider counts for all that use the key, other filters too: where it says that less is left it is believed, and where the policy sets no limit its own is one.
    */
   learn(credential: string, limits: LearnedLimits): void {
-    const { now, processes, set } = this.#options;
+    const { now, processes } = this.#options;
+    const set = this.#set;
     this.#learned.set(credential, { at: now(), limits });
     for (const [key, { at }] of this.#learned) if (now() - at > LEARNED_FOR_MS) this.#learned.delete(key);
     for (const kind of KINDS) {

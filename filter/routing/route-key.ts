@@ -84,6 +84,9 @@ export function refuseRepeated(received: readonly string[]): void {
   }
 }
 
+/** A day. A timer of more than 24 of them would be over at once. */
+const MOST_BUDGET_MS = 86_400_000;
+
 const DEMANDABLE: ReadonlySet<string> = new Set(['interactive', 'tool_call', 'background', 'batch']);
 
 /**
@@ -102,22 +105,19 @@ export function demandsOf(header: Header, policy: Policy): RouteRules | undefine
   if (degradation !== undefined && degradation !== 'refused' && degradation !== 'allowed')
     throw invalid('x-gateway-degradation', 'refused or allowed');
   const latencyBudgetMs = parseDuration(budget);
-  if (budget !== undefined && (latencyBudgetMs ?? 0) === 0)
-    throw invalid('x-gateway-latency-budget', 'a duration such as 700ms, 20s or 10m');
+  if (budget !== undefined && (latencyBudgetMs === undefined || latencyBudgetMs === 0 || latencyBudgetMs > MOST_BUDGET_MS))
+    throw invalid('x-gateway-latency-budget', 'a duration such as 700ms, 20s or 10m, of 1440m at most');
   const costCeilingNanoUsd = ceiling === undefined ? undefined : parseUsd(ceiling);
   if (ceiling !== undefined && costCeilingNanoUsd === undefined)
     throw invalid('x-gateway-cost-ceiling', 'US dollars as a decimal, such as 0.05');
   return {
     workloadClass: workloadClass as WorkloadClass | undefined,
-    // A timer takes no more than 24 days, and fires at once for what is longer.
-    latencyBudgetMs: latencyBudgetMs === undefined ? undefined : Math.min(latencyBudgetMs, MOST_BUDGET_MS),
+    latencyBudgetMs,
     costCeilingNanoUsd,
     zones: zones === undefined ? [] : zones.split(',').map((zone) => served(zone.trim(), policy)),
     degradation: degradation ?? 'allowed',
   };
 }
-
-const MOST_BUDGET_MS = 24 * 3_600_000;
 
 function invalid(header: string, expected: string): Fault {
   return new Fault('route_demand_invalid', `${header} takes ${expected}.`);

@@ -3,8 +3,8 @@ import { isObject, type Json, type JsonObject } from '../json.ts';
 import type { AnswerFacts, StreamTap } from './schema.ts';
 import { NO_USAGE, type ProviderError, type ServiceTier, type Usage, type UsageApart } from './unified.ts';
 
-/** More than any request has; sums of a few counts stay safe integers. */
-const MOST_TOKENS = 1e15;
+/** More than any answer takes: what is beyond it is no count, and would spoil every sum that it goes into. */
+const MOST_TOKENS = 1_000_000_000;
 
 /** A count that a provider reported, an integer up to MOST_TOKENS; 0 for what is no count. */
 export function count(from: JsonObject, field: string): number {

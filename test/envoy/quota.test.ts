@@ -1,4 +1,5 @@
 /** Quotas, budgets and providers' limits through Envoy. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import Anthropic from '@anthropic-ai/sdk';
 import { expect } from 'chai';
 import OpenAI from 'openai';
@@ -267,6 +268,54 @@ describe('four filters and one tenant, through Envoy', () => {
 });
 
 describe("providers' limits, through Envoy", () => {
+  it('hold, as quotas do, after callers and providers that count without end; an edit of the policy does not lift them', async () => {
+    const redis = await startRedis();
+    const policyPath = changedPolicy((policy) => {
+      withQuotas(policy);
+      Object.assign(policy.targets['gpt-luna'] ?? {}, { limits: { concurrency: 2, output_tokens_per_minute: 1_000_000 } });
+      policy.aliases['product'] = { chain: ['gpt-luna'], attempt_deadline: { plain: '20s' } };
+    });
+    const stack = await startStack({ policyPath, order: 'as_written', environment: { GATEWAY_REDIS_URL: redis.url } });
+    const figures = async (): Promise<string> => (await fetch(`http://127.0.0.1:${stack.filter.adminPort}/metrics`)).text();
+    try {
+      const outages = /gateway_quota_store_outages_total \d+/.exec(await figures())?.[0] ?? '';
+      const messages = [{ role: 'user', content: 'x' }];
+      for (const cap of ['1e999', '1e18']) {
+        const body = `{"model":"product","max_tokens":${cap},"messages":${JSON.stringify(messages)}}`;
+        await post(stack, '/v1/chat/completions', body, { authorization: `Bearer ${keyOf('tokens')}` });
+      }
+      const usage = '"usage":{"prompt_tokens":1e20,"completion_tokens":1e20}';
+      const choices = '"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}]';
+      const headers = { 'content-type': 'application/json' };
+      stack.openai.script({ kind: 'raw', status: 200, headers, body: `{"id":"x","model":"m",${choices},${usage}}` });
+      await ask(stack, 'tokens');
+      expect((await ask(stack, 'one')).status).to.equal(200);
+      const told = await figures();
+      expect(told).to.include(outages);
+      expect(told).to.match(/gateway_provider_limit_room\{target="gpt-luna",kind="outputTokens"\} (?:1|0\.9\d*)\n/);
+
+      const before = stack.openai.asked;
+      let release = (_: unknown): void => undefined;
+      const until = new Promise((resolve) => {
+        release = resolve;
+      });
+      stack.openai.script({ kind: 'held', until }, Number.MAX_SAFE_INTEGER);
+      const held = [ask(stack, 'one'), ask(stack, 'two')];
+      await waitFor('both', stack.filter, async () => stack.openai.asked === before + 2);
+      writeFileSync(policyPath, `${readFileSync(policyPath, 'utf8')}\n# the same, said once more\n`);
+      await waitFor('the edit', stack.filter, async () =>
+        /gateway_policy_reloads_total\{result="ok"\} 1/.test(await figures()),
+      );
+      expect((await ask(stack, 'three')).status).to.equal(429);
+      release(undefined);
+      expect((await Promise.all(held)).map(({ status }) => status)).to.deep.equal([200, 200]);
+      expect((await ask(stack, 'three')).status).to.equal(200);
+    } finally {
+      await stack.stop();
+      await redis.stop();
+    }
+  });
+
   it('a bursty tenant does not starve the others', async function () {
     this.timeout(90_000);
     const policyPath = changedPolicy((policy) => {

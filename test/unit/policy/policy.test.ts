@@ -124,6 +124,9 @@ describe('policy', () => {
       'targets.gpt.schema: no schema "openai"; known: openai-chat, ',
     ],
     ['a duration without a unit', '700ms', '700', 'aliases.fast.attempt_deadline.stream: '],
+    // More than a timer takes would be over at once.
+    ['a duration of 35 days', '700ms', '50000m', 'aliases.fast.attempt_deadline.stream: expected a duration such as 700ms'],
+    ['a duration of ten digits', '700ms', '9999999999ms', 'aliases.fast.attempt_deadline.stream: expected a duration'],
     ['an alias that a key may not have', 'aliases: [slow]', 'aliases: [slo]', 'no alias "slo"; did you mean "slow"?'],
     ['an empty chain', 'chain: [claude]', 'chain: []', 'aliases.slow.chain: must NOT have fewer than 1 items'],
     ['bad YAML', 'version: 1', 'version: [1', 'P:'],

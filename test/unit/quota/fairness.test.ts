@@ -235,16 +235,69 @@ describe("providers' limits", () => {
     expect(limits.enter(after, demand('a'), 0)).to.equal(undefined);
     pass.settle({ inputTokens: 0, outputTokens: 0 });
     expect(limits.enter(after, demand('a'), 0)).not.to.equal(undefined);
-    expect(limits.enter(targetWith({ concurrency: 2 }), demand('a'), 0)).not.to.equal(undefined);
   });
 
-  it('leave that was given and not used costs nothing', () => {
+  it('whoever leaves while it waits gives its place to the next, and takes nothing', async () => {
+    const limits = limitsOf(1, 10);
+    const target = targetWith({ requestsPerMinute: 60 });
+    for (let i = 0; i < 60; i++) limits.enter(target, demand('a'), 0);
+    const leave: (() => void)[] = [];
+    const enter = (tenant: string) => limits.enter(target, demand(tenant), 4_000, (end) => leave.push(end));
+    const left = Array.from({ length: 5 }, () => enter('gone'));
+    for (const end of leave.splice(0)) end();
+    expect(await Promise.all(left)).to.deep.equal(Array.from({ length: 5 }, () => undefined));
+    const passes = [enter('b'), enter('b'), enter('b')];
+    await time.pass(3_100);
+    expect((await Promise.all(passes)).every((pass) => pass !== undefined)).to.equal(true);
+    for (const end of leave) end();
+    expect(limits.figures().map(({ waiting }) => waiting)).to.deep.equal([0]);
+  });
+
+  it('a pass that is given back took no request', () => {
     const limits = limitsOf();
     const target = targetWith({ requestsPerMinute: 1 });
-    (limits.enter(target, demand('a'), 0) as Pass).settle('not_made');
-    const pass = limits.enter(target, demand('a'), 0) as Pass | undefined;
-    expect(pass).not.to.equal(undefined);
-    pass?.settle({ inputTokens: 0, outputTokens: 0 });
+    const pass = limits.enter(target, demand('a'), 0) as Pass;
+    pass.giveBack();
+    pass.giveBack();
+    expect(limits.enter(target, demand('a'), 0)).to.not.equal(undefined);
     expect(limits.enter(target, demand('a'), 0)).to.equal(undefined);
+  });
+
+  describe('when another policy comes into force', () => {
+    const used: Parameters<Pass['settle']>[0] = { inputTokens: 0, outputTokens: 0 };
+    const following = (limits: ProviderLimits, set?: Partial<ProviderLimit>): Target => {
+      const target = targetWith(set);
+      limits.follow(new Map([[target.id, target]]));
+      return target;
+    };
+
+    it('what is in flight and what was taken still count, whichever policy a request began on', () => {
+      const limits = limitsOf();
+      const before = targetWith({ concurrency: 2, requestsPerMinute: 3 });
+      const first = limits.enter(before, demand('a'), 0) as Pass;
+      limits.enter(before, demand('a'), 0);
+      const after = following(limits, { concurrency: 2, requestsPerMinute: 3 });
+      for (const target of [after, before, after]) expect(limits.enter(target, demand('a'), 0)).to.equal(undefined);
+      first.settle(used);
+      expect(limits.enter(before, demand('a'), 0)).to.not.equal(undefined);
+      limits.enterAnyway(before, demand('a')).settle(used);
+      expect(limits.enter(after, demand('a'), 0)).to.equal(undefined);
+    });
+
+    it('a larger limit lets those in who wait, a smaller one holds at once, and none is none', async () => {
+      const limits = limitsOf();
+      const before = targetWith({ concurrency: 1 });
+      const first = limits.enter(before, demand('a'), 0) as Pass;
+      const waiting = limits.enter(before, demand('b'), 5_000);
+      const larger = following(limits, { concurrency: 2 });
+      expect(await waiting).to.not.equal(undefined);
+      expect(limits.enter(larger, demand('a'), 0)).to.equal(undefined);
+      const smaller = following(limits, { concurrency: 1 });
+      first.settle(used);
+      expect(limits.enter(smaller, demand('a'), 0)).to.equal(undefined);
+      const free = following(limits);
+      expect(limits.enter(free, demand('a'), 0)).to.not.equal(undefined);
+      expect(limits.enter(before, demand('a'), 0)).to.not.equal(undefined);
+    });
   });
 });

@@ -6,6 +6,7 @@ import { choose } from '../../../filter/exchange/choose.ts';
 import { type Exchange, type Gateway, openExchange } from '../../../filter/exchange/exchange.ts';
 import { Ruleset } from '../../../filter/exchange/ruleset.ts';
 import { staleAnswer } from '../../../filter/exchange/stale.ts';
+import { estimateOf } from '../../../filter/exchange/token-use.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import { ClusterView } from '../../../filter/fallback/clusters.ts';
 import { TargetHealth } from '../../../filter/fallback/health.ts';
@@ -178,9 +179,8 @@ describe('route key', () => {
     expect(told('x-gateway-workload-class', 'urgent')).to.match(/^400 route_demand_invalid: x-gateway-workload-class takes/);
     expect(told('x-gateway-latency-budget', '7 s')).to.match(/^400 route_demand_invalid: x-gateway-latency-budget takes/);
     expect(told('x-gateway-latency-budget', '0s')).to.match(/^400/);
-    expect(
-      demandsOf((name) => (name === 'x-gateway-latency-budget' ? '99999m' : undefined), policy)?.latencyBudgetMs,
-    ).to.be.lessThan(2 ** 31);
+    // Timers take no more than 24 days: they would be over at once.
+    expect(told('x-gateway-latency-budget', '1441m')).to.match(/^400/);
     expect(told('x-gateway-cost-ceiling', '-1')).to.match(/^400 route_demand_invalid: x-gateway-cost-ceiling takes/);
     expect(told('x-gateway-degradation', 'no')).to.match(/^400/);
     expect(told('x-gateway-privacy-zone', 'mars')).to.equal(
@@ -332,6 +332,22 @@ describe('eligible targets and their order', () => {
       // 100 dollars a million: a score of tokens in and one out are less than three thousandths of a dollar.
       expect(chosen(exchange)).to.equal('dear cheap');
       expect(rules(exchange)).to.deep.equal(['free: unpriced']);
+    });
+
+    it('several answers cost several times as much, and a cap beyond every model’s is no larger than theirs', () => {
+      const estimated = (json: string): unknown => {
+        const exchange = request(world(policy));
+        Object.assign(exchange.original?.json ?? {}, JSON.parse(json));
+        return estimateOf(exchange).outputTokens;
+      };
+      const most = Math.max(...(request(world(policy)).plan?.chain ?? []).map(({ maxOutputTokens }) => maxOutputTokens));
+      expect(estimated('{"n":3}')).to.equal(270);
+      expect(estimated('{"n":3,"max_tokens":5}')).to.equal(15);
+      expect(estimated('{"max_tokens":1e999}')).to.equal(most);
+      expect(estimated('{"max_tokens":1e999,"n":2}')).to.equal(2 * most);
+      const exchange = request(world(policy), { 'x-gateway-cost-ceiling': '0.003' });
+      Object.assign(exchange.original?.json ?? {}, { max_tokens: 1, n: 100 });
+      expect(chosen(exchange)).to.equal('cheap');
     });
 
     it('nothing below the ceiling is a refusal that says so', () => {

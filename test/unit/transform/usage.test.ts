@@ -162,3 +162,26 @@ describe('usage in every pair', () => {
     }
   }
 });
+
+describe('usage that is none', () => {
+  const used = (usage: string): readonly unknown[] => {
+    const body = Buffer.from(
+      `{"usage":${usage},"choices":[{"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}]}`,
+    );
+    const conversion = needed(
+      conversionBetween(
+        needed(callerSchemas.find(({ name }) => name === 'openai-chat')),
+        needed(providerSchema('openai-chat')),
+      ),
+    );
+    const { facts } = conversion.answer(body, originalOf({}), { id: 'a', model: 'm' }, () => undefined);
+    const counted = needed(facts.usage);
+    return [totalInput(counted), totalOutput(counted)];
+  };
+
+  it('is not counted: what no answer takes would spoil every quota and limit that it goes into', () => {
+    expect(used('{"prompt_tokens":1e20,"completion_tokens":1e999}')).to.deep.equal([0, 0]);
+    expect(used('{"prompt_tokens":0.5,"completion_tokens":-5}')).to.deep.equal([0, 0]);
+    expect(used('{"prompt_tokens":"7","completion_tokens":3}')).to.deep.equal([0, 3]);
+  });
+});
