@@ -21,6 +21,10 @@ describe('clusters as Envoy sees them', () => {
     const policyPath = changedPolicy((policy) => {
       policy.aliases['product'] = { chain: ['gpt-luna', 'claude-haiku'], order: 'fixed' };
       policy.targets['nowhere'] = { ...policy.targets['gpt-luna'], cluster: 'not-in-envoy' } as never;
+      policy.credentials = {
+        ...policy.credentials,
+        openai: { ...policy.credentials?.['openai'], clusters: ['openai', 'not-in-envoy'] },
+      };
       policy.aliases['astray'] = { chain: ['nowhere', 'claude-haiku'] };
       policy.aliases['lost'] = { chain: ['nowhere'] };
     });
