@@ -55,6 +55,10 @@ export async function outage(options: OutageOptions): Promise<Outage> {
 
 function policy(): string {
   return changedPolicy((document) => {
+    document.credentials = {
+      ...document.credentials,
+      openai: { ...document.credentials?.['openai'], clusters: ['openai', 'openai-2'] },
+    };
     document.targets['gpt-terra'] = {
       ...{ cluster: 'openai-2', schema: 'openai-chat', model: 'gpt-5.6-terra', credential: 'openai' },
     };
