@@ -85,6 +85,8 @@ export interface AuditAttempt {
   readonly credential_fingerprint: string | null;
   /** Until response headers or failure; null when unknown. */
   readonly duration_ms: number | null;
+  /** Until the first byte of its answer's body; null: there was none. */
+  readonly first_byte_ms: number | null;
 }
 
 export interface AuditUsage {
