@@ -50,8 +50,8 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
   });
   const attemptFirstByte = new Histogram({
     name: 'gateway_attempt_first_byte_seconds',
-    help: "From the start of the attempt that answered to the first byte of its answer's body.",
-    labelNames: [...TARGET_LABELS, 'stream'],
+    help: 'From the start of the attempt that answered to the first byte of its streamed answer.',
+    labelNames: TARGET_LABELS,
     buckets: SECONDS,
     registers,
   });
@@ -64,7 +64,7 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
   });
   const firstByte = new Histogram({
     name: 'gateway_time_to_first_byte_seconds',
-    help: "From request headers to the first byte of the answer's body.",
+    help: 'From request headers to the first byte of a streamed answer.',
     labelNames: ['caller_schema', 'stream', 'workload_class'],
     buckets: SECONDS,
     registers,
@@ -85,18 +85,18 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
     };
   });
   const attemptSeries = cached((key) => {
-    const [target = '', cluster = '', model = '', outcome = '', stream = ''] = key.split('|');
+    const [target = '', cluster = '', model = '', outcome = ''] = key.split('|');
     const result = outcome === 'ok' ? 'ok' : 'failed';
     return {
       count: attempts.labels({ target, cluster, model, outcome }),
       duration: outcome === 'abandoned' ? undefined : attemptDuration.labels({ target, cluster, model, result }),
-      firstByte: outcome === 'ok' ? attemptFirstByte.labels({ target, cluster, model, stream }) : undefined,
+      firstByte: outcome === 'ok' ? attemptFirstByte.labels({ target, cluster, model }) : undefined,
     };
   });
 
-  const observeAttempt = (attempt: AuditAttempt, stream: boolean): void => {
+  const observeAttempt = (attempt: AuditAttempt): void => {
     const { target, cluster, model, outcome, duration_ms, first_byte_ms } = attempt;
-    const series = attemptSeries(`${target}|${cluster}|${model}|${outcome}|${stream}`);
+    const series = attemptSeries(`${target}|${cluster}|${model}|${outcome}`);
     series.count.inc();
     // What was never asked took no time.
     if (duration_ms !== null && attempt.number > 0) series.duration?.observe(duration_ms / 1000);
@@ -113,7 +113,7 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
     filter.observe(duration_ms.gateway / 1000);
     if (record.fault !== null) faults.inc({ alias, fault: record.fault });
     if (record.degraded === true) degraded.inc({ alias });
-    for (const attempt of record.attempts) observeAttempt(attempt, stream);
+    for (const attempt of record.attempts) observeAttempt(attempt);
     if (record.attempts.length > 1)
       for (const { target, outcome } of left(record.attempts)) fallbacks.inc({ alias, target, reason: outcome });
   };

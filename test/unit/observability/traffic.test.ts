@@ -54,7 +54,7 @@ describe('metrics of traffic', () => {
     ]);
     expect(await scraped('gateway_attempt_duration_seconds_count', records)).to.have.length(2);
     expect(await scraped('gateway_attempt_first_byte_seconds_sum', records)).to.deep.equal([
-      'gateway_attempt_first_byte_seconds_sum{target="claude",cluster="anthropic",model="c",stream="false"} 0.3',
+      'gateway_attempt_first_byte_seconds_sum{target="claude",cluster="anthropic",model="c"} 0.3',
     ]);
   });
 
