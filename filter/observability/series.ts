@@ -1,6 +1,9 @@
 /** Series that are found once: prom-client hashes labels at each call, and few combinations of them occur. */
 
-/** @param make for a key that is new. Keys are made of policy names and words of closed sets: the map is as bounded as they are. */
+/**
+ * @param make for a key that is new. Keys are made of policy names and words of closed sets: the map is as bounded as they are. Their parts are lines,
+ *   as a model id may have any other character
+ */
 export function cached<Series>(make: (key: string) => Series): (key: string) => Series {
   const known = new Map<string, Series>();
   return (key) => {

@@ -48,7 +48,7 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
   });
 
   const targetSeries = cached((key) => {
-    const [target = '', cluster = '', model = '', alias = ''] = key.split('|');
+    const [target = '', cluster = '', model = '', alias = ''] = key.split('\n');
     const of = { target, cluster, model };
     return {
       input: tokens.labels({ ...of, kind: 'input' }),
@@ -71,7 +71,7 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
     const last = attempts.at(-1);
     if (usage === null || last === undefined) return;
     const { target, cluster, model } = last;
-    const series = targetSeries(`${target}|${cluster}|${model}|${alias}`);
+    const series = targetSeries(`${target}\n${cluster}\n${model}\n${alias}`);
     series.input.inc(usage.input_tokens);
     series.output.inc(usage.output_tokens);
     if (usage.cache_read_input_tokens > 0) series.cacheRead.inc(usage.cache_read_input_tokens);

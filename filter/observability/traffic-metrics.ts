@@ -77,7 +77,7 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
   });
 
   const requestSeries = cached((key) => {
-    const [caller_schema = '', stream = '', alias = '', outcome = '', workload_class = ''] = key.split('|');
+    const [caller_schema = '', stream = '', alias = '', outcome = '', workload_class = ''] = key.split('\n');
     return {
       count: requests.labels({ caller_schema, alias, outcome, workload_class }),
       duration: duration.labels({ caller_schema, stream, workload_class }),
@@ -85,7 +85,7 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
     };
   });
   const attemptSeries = cached((key) => {
-    const [target = '', cluster = '', model = '', outcome = ''] = key.split('|');
+    const [target = '', cluster = '', model = '', outcome = ''] = key.split('\n');
     const result = outcome === 'ok' ? 'ok' : 'failed';
     return {
       count: attempts.labels({ target, cluster, model, outcome }),
@@ -96,7 +96,7 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
 
   const observeAttempt = (attempt: AuditAttempt): void => {
     const { target, cluster, model, outcome, duration_ms, first_byte_ms } = attempt;
-    const series = attemptSeries(`${target}|${cluster}|${model}|${outcome}`);
+    const series = attemptSeries(`${target}\n${cluster}\n${model}\n${outcome}`);
     series.count.inc();
     // What was never asked took no time.
     if (duration_ms !== null && attempt.number > 0) series.duration?.observe(duration_ms / 1000);
@@ -106,7 +106,7 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
   return (record, alias) => {
     const { caller_schema, stream, outcome, duration_ms, route_key } = record;
     const workloadClass = route_key?.workload_class ?? 'unknown';
-    const series = requestSeries(`${caller_schema ?? 'unknown'}|${stream}|${alias}|${outcome}|${workloadClass}`);
+    const series = requestSeries(`${caller_schema ?? 'unknown'}\n${stream}\n${alias}\n${outcome}\n${workloadClass}`);
     series.count.inc();
     series.duration.observe(duration_ms.total / 1000);
     if (duration_ms.to_first_byte !== null) series.firstByte.observe(duration_ms.to_first_byte / 1000);

@@ -58,6 +58,14 @@ describe('metrics of traffic', () => {
     ]);
   });
 
+  it("keep a provider's model id as it is, whatever is in it", async () => {
+    const model = 'arn:aws:x/y|z "1"';
+    const [line] = await scraped('gateway_attempts_total', [record('a', { attempts: [attempt({ model })] })]);
+    expect(line).to.equal(
+      'gateway_attempts_total{target="gpt",cluster="openai",model="arn:aws:x/y|z \\"1\\"",outcome="ok"} 1',
+    );
+  });
+
   it('count refusals by their code, and lesser answers', async () => {
     const records = [
       record('a', { fault: 'quota_exceeded', outcome: 'refused', attempts: [], usage: null }),
