@@ -4,9 +4,10 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
-import { AggregatorRegistry, Counter, Gauge, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
+import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
 import type { KeyChange } from './credentials/key-health.ts';
 import type { SickTarget } from './fallback/health.ts';
+import { registerWorkerMetrics } from './observability/worker-metrics.ts';
 import type { CanaryStop } from './routing/canary.ts';
 
 type WorkerMetrics = readonly MetricObjectWithValues<MetricValue<string>>[];
@@ -58,7 +59,8 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
   let stopping = false;
   let begun = false;
   const readyWorkers = (): Running[] => [...running.values()].filter(({ ready }) => ready);
-  const { registry, restarts } = ownMetrics(() => readyWorkers().length);
+  const registry = new Registry();
+  const restarts = registerWorkerMetrics(registry, () => readyWorkers().length);
   const { promise: allReady, resolve, reject } = Promise.withResolvers<void>();
 
   const hear = (from: number, message: FromWorker): void => {
@@ -143,22 +145,4 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
 
 function tell(child: ChildProcess, message: ToWorker): void {
   if (child.connected) child.send(message, () => undefined);
-}
-
-function ownMetrics(ready: () => number): { registry: Registry; restarts: Counter } {
-  const registry = new Registry();
-  new Gauge({
-    name: 'gateway_workers',
-    help: 'Workers that take requests.',
-    registers: [registry],
-    collect() {
-      this.set(ready());
-    },
-  });
-  const restarts = new Counter({
-    name: 'gateway_worker_restarts_total',
-    help: 'Workers started again.',
-    registers: [registry],
-  });
-  return { registry, restarts };
 }

@@ -16,7 +16,7 @@ import { AuditLog } from './observability/audit-log.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
-import type { AliasName } from './policy/policy.ts';
+import type { AliasName, TenantId } from './policy/policy.ts';
 import { createQuotaStore } from './quota/create-store.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
 import { startReloading } from './reload.ts';
@@ -111,6 +111,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     canaries: () => canariesOf(rules.inForce().policy, canaries),
     policy: rules.state,
     isAlias: (name) => rules.inForce().policy.aliases.has(name as AliasName),
+    isTenant: (name) => rules.inForce().policy.tenantRules.has(name as TenantId),
   });
   registerIdentityMetrics(metrics.registry, sources);
   registerQuotaMetrics(metrics.registry, { figures: () => quotas.figures(), limits: () => limits.figures() });

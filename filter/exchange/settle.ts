@@ -1,5 +1,5 @@
 /** The end of every exchange: its audit record, written exactly once, whatever became of it. */
-import { failsItsTarget } from '../fallback/attempt.ts';
+import { type Attempt, failsItsTarget } from '../fallback/attempt.ts';
 import type { FaultKind } from '../fault.ts';
 import type { AuditOutcome, AuditRouteKey } from '../observability/audit-record.ts';
 import { auditUsage } from '../observability/estimate.ts';
@@ -68,6 +68,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
       credential: attempt.credential?.name ?? null,
       credential_fingerprint: attempt.credential?.fingerprint ?? null,
       duration_ms: attempt.endedAt === undefined ? null : rounded(attempt.endedAt - attempt.startedAt),
+      first_byte_ms: attempt === last ? firstByteOf(exchange, last) : null,
     })),
     response_model: exchange.facts.model ?? null,
     provider_request_id: exchange.providerRequestId ?? null,
@@ -105,6 +106,10 @@ function auditRouteKey(key: RouteKey): AuditRouteKey {
     cost_ceiling_usd: key.costCeilingNanoUsd === undefined ? null : formatUsd(key.costCeilingNanoUsd),
     degradation: key.degradation,
   };
+}
+
+function firstByteOf({ firstByteAt }: Exchange, { outcome, startedAt }: Attempt): number | null {
+  return outcome === 'ok' && firstByteAt !== undefined ? rounded(firstByteAt - startedAt) : null;
 }
 
 /** How fast the target began, for orders and deadlines. */

@@ -106,7 +106,11 @@ export function openKeySet(source: JwtIssuer['jwks'], options: KeySetOptions): K
         return await keys(header, token);
       }
     },
-    ageMs: () => (readAt === undefined ? undefined : now() - readAt),
+    ageMs() {
+      if (readAt === undefined) return undefined;
+      // A file that is watched and has not changed is what it was read as.
+      return source.from === 'file' && !isAway ? 0 : now() - readAt;
+    },
     close() {
       closed = true;
       clearTimeout(timer);

@@ -85,6 +85,8 @@ export interface AuditAttempt {
   readonly credential_fingerprint: string | null;
   /** Until response headers or failure; null when unknown. */
   readonly duration_ms: number | null;
+  /** Until the first byte of its streamed answer; null: there was none, or it answered in one piece. */
+  readonly first_byte_ms: number | null;
 }
 
 export interface AuditUsage {

@@ -66,7 +66,7 @@ export function registerIdentityMetrics(registry: Registry, sources: IdentitySou
   });
   new Gauge({
     name: 'gateway_jwks_age_seconds',
-    help: "Since an issuer's keys were last read; absent: never yet.",
+    help: "Since an issuer's keys were last read, 0 for a file that has not changed since; absent: never yet.",
     labelNames: ['source'],
     aggregator: 'max',
     registers,

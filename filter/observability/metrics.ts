@@ -1,11 +1,10 @@
 /** What Prometheus scrapes. Labels hold only names out of the policy and words of closed sets: cardinality is bounded. */
-import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { AuditLog } from './audit-log.ts';
 import type { AuditRecord } from './audit-record.ts';
 import { addKeyMetrics, type KeyMetricsSources } from './key-metrics.ts';
-
-const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
-const FILTER_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5];
+import { registerSpendMetrics } from './spend-metrics.ts';
+import { registerTrafficMetrics } from './traffic-metrics.ts';
 
 export interface Metrics {
   readonly registry: Registry;
@@ -13,7 +12,7 @@ export interface Metrics {
 }
 
 export interface MetricsSources extends KeyMetricsSources {
-  readonly auditLog: AuditLog;
+  readonly auditLog: Pick<AuditLog, 'queuedBytes' | 'written' | 'dropped' | 'failedWrites'>;
   readonly inFlight: () => number;
   /** Streams handed over to other filter processes, since this one began. */
   readonly handedOver: () => number;
@@ -24,7 +23,9 @@ export interface MetricsSources extends KeyMetricsSources {
   readonly canaries: () => Iterable<CanaryView>;
   /** `loadedAt`: seconds since the epoch. `edit`: is what the file says in force? */
   readonly policy: () => PolicyState;
+  /** Is it a name of the policy in force? Other names are no labels. */
   readonly isAlias: (name: string) => boolean;
+  readonly isTenant: (name: string) => boolean;
 }
 
 interface CanaryView {
@@ -52,48 +53,13 @@ export function createMetrics({
   canaries,
   policy,
   isAlias,
+  isTenant,
 }: MetricsSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const requests = new Counter({
-    name: 'gateway_requests_total',
-    help: 'Requests by what became of them.',
-    labelNames: ['caller_schema', 'alias', 'outcome'],
-    registers,
-  });
-  const attempts = new Counter({
-    name: 'gateway_attempts_total',
-    help: 'Attempts on targets by outcome.',
-    labelNames: ['target', 'outcome'],
-    registers,
-  });
-  const tokens = new Counter({
-    name: 'gateway_tokens_total',
-    help: 'Tokens by the target that answered; cache tokens are part of input.',
-    labelNames: ['target', 'kind'],
-    registers,
-  });
-  const duration = new Histogram({
-    name: 'gateway_request_duration_seconds',
-    help: 'From request headers to the last byte.',
-    labelNames: ['caller_schema', 'stream'],
-    buckets: SECONDS,
-    registers,
-  });
-  const firstByte = new Histogram({
-    name: 'gateway_time_to_first_byte_seconds',
-    help: "From request headers to the first byte of the answer's body.",
-    labelNames: ['caller_schema', 'stream'],
-    buckets: SECONDS,
-    registers,
-  });
-  const filter = new Histogram({
-    name: 'gateway_filter_duration_seconds',
-    help: "Time of a request in the filter's own code.",
-    buckets: FILTER_SECONDS,
-    registers,
-  });
+  const observeTraffic = registerTrafficMetrics(registry);
+  const observeSpend = registerSpendMetrics(registry);
   sampled(registry, 'gateway_requests_in_flight', 'Requests in flight.', inFlight);
   sampled(
     registry,
@@ -192,57 +158,14 @@ export function createMetrics({
     () => policy().loadedAt,
   );
 
-  // prom-client hashes labels at each call; the few combinations that occur are resolved once.
-  const requestSeries = cached((key) => {
-    const [caller_schema = '', stream = '', alias = '', outcome = ''] = key.split('|');
-    return {
-      count: requests.labels({ caller_schema, alias, outcome }),
-      duration: duration.labels({ caller_schema, stream }),
-      firstByte: firstByte.labels({ caller_schema, stream }),
-    };
-  });
-  const attemptSeries = cached((key) => {
-    const [target = '', outcome = ''] = key.split('|');
-    return attempts.labels({ target, outcome });
-  });
-  const tokenSeries = cached((target) => ({
-    input: tokens.labels({ target, kind: 'input' }),
-    output: tokens.labels({ target, kind: 'output' }),
-    cacheRead: tokens.labels({ target, kind: 'cache_read' }),
-    cacheWrite: tokens.labels({ target, kind: 'cache_write' }),
-  }));
-
   return {
     registry,
-    observe({ caller_schema, stream, alias, outcome, duration_ms, usage, ...record }) {
-      const known = alias !== null && isAlias(alias) ? alias : 'unknown';
-      const series = requestSeries(`${caller_schema ?? 'unknown'}|${stream}|${known}|${outcome}`);
-      series.count.inc();
-      series.duration.observe(duration_ms.total / 1000);
-      if (duration_ms.to_first_byte !== null) series.firstByte.observe(duration_ms.to_first_byte / 1000);
-      filter.observe(duration_ms.gateway / 1000);
-      for (const attempt of record.attempts) attemptSeries(`${attempt.target}|${attempt.outcome}`).inc();
-      const target = record.attempts.at(-1)?.target;
-      if (usage === null || target === undefined) return;
-      const counts = tokenSeries(target);
-      counts.input.inc(usage.input_tokens);
-      counts.output.inc(usage.output_tokens);
-      if (usage.cache_read_input_tokens > 0) counts.cacheRead.inc(usage.cache_read_input_tokens);
-      if (usage.cache_write_input_tokens > 0) counts.cacheWrite.inc(usage.cache_write_input_tokens);
+    observe(record) {
+      const alias = record.alias !== null && isAlias(record.alias) ? record.alias : 'unknown';
+      const tenant = record.tenant !== null && isTenant(record.tenant) ? record.tenant : 'unknown';
+      observeTraffic(record, alias);
+      observeSpend(record, alias, tenant);
     },
-  };
-}
-
-/** Keys are made of policy names and words of closed sets: the map is as bounded as they are. */
-function cached<Series>(make: (key: string) => Series): (key: string) => Series {
-  const known = new Map<string, Series>();
-  return (key) => {
-    let series = known.get(key);
-    if (series === undefined) {
-      series = make(key);
-      known.set(key, series);
-    }
-    return series;
   };
 }
 

@@ -87,6 +87,11 @@ describe('fallback, through Envoy', () => {
           { number: 2, target: 'claude-haiku', outcome: 'ok' },
         ]);
         for (const attempt of record.attempts) expect(attempt.duration_ms).to.be.greaterThan(0);
+        const [lost, answered] = record.attempts;
+        expect(lost?.first_byte_ms).to.equal(null);
+        if (stream)
+          expect(answered?.first_byte_ms).to.be.within(answered?.duration_ms ?? 0, record.duration_ms.to_first_byte ?? 0);
+        else expect(answered?.first_byte_ms).to.equal(null);
       });
     }
   }

@@ -105,6 +105,18 @@ identity:
     expect(await refusal(await token())).to.equal('let in');
   });
 
+  it('a key file ages while it cannot be read, and not while it stays as it is', async () => {
+    const ageMs = (): (number | undefined)[] => [...fixture.tokens.keySetAges()].map(([, age]) => age);
+    fixture.advance(7_200_000);
+    expect(ageMs()).to.deep.equal([0]);
+    writeFileSync(file, '{"keys": ');
+    await fixture.watched.get(file)?.();
+    expect(ageMs()).to.deep.equal([7_200_000]);
+    await publish(publicKey);
+    await fixture.watched.get(file)?.();
+    expect(ageMs()).to.deep.equal([0]);
+  });
+
   it('without any key of the issuer the gateway says that it is its own trouble', async () => {
     const bare = makeIdentity();
     rmSync(file);

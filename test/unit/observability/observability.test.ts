@@ -5,62 +5,11 @@ import { expect } from 'chai';
 import { pino } from 'pino';
 import { startAdminServer } from '../../../filter/admin/admin-server.ts';
 import { AuditLog } from '../../../filter/observability/audit-log.ts';
-import type { AuditRecord } from '../../../filter/observability/audit-record.ts';
-import { auditUsage, estimateTokens } from '../../../filter/observability/estimate.ts';
+import { estimateTokens } from '../../../filter/observability/estimate.ts';
 import { createMetrics } from '../../../filter/observability/metrics.ts';
-import { NO_USAGE } from '../../../filter/transform/unified.ts';
+import { record, sources } from './observed.ts';
 
 const log = pino({ level: 'silent' });
-
-function record(id: string, changes: Partial<AuditRecord> = {}): AuditRecord {
-  return {
-    ...{
-      schema_version: 1,
-      request_id: id,
-      time: '2026-11-24T00:00:00.000Z',
-      policy_version: 'p',
-      tenant: 't',
-      caller_key: 'k',
-      caller_key_id: 'k_1',
-      on_behalf_of: null,
-    },
-    ...{
-      feature: 'f',
-      agent: 'a',
-      caller_schema: 'openai-chat',
-      alias: 'fast',
-      stream: false,
-      route_key: null,
-      excluded: [],
-      degraded: null,
-      canary_slice: null,
-      cache: 'off' as const,
-      cost_nano_usd: null,
-      price_book: 'p',
-      budgets: [],
-      response_model: 'm',
-      provider_request_id: null,
-    },
-    attempts: [
-      {
-        number: 1,
-        target: 'gpt',
-        cluster: 'openai',
-        provider_schema: 'openai-chat',
-        model: 'm',
-        outcome: 'ok',
-        status: 200,
-        credential: 'openai',
-        credential_fingerprint: '0a1b2c3d',
-        duration_ms: 5,
-      },
-    ],
-    usage: auditUsage({ ...NO_USAGE, inputUncached: 3, cacheRead: 2, outputVisible: 4 }, 'provider'),
-    ...{ dropped_fields: [], outcome: 'ok', status: 200, fault: null, request_bytes: 1, response_bytes: 1 },
-    duration_ms: { total: 10, queue: 0, gateway: 0.2, to_headers: 5, to_first_byte: 6 },
-    ...changes,
-  };
-}
 
 describe('audit log', () => {
   let directory: string;
@@ -118,27 +67,20 @@ describe('metrics', () => {
   it('count a request, its attempts and its tokens; an unknown alias is one label', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
     const auditLog = await AuditLog.open(directory, '', log);
-    const { registry, observe } = createMetrics({
-      auditLog,
-      inFlight: () => 7,
-      handedOver: () => 0,
-      targetHealth: () => [],
-      clusterProblems: () => [],
-      keyConditions: () => [],
-      keyRefusals: () => [],
-      canaries: () => [],
-      policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
-      isAlias: (name) => name === 'fast',
-    });
+    const { registry, observe } = createMetrics({ ...sources(auditLog), inFlight: () => 7 });
     observe(record('a'));
     for (let index = 0; index < 50; index++)
       observe(record('b', { alias: `guess-${index}`, outcome: 'caller_error', attempts: [], usage: null }));
     const text = await registry.metrics();
-    expect(text).to.include('gateway_requests_total{caller_schema="openai-chat",alias="fast",outcome="ok"} 1');
-    expect(text).to.include('gateway_requests_total{caller_schema="openai-chat",alias="unknown",outcome="caller_error"} 50');
-    expect(text).to.include('gateway_attempts_total{target="gpt",outcome="ok"} 1');
-    expect(text).to.include('gateway_tokens_total{target="gpt",kind="input"} 5');
-    expect(text).to.include('gateway_tokens_total{target="gpt",kind="cache_read"} 2');
+    expect(text).to.include(
+      'gateway_requests_total{caller_schema="openai-chat",alias="fast",outcome="ok",workload_class="unknown"} 1',
+    );
+    expect(text).to.include(
+      'gateway_requests_total{caller_schema="openai-chat",alias="unknown",outcome="caller_error",workload_class="unknown"} 50',
+    );
+    expect(text).to.include('gateway_attempts_total{target="gpt",cluster="openai",model="m",outcome="ok"} 1');
+    expect(text).to.include('gateway_tokens_total{target="gpt",cluster="openai",model="m",kind="input"} 5');
+    expect(text).to.include('gateway_tokens_total{target="gpt",cluster="openai",model="m",kind="cache_read"} 2');
     expect(text).to.include('gateway_requests_in_flight 7');
     expect(text).to.not.include('guess-');
     rmSync(directory, { recursive: true });
@@ -153,18 +95,7 @@ describe('admin server', () => {
   it('answers health, readiness and metrics, and says what is taken', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
     const auditLog = await AuditLog.open(directory, '', log);
-    const { registry } = createMetrics({
-      auditLog,
-      inFlight: () => 0,
-      handedOver: () => 0,
-      targetHealth: () => [],
-      clusterProblems: () => [],
-      keyConditions: () => [],
-      keyRefusals: () => [],
-      canaries: () => [],
-      policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
-      isAlias: () => false,
-    });
+    const { registry } = createMetrics(sources(auditLog));
     let ready = true;
     const options = { host: '127.0.0.1', port: 0, metrics: () => registry.metrics(), isReady: () => ready };
     const admin = await startAdminServer(options);
