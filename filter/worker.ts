@@ -80,7 +80,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     close: closeIdentity,
   } = startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now });
   const shares = settings.workers * settings.replicas;
-  const quotas = createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
+  const quotas = await createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
   const limits = new ProviderLimits({ now, processes: shares, maxWaiting: MAX_WAITING });
   const rules = await startReloading({
     policyPath: settings.policyPath,

@@ -4,7 +4,6 @@ import { createMemoryStore } from './memory-store.ts';
 import type { QuotaPlan } from './quota-plan.ts';
 import type { QuotaStore } from './quota-store.ts';
 import type { RedisSettings } from './redis-link.ts';
-import { createRedisStore } from './redis-store.ts';
 
 export interface QuotaSettings {
   /** Absent: every process counts for itself. */
@@ -21,8 +20,15 @@ export function steadyNow(): number {
 }
 
 /** @throws Error when files of the Redis settings cannot be read */
-export function createQuotaStore({ redis, timeoutMs, shares }: QuotaSettings, now: () => number = steadyNow): QuotaStore {
-  if (redis !== undefined) return createRedisStore({ redis, timeoutMs, shares, now });
+export async function createQuotaStore(
+  { redis, timeoutMs, shares }: QuotaSettings,
+  now: () => number = steadyNow,
+): Promise<QuotaStore> {
+  if (redis !== undefined) {
+    // Its client takes 20 MiB, which a filter without Redis need not have.
+    const { createRedisStore } = await import('./redis-store.ts');
+    return createRedisStore({ redis, timeoutMs, shares, now });
+  }
   const memory = createMemoryStore({ now });
   if (shares === 1) return memory;
   const plans = new WeakMap<QuotaPlan, QuotaPlan>();

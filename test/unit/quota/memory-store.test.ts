@@ -140,8 +140,8 @@ describe('quotas in memory', () => {
     expect(store.kept).to.be.below(5_000);
   });
 
-  it('processes that cannot share divide the limits', () => {
-    const divided = createQuotaStore({ redis: undefined, timeoutMs: 10, shares: 4 }, () => now);
+  it('processes that cannot share divide the limits', async () => {
+    const divided = await createQuotaStore({ redis: undefined, timeoutMs: 10, shares: 4 }, () => now);
     const plan = planOf('t', rate('requests', 'q', 60, 60_000, 8), concurrency('c', 3), budget('b', 1000));
     expect(divided.levels(plan)).to.deep.equal([2, 1, 250]);
     expect(divided.admit({ plan, requestId: 'x', tokens: 0, nanoUsd: 250, holdForMs: 1 })).to.include({
