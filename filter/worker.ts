@@ -95,7 +95,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
     onChange: (policy) => canaries.keep(canaryIds(policy)),
   });
-  const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log);
+  const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
   let handedOver = (): number => 0;
   const metrics = createMetrics({
     auditLog,

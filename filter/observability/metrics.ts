@@ -102,7 +102,10 @@ export function createMetrics({
     handedOver,
   );
   sampled(registry, 'gateway_audit_queued_bytes', 'Audit records that wait for the disk.', () => auditLog.queuedBytes);
-  sampled(registry, 'gateway_audit_written_records', 'Audit records on disk.', () => auditLog.written);
+  sampled(registry, 'gateway_audit_written_records', 'Audit records on disk, synced.', () => auditLog.written);
+  sampled(registry, 'gateway_audit_failing', 'Processes whose audit log the disk does not take now.', () =>
+    auditLog.state === 'failing' ? 1 : 0,
+  );
   sampled(registry, 'gateway_audit_dropped_records', 'Audit records given up.', () => auditLog.dropped);
   sampled(registry, 'gateway_audit_failed_writes', 'Writes that the disk refused.', () => auditLog.failedWrites);
 

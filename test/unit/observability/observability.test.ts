@@ -1,118 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { pino } from 'pino';
 import { startAdminServer } from '../../../filter/admin/admin-server.ts';
 import { AuditLog } from '../../../filter/observability/audit-log.ts';
-import type { AuditRecord } from '../../../filter/observability/audit-record.ts';
-import { auditUsage, estimateTokens } from '../../../filter/observability/estimate.ts';
+import { estimateTokens } from '../../../filter/observability/estimate.ts';
 import { createMetrics } from '../../../filter/observability/metrics.ts';
-import { NO_USAGE } from '../../../filter/transform/unified.ts';
+import { auditRecord } from './audit-fixture.ts';
 
 const log = pino({ level: 'silent' });
-
-function record(id: string, changes: Partial<AuditRecord> = {}): AuditRecord {
-  return {
-    ...{
-      schema_version: 1,
-      request_id: id,
-      time: '2026-11-24T00:00:00.000Z',
-      policy_version: 'p',
-      tenant: 't',
-      caller_key: 'k',
-      caller_key_id: 'k_1',
-      on_behalf_of: null,
-    },
-    ...{
-      feature: 'f',
-      agent: 'a',
-      caller_schema: 'openai-chat',
-      alias: 'fast',
-      stream: false,
-      route_key: null,
-      excluded: [],
-      degraded: null,
-      canary_slice: null,
-      cache: 'off' as const,
-      cost_nano_usd: null,
-      price_book: 'p',
-      budgets: [],
-      response_model: 'm',
-      provider_request_id: null,
-    },
-    attempts: [
-      {
-        number: 1,
-        target: 'gpt',
-        cluster: 'openai',
-        provider_schema: 'openai-chat',
-        model: 'm',
-        outcome: 'ok',
-        status: 200,
-        credential: 'openai',
-        credential_fingerprint: '0a1b2c3d',
-        duration_ms: 5,
-      },
-    ],
-    usage: auditUsage({ ...NO_USAGE, inputUncached: 3, cacheRead: 2, outputVisible: 4 }, 'provider'),
-    ...{ dropped_fields: [], outcome: 'ok', status: 200, fault: null, request_bytes: 1, response_bytes: 1 },
-    duration_ms: { total: 10, queue: 0, gateway: 0.2, to_headers: 5, to_first_byte: 6 },
-    ...changes,
-  };
-}
-
-describe('audit log', () => {
-  let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
-  });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
-
-  const lines = (): string[] =>
-    readdirSync(directory).flatMap((name) =>
-      readFileSync(join(directory, name), 'utf8')
-        .split('\n')
-        .filter((line) => line !== ''),
-    );
-
-  it('writes a line for each record, in order, readable by its group alone', async () => {
-    const audit = await AuditLog.open(directory, '', log);
-    for (let index = 0; index < 500; index++) audit.append(record(`r${index}`));
-    await audit.close();
-    expect(lines().map((line) => JSON.parse(line).request_id)).to.deep.equal(
-      Array.from({ length: 500 }, (_, index) => `r${index}`),
-    );
-    expect(audit).to.include({ written: 500, dropped: 0, queuedBytes: 0 });
-    const [name = ''] = readdirSync(directory);
-    expect(name).to.match(/^audit-\d{4}-\d\d-\d\d\.jsonl$/);
-    expect(statSync(join(directory, name)).mode & 0o137).to.equal(0);
-  });
-
-  it('keeps half a line, which a crash left behind, apart from what follows', async () => {
-    writeFileSync(join(directory, `audit-${new Date().toISOString().slice(0, 10)}.jsonl`), '{"half":');
-    const audit = await AuditLog.open(directory, '', log);
-    audit.append(record('next'));
-    await audit.close();
-    expect(lines()).to.have.length(2);
-    expect(JSON.parse(lines()[1] ?? '').request_id).to.equal('next');
-  });
-
-  it('queues while the disk refuses, and writes when it takes them again', async () => {
-    const audit = await AuditLog.open(join(directory, 'sub'), '', log);
-    rmSync(join(directory, 'sub'), { recursive: true });
-    writeFileSync(join(directory, 'sub'), 'in the way');
-    audit.append(record('kept'));
-    await audit.flush();
-    expect(audit.failedWrites).to.equal(1);
-    expect(audit.queuedBytes).to.be.greaterThan(0);
-    rmSync(join(directory, 'sub'));
-    const { mkdirSync } = await import('node:fs');
-    mkdirSync(join(directory, 'sub'));
-    await audit.close();
-    expect(audit).to.include({ written: 1, dropped: 0 });
-  });
-});
 
 describe('metrics', () => {
   it('count a request, its attempts and its tokens; an unknown alias is one label', async () => {
@@ -130,9 +27,9 @@ describe('metrics', () => {
       policy: () => ({ version: 'abc', loadedAt: 1, edit: 'refused', reloads: { ok: 2, refused: 3 } }),
       isAlias: (name) => name === 'fast',
     });
-    observe(record('a'));
+    observe(auditRecord('a'));
     for (let index = 0; index < 50; index++)
-      observe(record('b', { alias: `guess-${index}`, outcome: 'caller_error', attempts: [], usage: null }));
+      observe(auditRecord('b', { alias: `guess-${index}`, outcome: 'caller_error', attempts: [], usage: null }));
     const text = await registry.metrics();
     expect(text).to.include('gateway_requests_total{caller_schema="openai-chat",alias="fast",outcome="ok"} 1');
     expect(text).to.include('gateway_requests_total{caller_schema="openai-chat",alias="unknown",outcome="caller_error"} 50');
