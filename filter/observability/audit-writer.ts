@@ -12,6 +12,8 @@ export interface WriterOptions {
   readonly segmentAgeMs: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** How segments are opened for writing; absent: on the disk. */
+  readonly openFile?: typeof open;
   /** A segment is full; a copy of its last link elsewhere proves later that nothing was taken from the chain's end. */
   readonly onFull: (segment: { readonly file: string } & Link) => void;
 }
@@ -138,7 +140,7 @@ export class AuditWriter {
 
   async #reopen({ path, size }: Current): Promise<void> {
     try {
-      this.#handle = await open(path, 'r+');
+      this.#handle = await (this.#options.openFile ?? open)(path, 'r+');
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
       this.#current = undefined;
@@ -151,7 +153,7 @@ export class AuditWriter {
     const { directory, chain, now } = this.#options;
     const path = join(directory, segmentName(chain, this.#last.seq + 1));
     // It must not be there: two processes of one name would spoil each other's chain.
-    this.#handle = await open(path, 'wx', 0o640);
+    this.#handle = await (this.#options.openFile ?? open)(path, 'wx', 0o640);
     const current = { path, openedAt: now(), size: 0 };
     // Known from here on, whatever fails next: it is used again then.
     this.#current = current;
