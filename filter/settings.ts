@@ -1,4 +1,5 @@
 /** The one list of environment variables that the filter reads (credentials apart, which the policy names). */
+import type { AuditSettings } from './observability/audit-log.ts';
 import type { RegionName } from './policy/policy.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
 
@@ -17,6 +18,7 @@ export interface Settings {
   /** `host:port` at which they reach it, where that is another. */
   readonly advertise: string | undefined;
   readonly auditDirectory: string;
+  readonly audit: AuditSettings;
   /** Small files that outlive the process: what it has learnt, by name. */
   readonly stateDirectory: string;
   /** Where this gateway runs, for orders by nearness. */
@@ -44,6 +46,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     policyPath: environment['GATEWAY_POLICY'] ?? 'policy.yaml',
     socketPath: environment['GATEWAY_SOCKET'] ?? '/var/run/model-gateway/filter.sock',
     auditDirectory: environment['GATEWAY_AUDIT_DIR'] ?? 'var/audit',
+    audit: audit(environment),
     stateDirectory: environment['GATEWAY_STATE_DIR'] ?? 'var/state',
     workers: wholeNumber(environment, 'FILTER_WORKERS', { fallback: 1, min: 1, max: 64 }),
     listen: address(environment, 'GATEWAY_LISTEN'),
@@ -58,6 +61,23 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     redis: redis(environment),
     redisTimeoutMs: wholeNumber(environment, 'GATEWAY_REDIS_TIMEOUT_MS', { fallback: 10, min: 1, max: 1000 }),
     replicas: wholeNumber(environment, 'GATEWAY_REPLICAS', { fallback: 1, min: 1, max: 1000 }),
+  };
+}
+
+const MIB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
+
+function audit(environment: NodeJS.ProcessEnv): AuditSettings {
+  const from = (name: string, bounds: Bounds): number => wholeNumber(environment, `GATEWAY_AUDIT_${name}`, bounds);
+  const retainDays = from('RETAIN_DAYS', { fallback: 0, min: 0, max: 36_500 });
+  const retainMb = from('RETAIN_MB', { fallback: 0, min: 0, max: 100_000_000 });
+  return {
+    syncMs: from('SYNC_MS', { fallback: 100, min: 1, max: 10_000 }),
+    queueBytes: from('QUEUE_MB', { fallback: 64, min: 1, max: 1024 }) * MIB,
+    segmentBytes: from('SEGMENT_MB', { fallback: 64, min: 1, max: 4096 }) * MIB,
+    segmentAgeMs: from('SEGMENT_HOURS', { fallback: 24, min: 1, max: 8760 }) * HOUR_MS,
+    retainMs: retainDays === 0 ? undefined : retainDays * 24 * HOUR_MS,
+    retainBytes: retainMb === 0 ? undefined : retainMb * MIB,
   };
 }
 

@@ -54,6 +54,16 @@ export interface AuditRecord {
   readonly response_bytes: number;
 }
 
+/** A line of the audit log: the record, its place and its seal. audit-record.schema.json says the same to other readers. */
+export interface AuditLine extends AuditRecord {
+  /** Records that were given up just before this one, as the disk took nothing and the queue was full. */
+  readonly lost?: number;
+  /** Place in the chain of its process, from 1, without gaps. */
+  readonly seq: number;
+  /** See audit-line.ts. */
+  readonly chain: string;
+}
+
 /**
  * ok: the caller got a whole answer. caller_error: its own mistake, by our or the provider's word. refused: identity or
  * policy said no. failed: no target answered. cut: an answer that had begun broke. caller_left: the caller went first.

@@ -12,7 +12,7 @@ export interface Metrics {
 }
 
 export interface MetricsSources extends KeyMetricsSources {
-  readonly auditLog: Pick<AuditLog, 'queuedBytes' | 'written' | 'dropped' | 'failedWrites'>;
+  readonly auditLog: Pick<AuditLog, 'queuedBytes' | 'written' | 'dropped' | 'failedWrites' | 'state'>;
   readonly inFlight: () => number;
   /** Streams handed over to other filter processes, since this one began. */
   readonly handedOver: () => number;
@@ -68,7 +68,10 @@ export function createMetrics({
     handedOver,
   );
   sampled(registry, 'gateway_audit_queued_bytes', 'Audit records that wait for the disk.', () => auditLog.queuedBytes);
-  sampled(registry, 'gateway_audit_written_records', 'Audit records on disk.', () => auditLog.written);
+  sampled(registry, 'gateway_audit_written_records', 'Audit records on disk, synced.', () => auditLog.written);
+  sampled(registry, 'gateway_audit_failing', 'Processes whose audit log the disk does not take now.', () =>
+    auditLog.state === 'failing' ? 1 : 0,
+  );
   sampled(registry, 'gateway_audit_dropped_records', 'Audit records given up.', () => auditLog.dropped);
   sampled(registry, 'gateway_audit_failed_writes', 'Writes that the disk refused.', () => auditLog.failedWrites);
 

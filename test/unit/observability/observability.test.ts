@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -10,58 +10,6 @@ import { createMetrics } from '../../../filter/observability/metrics.ts';
 import { record, sources } from './observed.ts';
 
 const log = pino({ level: 'silent' });
-
-describe('audit log', () => {
-  let directory: string;
-  beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'audit-test-'));
-  });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
-
-  const lines = (): string[] =>
-    readdirSync(directory).flatMap((name) =>
-      readFileSync(join(directory, name), 'utf8')
-        .split('\n')
-        .filter((line) => line !== ''),
-    );
-
-  it('writes a line for each record, in order, readable by its group alone', async () => {
-    const audit = await AuditLog.open(directory, '', log);
-    for (let index = 0; index < 500; index++) audit.append(record(`r${index}`));
-    await audit.close();
-    expect(lines().map((line) => JSON.parse(line).request_id)).to.deep.equal(
-      Array.from({ length: 500 }, (_, index) => `r${index}`),
-    );
-    expect(audit).to.include({ written: 500, dropped: 0, queuedBytes: 0 });
-    const [name = ''] = readdirSync(directory);
-    expect(name).to.match(/^audit-\d{4}-\d\d-\d\d\.jsonl$/);
-    expect(statSync(join(directory, name)).mode & 0o137).to.equal(0);
-  });
-
-  it('keeps half a line, which a crash left behind, apart from what follows', async () => {
-    writeFileSync(join(directory, `audit-${new Date().toISOString().slice(0, 10)}.jsonl`), '{"half":');
-    const audit = await AuditLog.open(directory, '', log);
-    audit.append(record('next'));
-    await audit.close();
-    expect(lines()).to.have.length(2);
-    expect(JSON.parse(lines()[1] ?? '').request_id).to.equal('next');
-  });
-
-  it('queues while the disk refuses, and writes when it takes them again', async () => {
-    const audit = await AuditLog.open(join(directory, 'sub'), '', log);
-    rmSync(join(directory, 'sub'), { recursive: true });
-    writeFileSync(join(directory, 'sub'), 'in the way');
-    audit.append(record('kept'));
-    await audit.flush();
-    expect(audit.failedWrites).to.equal(1);
-    expect(audit.queuedBytes).to.be.greaterThan(0);
-    rmSync(join(directory, 'sub'));
-    const { mkdirSync } = await import('node:fs');
-    mkdirSync(join(directory, 'sub'));
-    await audit.close();
-    expect(audit).to.include({ written: 1, dropped: 0 });
-  });
-});
 
 describe('metrics', () => {
   it('count a request, its attempts and its tokens; an unknown alias is one label', async () => {

@@ -5,7 +5,9 @@ import { auditUsage } from '../../../filter/observability/estimate.ts';
 import type { MetricsSources } from '../../../filter/observability/metrics.ts';
 import { NO_USAGE } from '../../../filter/transform/unified.ts';
 
-export function sources(auditLog: Pick<AuditLog, 'queuedBytes' | 'written' | 'dropped' | 'failedWrites'>): MetricsSources {
+export function sources(
+  auditLog: Pick<AuditLog, 'queuedBytes' | 'written' | 'dropped' | 'failedWrites' | 'state'>,
+): MetricsSources {
   return {
     auditLog,
     inFlight: () => 0,

@@ -1,0 +1,156 @@
+/**
+ * `node filter/cli/audit.ts verify|tail|filter|sum|export …`: reads the audit log, whether the filter runs or not. Streams files: memory does not grow with them.
+ * Exit code 1: a chain is broken, or something cannot be read; 2: asked for wrongly.
+ */
+import { createWriteStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { csvOf } from './audit-csv.ts';
+import { type Found, recordsIn, type Selection } from './audit-records.ts';
+import { exactUsd, SUM_KEYS, sumBy } from './audit-sums.ts';
+import { tailOf } from './audit-tail.ts';
+import { type Anchor, type ChainReport, verifyChains } from './audit-verify.ts';
+import { table } from './table.ts';
+
+const USAGE = `usage: node filter/cli/audit.ts COMMAND [DIR] [options]
+  verify [--anchor CHAIN:SEQ:HASH …]    is every chain whole? Anchors are records known from elsewhere (the filter's log)
+  tail [--lines 10] [--follow]          the latest records of all processes
+  filter                                records, as they are
+  sum --by ${SUM_KEYS.join('|')} [--json]
+  export --csv FILE                     a new file; - is stdout
+filter, sum and export take: --tenant T --alias A --outcome O --request ID --since 24h|7d|2026-11-25T12:00:00Z
+DIR: GATEWAY_AUDIT_DIR, or var/audit`;
+
+class UsageError extends Error {}
+
+const text = { type: 'string' } as const;
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        ...{ tenant: text, alias: text, outcome: text, request: text, since: text, by: text, csv: text, lines: text },
+        ...{ anchor: { type: 'string', multiple: true }, json: { type: 'boolean' }, follow: { type: 'boolean' } },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+type Options = ReturnType<typeof readArguments>['values'];
+
+function sinceOf(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const match = /^(\d{1,6})(s|m|h|d)$/.exec(value);
+  const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match?.[2] ?? ''];
+  const at = unitMs === undefined ? Date.parse(value) : Date.now() - Number(match?.[1]) * unitMs;
+  if (Number.isNaN(at))
+    throw new UsageError(
+      `--since: expected 7d, 24h, 30m, 10s or a time such as 2026-11-25T12:00:00Z, found ${JSON.stringify(value)}`,
+    );
+  return at;
+}
+
+function selectionOf({ tenant, alias, outcome, request, since }: Options): Selection {
+  return { tenant, alias, outcome, request, sinceMs: sinceOf(since) };
+}
+
+function anchorOf(value: string): Anchor {
+  const [, name, seq, chain] = /^([A-Za-z0-9_-]+):(\d+):([0-9a-f]{64})$/.exec(value) ?? [];
+  if (name === undefined || seq === undefined || chain === undefined)
+    throw new UsageError(`--anchor: expected CHAIN:SEQ:HASH, such as filter-1:1200:0a1b…, found ${JSON.stringify(value)}`);
+  return { name, seq: Number(seq), chain };
+}
+
+async function verify(directory: string, options: Options): Promise<void> {
+  const anchors = (options.anchor ?? []).map(anchorOf);
+  let reports = await verifyChains(directory, anchors);
+  if (reports.some(({ problem }) => problem?.kind === 'cut')) {
+    // A process that is writing has finished its line by now.
+    await sleep(1_000);
+    reports = await verifyChains(directory, anchors);
+  }
+  if (options.json === true) console.log(JSON.stringify(reports));
+  else if (reports.length === 0) console.log(`${directory}: no audit records`);
+  else for (const report of reports) console.log(told(report));
+  if (reports.some(({ problem }) => problem !== undefined)) process.exitCode = 1;
+}
+
+function told({ name, segments, records, last, lost, problem }: ChainReport): string {
+  const gaveUp = lost === 0 ? '' : `; the process gave up ${lost} that the disk did not take`;
+  if (problem !== undefined)
+    return `${name}: BROKEN at ${problem.message} (${records} records before it are intact)${gaveUp}`;
+  return `${name}: whole: ${records} records in ${segments} segments, the last is ${name}:${last.seq}:${last.chain}${gaveUp}`;
+}
+
+async function write(texts: AsyncIterable<string>, file: string): Promise<void> {
+  const source = Readable.from(texts);
+  if (file === '-') await pipeline(source, process.stdout, { end: false });
+  else await pipeline(source, createWriteStream(file, { flags: 'wx', mode: 0o640 }));
+}
+
+async function* asLines(records: AsyncIterable<Found>): AsyncGenerator<string> {
+  for await (const { text: line } of records) yield `${line}\n`;
+}
+
+async function run(): Promise<void> {
+  const { values: options, positionals } = readArguments();
+  const [command, directory = process.env['GATEWAY_AUDIT_DIR'] ?? 'var/audit', ...more] = positionals;
+  if (more.length > 0) throw new UsageError(`only one directory at a time, found ${more.length + 1}`);
+  let unreadable = 0;
+  const records = (): AsyncGenerator<Found> =>
+    recordsIn(directory, selectionOf(options), (place) => {
+      unreadable += 1;
+      if (unreadable === 1) console.error(`${place}: cannot be read and is left out`);
+    });
+  switch (command) {
+    case 'verify':
+      await verify(directory, options);
+      return;
+    case 'tail': {
+      const lines = Number(options.lines ?? 10);
+      if (!Number.isInteger(lines) || lines < 0 || lines > 10_000)
+        throw new UsageError(`--lines: expected a whole number up to 10000, found ${JSON.stringify(options.lines)}`);
+      await write(tailOf(directory, lines, options.follow === true ? 'follow' : 'once'), '-');
+      return;
+    }
+    case 'filter':
+      await write(asLines(records()), '-');
+      break;
+    case 'sum': {
+      const by = SUM_KEYS.find((key) => key === options.by);
+      if (by === undefined) throw new UsageError(`--by: expected one of ${SUM_KEYS.join(', ')}`);
+      const sums = (await sumBy(by, records())).map(({ nanoUsd, ...sum }) => ({ ...sum, usd: exactUsd(nanoUsd) }));
+      const head = [by, 'requests', 'input tokens', 'output tokens', 'USD', 'unpriced'];
+      const rows = sums.map(({ key, requests, input_tokens, output_tokens, usd, unpriced }) =>
+        [key, requests, input_tokens, output_tokens, usd, unpriced].map(String),
+      );
+      console.log(options.json === true ? JSON.stringify(sums) : table(head, rows));
+      break;
+    }
+    case 'export':
+      if (options.csv === undefined) throw new UsageError('--csv FILE is needed');
+      await write(csvOf(records()), options.csv);
+      break;
+    default:
+      throw new UsageError(command === undefined ? 'a command is needed' : `no command ${JSON.stringify(command)}`);
+  }
+  if (unreadable > 0) {
+    console.error(`${unreadable} lines cannot be read; verify says where the chain breaks`);
+    process.exitCode = 1;
+  }
+}
+
+try {
+  await run();
+} catch (error) {
+  // Who reads has enough: `| head`.
+  const isClosedPipe = error instanceof Error && 'code' in error && error.code === 'EPIPE';
+  if (error instanceof UsageError) console.error(`${error.message}\n${USAGE}`);
+  else if (!isClosedPipe) console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = error instanceof UsageError ? 2 : isClosedPipe ? 0 : 1;
+}

@@ -1,0 +1,177 @@
+/** Writes one chain: a batch is on the disk as a whole, or as if it had never been tried. */
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Link, seal } from './audit-line.ts';
+import { lastRemoved, noteRemoved } from './audit-retention.ts';
+import { endOf, segmentName, segmentsOf, syncDirectory } from './audit-segments.ts';
+
+export interface WriterOptions {
+  readonly directory: string;
+  readonly chain: string;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** How segments are opened for writing; absent: on the disk. */
+  readonly openFile?: typeof open;
+  /** A segment is full; a copy of its last link elsewhere proves later that nothing was taken from the chain's end. */
+  readonly onFull: (segment: { readonly file: string } & Link) => void;
+}
+
+export interface Recovered {
+  /** Bytes of half a record, which were cut off. */
+  readonly cutBytes: number;
+  /** Names of segments without any readable record, which were put aside. */
+  readonly damaged: readonly string[];
+}
+
+interface Current {
+  readonly path: string;
+  readonly openedAt: number;
+  /** Bytes that are on disk for certain. */
+  size: number;
+}
+
+export class AuditWriter {
+  readonly #options: WriterOptions;
+  #last: Link;
+  #current: Current | undefined;
+  /** undefined after a failure: the file is opened anew. */
+  #handle: FileHandle | undefined;
+  readonly recovered: Recovered;
+
+  private constructor(options: WriterOptions, last: Link, recovered: Recovered) {
+    this.#options = options;
+    this.#last = last;
+    this.recovered = recovered;
+  }
+
+  /** Finds the end of the chain; half a line, which a crash left, goes. @throws Error when the directory cannot be read, or a file not mended */
+  static async recover(options: WriterOptions): Promise<AuditWriter> {
+    const { directory, chain } = options;
+    const removed = await lastRemoved(directory, chain);
+    // Made now: retention must be able to write it on a full disk.
+    await noteRemoved(directory, chain, removed).catch(() => undefined);
+    let cutBytes = 0;
+    const damaged: string[] = [];
+    for (const { path, name } of (await segmentsOf(directory, chain)).reverse()) {
+      const handle = await open(path, 'r+');
+      try {
+        const { link, size, wholeBytes } = await endOf(handle);
+        cutBytes += size - wholeBytes;
+        if (size > wholeBytes) await handle.truncate(wholeBytes);
+        if (link !== undefined) {
+          await handle.sync();
+          return new AuditWriter(options, link, { cutBytes, damaged });
+        }
+        if (wholeBytes === 0) await unlink(path);
+        else {
+          await rename(path, `${path}.damaged`);
+          damaged.push(name);
+        }
+      } finally {
+        await handle.close();
+      }
+    }
+    return new AuditWriter(options, removed, { cutBytes, damaged });
+  }
+
+  /** The last record that is on disk. */
+  get last(): Link {
+    return this.#last;
+  }
+
+  /** The segment that is written; undefined: none yet. */
+  get path(): string | undefined {
+    return this.#current?.path;
+  }
+
+  /** @param records JSON of objects @throws Error when they are not on disk; the same records can be given again */
+  async write(records: readonly string[]): Promise<void> {
+    let link = this.#last;
+    const lines = records.map((json) => {
+      const sealed = seal(json, link);
+      link = sealed.link;
+      return sealed.line;
+    });
+    const bytes = Buffer.from(lines.join(''));
+    try {
+      await this.#rotateWhenDue();
+      const { handle, current } = await this.#ready();
+      await writeAll(handle, bytes, current.size);
+      await handle.datasync();
+      if ((await handle.stat()).nlink === 0) {
+        this.#current = undefined;
+        throw new Error(`${current.path} was removed while it was written`);
+      }
+      current.size += bytes.length;
+      this.#last = link;
+    } catch (error) {
+      await this.#giveUp();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    await handle?.close();
+  }
+
+  async #rotateWhenDue(): Promise<void> {
+    const { segmentBytes, segmentAgeMs, now, onFull } = this.#options;
+    const current = this.#current;
+    if (current === undefined || current.size === 0) return;
+    if (current.size < segmentBytes && now() - current.openedAt < segmentAgeMs) return;
+    // After a failure, what stands behind the last whole batch must be cut off before another segment begins.
+    await this.#ready();
+    if (this.#current !== current) return;
+    this.#current = undefined;
+    await this.close();
+    onFull({ file: current.path, ...this.#last });
+  }
+
+  async #ready(): Promise<{ handle: FileHandle; current: Current }> {
+    if (this.#current !== undefined && this.#handle === undefined) await this.#reopen(this.#current);
+    this.#current ??= await this.#begin();
+    if (this.#handle === undefined) throw new Error('a segment is open without its file');
+    return { handle: this.#handle, current: this.#current };
+  }
+
+  async #reopen({ path, size }: Current): Promise<void> {
+    try {
+      this.#handle = await (this.#options.openFile ?? open)(path, 'r+');
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      this.#current = undefined;
+      return;
+    }
+    await this.#handle.truncate(size);
+  }
+
+  async #begin(): Promise<Current> {
+    const { directory, chain, now } = this.#options;
+    const path = join(directory, segmentName(chain, this.#last.seq + 1));
+    // It must not be there: two processes of one name would spoil each other's chain.
+    this.#handle = await (this.#options.openFile ?? open)(path, 'wx', 0o640);
+    const current = { path, openedAt: now(), size: 0 };
+    // Known from here on, whatever fails next: it is used again then.
+    this.#current = current;
+    await syncDirectory(directory);
+    return current;
+  }
+
+  async #giveUp(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    // Readers need not see half a batch in the meantime; if this fails, it is cut off before the next write.
+    if (this.#current !== undefined) await handle?.truncate(this.#current.size).catch(() => undefined);
+    await handle?.close().catch(() => undefined);
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Buffer, from: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    written += (await handle.write(bytes, written, bytes.length - written, from + written)).bytesWritten;
+  }
+}
