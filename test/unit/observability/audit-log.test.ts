@@ -15,7 +15,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Ajv, type AnySchema } from 'ajv';
 import { expect } from 'chai';
 import { pino } from 'pino';
 import { verifyChains } from '../../../filter/cli/audit-verify.ts';
@@ -23,6 +22,7 @@ import { linkOf } from '../../../filter/observability/audit-line.ts';
 import { AuditLog, type AuditSettings } from '../../../filter/observability/audit-log.ts';
 import type { AuditLine } from '../../../filter/observability/audit-record.ts';
 import { ROOT, waitFor } from '../../stack/processes.ts';
+import { isPublished } from './audit-schema.ts';
 import { record as auditRecord } from './observed.ts';
 
 const log = pino({ level: 'silent' });
@@ -197,10 +197,6 @@ describe('audit log', () => {
   });
 
   describe('the published schema', () => {
-    const schema = JSON.parse(readFileSync(join(ROOT, 'filter/observability/audit-record.schema.json'), 'utf8'));
-    // Readers pass over new fields; we must not forget to publish one.
-    const isPublished = new Ajv({ strict: true, allowUnionTypes: true }).compile(closed(schema));
-
     it('has every field of a record, and no other', async () => {
       const audit = await open();
       await write(audit, 'a');
@@ -266,12 +262,3 @@ describe('audit log', () => {
     });
   });
 });
-
-/** The same schema, with no field that it does not name. */
-function closed(schema: AnySchema): AnySchema {
-  return JSON.parse(JSON.stringify(schema), (_, value) =>
-    typeof value === 'object' && value !== null && value.type === 'object' && value.properties !== undefined
-      ? { ...value, additionalProperties: false }
-      : value,
-  );
-}

@@ -35,7 +35,7 @@ const LIMITS: Record<ReturnType<QuotaSources['figures']>['limits'], true> = { ow
 
 export async function fullScrape(): Promise<string> {
   const { registry, observe } = createMetrics({
-    ...sources({ queuedBytes: 0, written: 0, dropped: 0, failedWrites: 0 }),
+    ...sources({ queuedBytes: 0, written: 0, dropped: 0, failedWrites: 0, state: 'writing' }),
     targetHealth: () => Object.keys(HEALTH).map((state) => ['gpt', state] as const),
     clusterProblems: () => [['openai', 'circuit_open']],
     keyConditions: () => Object.keys(KEYS).map((state) => ['openai', state] as const),

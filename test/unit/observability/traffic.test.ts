@@ -4,7 +4,7 @@ import type { AuditRecord } from '../../../filter/observability/audit-record.ts'
 import { createMetrics } from '../../../filter/observability/metrics.ts';
 import { attempt, record, sources } from './observed.ts';
 
-const NOTHING_QUEUED = { queuedBytes: 0, written: 0, dropped: 0, failedWrites: 0 };
+const NOTHING_QUEUED = { queuedBytes: 0, written: 0, dropped: 0, failedWrites: 0, state: 'writing' as const };
 
 /** Lines of the scrape that are of `metric`. */
 async function scraped(metric: string, records: readonly AuditRecord[]): Promise<string[]> {
