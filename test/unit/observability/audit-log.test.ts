@@ -223,19 +223,19 @@ describe('audit log', () => {
   });
 
   describe('killed with -9', () => {
-    /** What the child reported as on disk, in order. */
-    async function runUntilKilled(run: number, reports: number): Promise<string[]> {
+    /** @returns how many records the child reported as on disk */
+    async function runUntilKilled(run: number, reports: number): Promise<number> {
       const child: ChildProcess = spawn(
         process.execPath,
         [join(ROOT, 'test/unit/observability/audit-child.ts'), directory, String(run)],
         { stdio: ['ignore', 'pipe', 'inherit'] },
       );
       const ended = once(child, 'exit');
-      const reported: string[] = [];
+      let reported = 0;
       if (child.stdout === null) throw new Error('the child has no stdout');
       let count = 0;
       for await (const line of createInterface({ input: child.stdout })) {
-        for (let index = reported.length; index < Number(line); index++) reported.push(`${run}-${index}`);
+        reported = Number(line);
         count += 1;
         if (count === reports) child.kill('SIGKILL');
       }
@@ -254,8 +254,9 @@ describe('audit log', () => {
         const found = ids();
         expect(new Set(found).size).to.equal(found.length);
         const own = found.filter((id) => id.startsWith(`${run}-`));
-        expect(own.slice(0, reported.length)).to.deep.equal(reported);
-        expect(own).to.deep.equal(own.map((_, index) => `${run}-${index}`));
+        // Numbers rather than lists: thousands of ids tell nobody anything.
+        expect(own.findIndex((id, index) => id !== `${run}-${index}`)).to.equal(-1);
+        expect(own.length).to.be.at.least(reported);
       }
       expect(await problem()).to.equal(undefined);
       expect(linkOf(lines().at(-1) ?? '')?.seq).to.equal(lines().length);
