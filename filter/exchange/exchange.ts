@@ -109,7 +109,6 @@ export interface Exchange {
   dropped: readonly string[];
   /** The answering provider's headers, from when they came. */
   answerHeaders: HeaderView | undefined;
-  forwardedAt: number | undefined;
   headersAt: number | undefined;
   firstByteAt: number | undefined;
   readonly facts: AnswerFacts;
@@ -176,7 +175,6 @@ export function openExchange(gateway: Gateway): Exchange {
     estimate: undefined,
     dropped: [],
     answerHeaders: undefined,
-    forwardedAt: undefined,
     headersAt: undefined,
     firstByteAt: undefined,
     facts: {},

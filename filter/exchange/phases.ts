@@ -14,7 +14,7 @@ import { Fault } from '../fault.ts';
 import { onBehalfOf } from '../identity/claimed.ts';
 import { isObject, type Json } from '../json.ts';
 import type { Caller, RouteRules } from '../policy/policy.ts';
-import { type Plan, planFor } from '../routing/plan.ts';
+import { planFor } from '../routing/plan.ts';
 import { route } from '../routing/route.ts';
 import { demandsOf, refuseRepeated } from '../routing/route-key.ts';
 import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
@@ -102,13 +102,7 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnA
   if (callerSchema.operation === 'count_tokens' && plan.chain.every(({ schema }) => schema.countTokens === undefined))
     return answerCount(exchange);
   const admitted = admit(exchange, plan);
-  return admitted instanceof Promise ? admitted.then(() => sent(exchange, plan)) : sent(exchange, plan);
-}
-
-function sent(exchange: Exchange, plan: Plan): Forward | Promise<Forward> {
-  const forward = startChain(exchange, plan);
-  exchange.forwardedAt = performance.now();
-  return forward;
+  return admitted instanceof Promise ? admitted.then(() => startChain(exchange, plan)) : startChain(exchange, plan);
 }
 
 /** What the request's headers ask of its route; nothing is looked for where there is nothing of ours. */

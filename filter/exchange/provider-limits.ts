@@ -70,23 +70,19 @@ function passed(exchange: Exchange, target: Target, pass: Pass, chain: readonly 
 /** What has no room goes last: it would be refused, and a refusal counts there as well. */
 function nextWithRoom(exchange: Exchange, chain: readonly Target[]): readonly Target[] {
   const { limits, health } = exchange.gateway;
-  const without = new Set<Target>([chain[0]].flatMap((target) => target ?? []));
-  for (const target of chain) {
-    if (without.has(target)) continue;
-    // One that is sick has room, and would only send the request back to where there is none.
-    if (exchange.alias?.order !== 'fixed' && health.isAvoided(target.id)) {
-      without.add(target);
+  const full = new Set<Target>(chain.slice(0, 1));
+  // One that is sick has room, and would only send the request back to where there is none.
+  const isSick = ({ id }: Target): boolean => exchange.alias?.order !== 'fixed' && health.isAvoided(id);
+  for (const [at, target] of chain.entries()) {
+    if (full.has(target)) continue;
+    const pass = isSick(target) ? undefined : limits.enter(target, demandOf(exchange, target), 0);
+    if (pass === undefined || pass instanceof Promise) {
+      full.add(target);
       continue;
     }
-    const pass = limits.isLimited(target) ? limits.enter(target, demandOf(exchange, target), 0) : undefined;
-    if (limits.isLimited(target) && !(pass !== undefined && !(pass instanceof Promise))) {
-      without.add(target);
-      continue;
-    }
-    if (pass !== undefined && !(pass instanceof Promise)) exchange.passes.push({ target, pass });
-    const at = chain.indexOf(target);
-    const others = chain.filter((one, index) => index !== at && !without.has(one));
-    return [target, ...others, ...chain.filter((one) => without.has(one))];
+    exchange.passes.push({ target, pass });
+    const others = chain.filter((one, index) => index !== at && !full.has(one));
+    return [target, ...others, ...chain.filter((one) => full.has(one))];
   }
   const retryAfterSeconds = exchange.alias?.retryAfterSeconds ?? 1;
   throw new Fault('no_capacity', `No target has room for this request now. Retry after ${retryAfterSeconds} s.`, {

@@ -117,7 +117,7 @@ export interface AuditDuration {
   readonly gateway: number;
   /** Waited for its turn at a provider's limit. */
   readonly queue: number;
-  /** From handing the request to Envoy until the answering target's response headers. */
+  /** From request to the answering target's response headers. */
   readonly to_headers: number | null;
   /** From request to the first byte of the answer's body. */
   readonly to_first_byte: number | null;
