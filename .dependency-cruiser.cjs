@@ -16,7 +16,13 @@ module.exports = {
       'only-main-builds',
       'main.ts and worker.ts wire, nobody wires them',
       { path: '^filter/(?!(main|worker)\\.ts)' },
-      { path: '^filter/(main|worker|supervisor|settings)\\.ts' },
+      { path: '^filter/(main|worker|supervisor)\\.ts' },
+    ),
+    edge(
+      'settings-stay-outside',
+      'read where a process begins, and handed in',
+      { path: '^filter/(?!(main|worker)\\.ts|cli/)' },
+      { path: '^filter/settings\\.ts' },
     ),
     edge(
       'exchange-below-extproc',

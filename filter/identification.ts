@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Identity } from './identity/identity.ts';
 import { LAST_USE_FILE, openLastUse } from './identity/last-use.ts';
+import { openRevocations, REVOCATIONS_FILE } from './identity/revocations.ts';
 import { Tokens } from './identity/tokens.ts';
 import { type KeyStore, openKeyStore } from './key-store.ts';
 import type { IdentitySources } from './observability/identity-metrics.ts';
 import { watchFile } from './policy/watch.ts';
+import type { RedisSettings } from './quota/redis-link.ts';
+import { followRevocations } from './revocation-feed.ts';
 
 /** Issuers should be known before the first request; one that is away must not keep the others waiting. */
 const FIRST_KEYS_MS = 3_500;
@@ -19,6 +22,8 @@ export interface IdentityStart {
   readonly log: Logger;
   /** Monotonic, milliseconds. */
   readonly now: () => number;
+  /** Undefined: revocations are known from the file of keys alone. */
+  readonly redis: RedisSettings | undefined;
 }
 
 export interface Identification {
@@ -28,7 +33,8 @@ export interface Identification {
   close(): Promise<void>;
 }
 
-export function startIdentity({ stateDirectory, name, log, now }: IdentityStart): Identification {
+/** @returns when Redis, where there is one, has told its revocations or is away @throws Error when files of its settings cannot be read */
+export async function startIdentity({ stateDirectory, name, log, now, redis }: IdentityStart): Promise<Identification> {
   const wallClock = (): number => Date.now();
   let isWriteRefused = false;
   const lastUse = openLastUse({
@@ -44,8 +50,14 @@ export function startIdentity({ stateDirectory, name, log, now }: IdentityStart)
     onRevokedUse: ({ id, caller }, source) =>
       log.warn({ keyId: id, tenant: caller.tenant, name: caller.keyName, source }, 'a revoked caller key is still tried'),
   });
+  const revocations = openRevocations({
+    ...{ file: join(stateDirectory, REVOCATIONS_FILE), wallClock },
+    onChange: () => void keys.reviseRevoked(),
+    onError: (error) => log.error({ error }, 'the revocations that were heard of cannot be kept over a restart'),
+  });
   const keys = openKeyStore({
     log,
+    isRevoked: revocations.has,
     async onExchange(policy, compiled) {
       identity.exchangeKeys(compiled.keys);
       lastUse.keep(new Set([...policy.callerKeys.values(), ...compiled.keys.values()].map(({ id }) => id)));
@@ -53,6 +65,10 @@ export function startIdentity({ stateDirectory, name, log, now }: IdentityStart)
       await within(FIRST_KEYS_MS, tokens.firstTries());
     },
   });
+  const feed =
+    redis === undefined
+      ? undefined
+      : await followRevocations({ redis, revocations, reader: `${hostname()}${name}:${process.pid}`, now, log });
   return {
     identity,
     keys,
@@ -61,11 +77,15 @@ export function startIdentity({ stateDirectory, name, log, now }: IdentityStart)
       blockedParties: () => identity.blockedParties(),
       keySetAges: () => tokens.keySetAges(),
       keys: keys.state,
+      knownRevocations: () => revocations.size,
+      feedAgeMs: feed?.ageMs,
       wallClock,
     },
     async close() {
       keys.close();
       tokens.close();
+      await feed?.close();
+      await revocations.written();
       await lastUse.close();
     },
   };

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { type CompiledKeys, compileKeys, type KeyFile, readKeyFile } from './policy/caller-keys.ts';
 import { PolicyError } from './policy/load.ts';
-import type { CallerKey, Policy } from './policy/policy.ts';
+import type { CallerKey, CallerKeyId, Policy } from './policy/policy.ts';
 import { type FileWatch, watchFile } from './policy/watch.ts';
 
 export interface KeyStoreState {
@@ -11,6 +11,8 @@ export interface KeyStoreState {
   readonly keys: Iterable<CallerKey>;
   /** Keys that ask of the policy what it does not have. */
   readonly unresolved: number;
+  /** Keys that were revoked elsewhere, of which the file does not say so. */
+  readonly revokedElsewhere: number;
 }
 
 export interface KeyStore {
@@ -20,6 +22,8 @@ export interface KeyStore {
   follow(policy: Policy): Promise<void>;
   /** Looks at the file now. */
   look(): Promise<void>;
+  /** Other keys are revoked elsewhere than before. */
+  reviseRevoked(): Promise<void>;
   state(): KeyStoreState;
   close(): void;
 }
@@ -28,28 +32,43 @@ export interface KeyStoreOptions {
   readonly log: Logger;
   /** Called whenever policy or keys are others than before. */
   readonly onExchange: (policy: Policy, compiled: CompiledKeys) => Promise<void>;
+  /** Was it revoked elsewhere? It is revoked, then, whatever the file says. */
+  readonly isRevoked: (id: CallerKeyId) => boolean;
 }
 
 const NONE: CompiledKeys = { keys: new Map(), unresolved: [] };
 
-export function openKeyStore({ log, onExchange }: KeyStoreOptions): KeyStore {
+export function openKeyStore({ log, onExchange, isRevoked }: KeyStoreOptions): KeyStore {
   let policy: Policy | undefined;
   let path: string | undefined;
   /** The last good one. */
   let file: KeyFile | undefined;
+  /** As the file says. */
+  let written = NONE;
   let compiled = NONE;
+  let revokedElsewhere = 0;
   let refused: string | undefined;
   let told = '';
   let watch: FileWatch | undefined;
 
+  const revise = async (): Promise<void> => {
+    if (policy === undefined) return;
+    const revoked = [...written.keys].filter(([, { id }]) => isRevoked(id));
+    revokedElsewhere = revoked.filter(([, { revokedAt }]) => revokedAt === undefined).length;
+    const keys = new Map(written.keys);
+    // Since ever: whoever revoked them may have another clock.
+    for (const [hash, key] of revoked) keys.set(hash, Object.freeze({ ...key, revokedAt: 0 }));
+    compiled = revoked.length === 0 ? written : { ...written, keys };
+    await onExchange(policy, compiled);
+  };
   const exchange = async (): Promise<void> => {
     if (policy === undefined) return;
-    compiled = file === undefined ? NONE : compileKeys(file, policy);
-    const unresolved = compiled.unresolved.join('\n');
+    written = file === undefined ? NONE : compileKeys(file, policy);
+    const unresolved = written.unresolved.join('\n');
     if (unresolved !== told && unresolved !== '')
-      log.warn({ problems: compiled.unresolved }, 'caller keys ask of the policy what it does not have; they can do less');
+      log.warn({ problems: written.unresolved }, 'caller keys ask of the policy what it does not have; they can do less');
     told = unresolved;
-    await onExchange(policy, compiled);
+    await revise();
   };
   const read = async (): Promise<void> => {
     if (path === undefined) return;
@@ -93,10 +112,12 @@ export function openKeyStore({ log, onExchange }: KeyStoreOptions): KeyStore {
       await watch?.look();
     },
     look: async () => watch?.look(),
+    reviseRevoked: revise,
     state: () => ({
       edit: refused === undefined ? 'in_force' : 'refused',
       keys: compiled.keys.values(),
       unresolved: compiled.unresolved.length,
+      revokedElsewhere,
     }),
     close: () => watch?.close(),
   };

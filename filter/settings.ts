@@ -58,7 +58,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     maxRequestBytes: wholeNumber(environment, 'GATEWAY_MAX_REQUEST_BYTES', {
       ...{ fallback: DEFAULT_MAX_REQUEST_BYTES, min: 0, max: DEFAULT_MAX_REQUEST_BYTES },
     }),
-    redis: redis(environment),
+    redis: readRedis(environment),
     redisTimeoutMs: wholeNumber(environment, 'GATEWAY_REDIS_TIMEOUT_MS', { fallback: 10, min: 1, max: 1000 }),
     replicas: wholeNumber(environment, 'GATEWAY_REPLICAS', { fallback: 1, min: 1, max: 1000 }),
   };
@@ -83,7 +83,8 @@ function audit(environment: NodeJS.ProcessEnv): AuditSettings {
 
 const REDIS_MODES = ['standalone', 'cluster', 'sentinel'] as const;
 
-function redis(environment: NodeJS.ProcessEnv): RedisSettings | undefined {
+/** Also for the command line. @throws SettingsError naming the variable and what it takes */
+export function readRedis(environment: NodeJS.ProcessEnv): RedisSettings | undefined {
   const text = environment['GATEWAY_REDIS_URL'];
   if (text === undefined || text === '') return undefined;
   const [first, ...rest] = text.split(',').map((url) => redisUrl(url.trim()));

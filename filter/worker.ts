@@ -78,7 +78,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     keys: callerKeys,
     sources,
     close: closeIdentity,
-  } = startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now });
+  } = await startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now, redis: settings.redis });
   const shares = settings.workers * settings.replicas;
   const quotas = await createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
   const limits = new ProviderLimits({ now, processes: shares, maxWaiting: MAX_WAITING });

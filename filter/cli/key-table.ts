@@ -10,16 +10,25 @@ export interface ShownKey extends Omit<IssuedKeyDocument, 'sha256'> {
   readonly state: KeyState;
   /** RFC 3339; null: not since the state files began. */
   readonly last_used_at: string | null;
+  /** RFC 3339; null: Redis knows of no revocation; absent: it was not asked. */
+  readonly redis_revoked_at?: string | null;
 }
 
-/** @param now milliseconds since the epoch */
-export function shown(
-  { sha256: _unseen, ...key }: IssuedKeyDocument,
-  uses: ReadonlyMap<string, number>,
-  now: number,
-): ShownKey {
-  const used = uses.get(key.id);
-  return { ...key, state: stateOf(key, now), last_used_at: used === undefined ? null : new Date(used).toISOString() };
+export interface KeyFacts {
+  readonly uses: ReadonlyMap<string, number>;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** What Redis says; undefined: it was not asked, or says nothing. */
+  readonly revoked: ReadonlyMap<string, number> | undefined;
+}
+
+export function shown({ sha256: _unseen, ...key }: IssuedKeyDocument, { uses, now, revoked }: KeyFacts): ShownKey {
+  const time = (at: number | undefined): string | null => (at === undefined ? null : new Date(at).toISOString());
+  const told = revoked?.get(key.id);
+  return {
+    ...{ ...key, state: told === undefined ? stateOf(key, now) : 'revoked', last_used_at: time(uses.get(key.id)) },
+    ...(revoked === undefined ? {} : { redis_revoked_at: time(told) }),
+  };
 }
 
 function stateOf(key: Omit<IssuedKeyDocument, 'sha256'>, now: number): KeyState {
@@ -52,7 +61,7 @@ const COLUMNS = ['PREFIX', 'ID', 'NAME', 'TENANT', 'FEATURES', 'STATE', 'EXPIRES
 
 export function table(keys: readonly ShownKey[]): string {
   const rows = keys.map((key) => [
-    ...[`${key.prefix}…`, key.id, key.name, key.tenant, (key.features ?? ['default']).join(','), key.state],
+    ...[`${key.prefix}…`, key.id, key.name, key.tenant, (key.features ?? ['default']).join(','), stateWords(key)],
     ...[minute(key.expires_at), minute(key.last_used_at ?? undefined)],
   ]);
   const lines: readonly (readonly string[])[] = [COLUMNS, ...rows];
@@ -65,6 +74,12 @@ export function table(keys: readonly ShownKey[]): string {
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** A file that does not say so must be made to. */
+function stateWords({ state, revoked_at, redis_revoked_at = null }: ShownKey): string {
+  if (redis_revoked_at === null) return state;
+  return revoked_at === undefined ? 'revoked (Redis, not in this file)' : 'revoked (Redis)';
 }
 
 function minute(time: string | undefined): string {

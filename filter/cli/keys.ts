@@ -7,18 +7,23 @@ import { compileKeys, readKeyFile } from '../policy/caller-keys.ts';
 import { callerKeysFileOf, loadPolicy, PolicyError } from '../policy/load.ts';
 import type { Policy, TenantId } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
-import { expireKey, issueKey, KeyCommandError, type Made, revokeKey, rotateKey, type Terms } from './key-commands.ts';
+import type { RedisSettings } from '../quota/redis-link.ts';
+import { readRedis } from '../settings.ts';
+import { expireKey, issueKey, KeyCommandError, type Made, rotateKey, type Terms } from './key-commands.ts';
 import { readKeys } from './key-file.ts';
+import { revokedThere } from './key-revocation.ts';
 import { mergedUses, shown, table } from './key-table.ts';
+import { isDone, revocationLines, revokeEverywhere } from './revoke-key.ts';
 
 const USAGE = `usage: node filter/cli/keys.ts COMMAND [options]
   issue --tenant T --name N [--feature F …] [--agent A] [--alias A …] [--zone Z …] [--network CIDR …] [--expires 90d]
         [--on-behalf-of trusted] [--explain allowed]
   list [--tenant T] [--state DIR …]
   rotate ID|PREFIX [--overlap 24h]      a new key; the old one ends after the overlap
-  revoke ID|PREFIX                      the key ends now; - reads what was found from stdin
+  revoke ID|PREFIX                      the key ends now, for good; - reads what was found from stdin. With Redis all filters are told
   expire ID|PREFIX [--at 7d]            the key ends then; default now
-where: --policy FILE (GATEWAY_POLICY, or policy.yaml) names the file of keys; --file FILE names it itself. --json: answers as JSON`;
+where: --policy FILE (GATEWAY_POLICY, or policy.yaml) names the file of keys; --file FILE names it itself. --json: answers as JSON.
+  --redis URL (GATEWAY_REDIS_URL, and the variables beside it) is the filters' Redis`;
 
 class UsageError extends Error {}
 
@@ -30,7 +35,16 @@ function readArguments() {
     return parseArgs({
       allowPositionals: true,
       options: {
-        ...{ policy: text, file: text, json: { type: 'boolean' }, state: texts, tenant: text, name: text, agent: text },
+        ...{
+          policy: text,
+          file: text,
+          redis: text,
+          json: { type: 'boolean' },
+          state: texts,
+          tenant: text,
+          name: text,
+          agent: text,
+        },
         ...{ feature: texts, alias: texts, zone: texts, network: texts, expires: text, overlap: text, at: text },
         ...{ 'on-behalf-of': text, explain: text },
       },
@@ -76,6 +90,10 @@ function fileOf({ file, policy }: Options): string {
 
 function policyOf(policy: string | undefined): string {
   return policy ?? process.env['GATEWAY_POLICY'] ?? 'policy.yaml';
+}
+
+function redisOf({ redis }: Options): RedisSettings | undefined {
+  return readRedis(redis === undefined ? process.env : { ...process.env, GATEWAY_REDIS_URL: redis });
 }
 
 function termsOf(options: Options, now: number): Terms {
@@ -144,9 +162,12 @@ async function run(): Promise<void> {
     case 'list': {
       const uses = mergedUses(options.state ?? [process.env['GATEWAY_STATE_DIR'] ?? 'var/state']);
       const file = fileOf(options);
+      const redis = redisOf(options);
+      const revoked = redis === undefined ? undefined : await revokedThere(redis);
+      if (revoked?.outcome === 'failed') console.error(`Redis says nothing of revocations (${revoked.reason})`);
       const keys = readKeys(file)
         .keys.filter(({ tenant }) => options.tenant === undefined || tenant === options.tenant)
-        .map((key) => shown(key, uses, now));
+        .map((key) => shown(key, { uses, now, revoked: revoked?.outcome === 'read' ? revoked.revoked : undefined }));
       console.log(options.json === true ? JSON.stringify(keys) : table(keys));
       if (options.file === undefined) tellUnresolved(file, policyOf(options.policy));
       return;
@@ -159,18 +180,20 @@ async function run(): Promise<void> {
       return;
     }
     case 'revoke': {
-      const { id, tenant, name, revoked_at } = await revokeKey(fileOf(options), await named(wanted), now);
-      tell(`${id} of ${tenant}/${name} is revoked since ${revoked_at}; filters that see this file refuse it within 5 s`, {
-        id,
-        tenant,
-        name,
-        revoked_at,
-      });
+      const file = fileOf(options);
+      const revocation = await revokeEverywhere(file, await named(wanted), redisOf(options), now);
+      const { key, edit, distribution } = revocation;
+      const { id, tenant, name } = key;
+      if (options.json === true) console.log(JSON.stringify({ id, tenant, name, file: edit, redis: distribution ?? null }));
+      else console.log(revocationLines(file, revocation).join('\n'));
+      if (!isDone(revocation)) process.exitCode = 1;
       return;
     }
     case 'expire': {
       const at = now + (options.at === undefined ? 0 : duration('at', options.at));
       const { id, tenant, name, expires_at } = await expireKey(fileOf(options), await named(wanted), at);
+      if (at <= now)
+        console.error('filters learn it from their copies of the file; revoke tells all at once, through Redis');
       tell(`${id} of ${tenant}/${name} ends at ${expires_at}`, { id, tenant, name, expires_at });
       return;
     }

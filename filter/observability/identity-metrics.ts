@@ -11,7 +11,11 @@ export interface IdentitySources {
     readonly edit: 'in_force' | 'refused';
     readonly keys: Iterable<Pick<CallerKey, 'expiresAt' | 'revokedAt'>>;
     readonly unresolved: number;
+    readonly revokedElsewhere: number;
   };
+  readonly knownRevocations: () => number;
+  /** Since Redis was heard on revocations; undefined: there is none. */
+  readonly feedAgeMs: (() => number) | undefined;
   /** Milliseconds since the epoch. */
   readonly wallClock: () => number;
 }
@@ -64,6 +68,35 @@ export function registerIdentityMetrics(registry: Registry, sources: IdentitySou
       this.set(sources.keys().edit === 'refused' ? 1 : 0);
     },
   });
+  new Gauge({
+    name: 'gateway_revocations_known',
+    help: 'Revocations that were heard of, and stay in force whatever the file of caller keys says.',
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.set(sources.knownRevocations());
+    },
+  });
+  new Gauge({
+    name: 'gateway_revocations_missing_in_file',
+    help: 'Caller keys that were revoked elsewhere, of which the file of caller keys does not say so.',
+    aggregator: 'max',
+    registers,
+    collect() {
+      this.set(sources.keys().revokedElsewhere);
+    },
+  });
+  const { feedAgeMs } = sources;
+  if (feedAgeMs !== undefined)
+    new Gauge({
+      name: 'gateway_revocation_feed_age_seconds',
+      help: 'Since Redis was last heard on revocations; absent: there is no Redis.',
+      aggregator: 'max',
+      registers,
+      collect() {
+        this.set(feedAgeMs() / 1000);
+      },
+    });
   new Gauge({
     name: 'gateway_jwks_age_seconds',
     help: "Since an issuer's keys were last read, 0 for a file that has not changed since; absent: never yet.",

@@ -14,7 +14,7 @@ export interface RedisSettings {
   readonly caFile: string | undefined;
 }
 
-export type ScriptName = 'admit' | 'settle' | 'renew';
+export type ScriptName = keyof typeof SCRIPTS;
 
 export interface RedisLink {
   /** All keys in one slot. Rejects for whatever reason there is no answer of the script. */
@@ -24,9 +24,12 @@ export interface RedisLink {
   close(): void;
 }
 
-const scripts = { admit: script('admit'), settle: script('settle'), renew: script('renew') };
+const SCRIPTS = {
+  ...{ admit: script('admit'), settle: script('settle'), renew: script('renew') },
+  ...{ revoke: script('../identity/revoke'), revocations: script('../identity/revocations') },
+};
 
-function script(name: ScriptName): { readonly text: string; readonly sha: string } {
+function script(name: string): { readonly text: string; readonly sha: string } {
   const text = readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
@@ -34,17 +37,21 @@ function script(name: ScriptName): { readonly text: string; readonly sha: string
 /**
  * Begins to connect, and goes on trying for ever.
  * @param lost a connection was lost, so that what was sent may or may not have been done
+ * @param failed why there is no connection. By default it is not told: it shows in the commands that fail
  * @throws Error when the password or the authorities cannot be read
  */
-export function connectRedis(settings: RedisSettings, lost: () => void): RedisLink {
+export function connectRedis(
+  settings: RedisSettings,
+  lost: () => void,
+  failed: (error: Error) => void = () => undefined,
+): RedisLink {
   const client = createClient(settings);
-  // What is wrong shows in the commands that fail.
-  client.on('error', () => {});
+  client.on('error', failed);
   client.on('close', lost);
   client.connect().catch(() => {});
   return {
     async run(name, keys, values) {
-      const { sha, text } = scripts[name];
+      const { sha, text } = SCRIPTS[name];
       try {
         return await client.evalsha(sha, keys.length, ...keys, ...values);
       } catch (error) {

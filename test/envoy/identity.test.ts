@@ -1,48 +1,14 @@
 /** Who is calling, through Envoy: caller keys from their making to their revocation, networks, and guessers. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { changedPolicy } from '../stack/policy.ts';
-import { ROOT, waitFor } from '../stack/processes.ts';
+import { waitFor } from '../stack/processes.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
 import { post, type RawAnswer } from './callers.ts';
-
-interface Said {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** The command line, as operators run it. */
-async function keys(policyPath: string, args: readonly string[], stdin = ''): Promise<Said> {
-  const child: ChildProcess = spawn(process.execPath, [join(ROOT, 'filter/cli/keys.ts'), ...args, '--policy', policyPath], {
-    env: { PATH: process.env['PATH'] },
-  });
-  child.stdin?.end(stdin);
-  const read = async (stream: NodeJS.ReadableStream | null): Promise<string> => {
-    let text = '';
-    for await (const chunk of stream ?? []) text += String(chunk);
-    return text;
-  };
-  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [stdout, stderr, code] = await Promise.all([read(child.stdout), read(child.stderr), ended]);
-  return { code, stdout, stderr };
-}
-
-interface Issued {
-  readonly key: string;
-  readonly id: string;
-  readonly prefix: string;
-}
-
-async function issue(policyPath: string, ...args: string[]): Promise<Issued> {
-  const { code, stdout, stderr } = await keys(policyPath, ['issue', '--json', ...args]);
-  if (code !== 0) throw new Error(stderr);
-  return JSON.parse(stdout);
-}
+import { ask, type Issued, issue, keys } from './keys-command.ts';
 
 /** @param failures a minute; new keys are asked for over and over until they are in force, which is no guessing */
 function policyWithKeys(directory: string, failures = 10_000): string {
@@ -52,11 +18,6 @@ function policyWithKeys(directory: string, failures = 10_000): string {
     policy.caller_keys = { file };
     policy.identity = { failures_per_minute: failures };
   });
-}
-
-function ask(stack: Stack, key: string, headers: Record<string, string> = {}): Promise<RawAnswer> {
-  const body = { model: 'fast-summariser', messages: [{ role: 'user', content: 'hello' }] };
-  return post(stack, '/v1/chat/completions', body, { authorization: `Bearer ${key}`, ...headers });
 }
 
 const codeOf = ({ text }: RawAnswer): string => JSON.parse(text).error.code;
@@ -197,7 +158,7 @@ describe('caller keys, through Envoy', () => {
     const unknown = 'gk-CANARY00000000000000000000000000000';
     await ask(stack, unknown);
     await ask(stack, canary.key, { 'x-api-key': unknown });
-    await keys(policyPath, ['revoke', '-'], canary.key);
+    await keys(policyPath, ['revoke', '-'], { stdin: canary.key });
     await until(stack, canary.key, 401);
     const everything = await written(stack);
     expect(everything.length).to.be.greaterThan(10_000);

@@ -38,6 +38,8 @@ export interface StackOptions {
   /** Filters that know nothing of each other, at TCP ports, as in several pods; default 1, at a socket. */
   readonly pods?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Pods that have files of their own: the policy of each, from 1. */
+  readonly policyPathOf?: (pod: number) => string;
   /** `fixed` (the default): every alias keeps its chain's order, so that one test's failures are not the next one's. */
   readonly order?: 'fixed' | 'as_written';
   /** What mocks take instead of the usual keys. */
@@ -62,6 +64,8 @@ export interface Stack {
   readonly directory: string;
   /** Audit records on disk now, in order. */
   audit(): AuditRecord[];
+  /** Starts a pod that has ended again, where it was. @param pod from 1 */
+  restart(pod: number): Promise<void>;
   /** Waits for the record of a request. @throws Error when it does not come */
   auditOf(requestId: string | null): Promise<AuditRecord>;
   stop(): Promise<void>;
@@ -94,11 +98,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     const copies = new Map<string, MockProvider>();
     for (const [cluster, name] of Object.entries(options.copies ?? {})) copies.set(cluster, await mock(name));
     const { pods = 1, workers = 1 } = options;
-    const policyPath = policyIn(options);
-    const filters: { process: FilterProcess; addresses: readonly string[] }[] = [];
-    for (let pod = 1; pod <= pods; pod++) {
-      const listen = pods === 1 ? undefined : `127.0.0.1:${await freePorts(workers)}`;
-      const process = await startFilter({
+    const filters: FilterProcess[] = [];
+    const listens: (string | undefined)[] = [];
+    const startPod = async (pod: number): Promise<void> => {
+      const policyPath = policyIn({ ...options, policyPath: options.policyPathOf?.(pod) ?? options.policyPath });
+      const listen = listens[pod - 1];
+      filters[pod - 1] = await startFilter({
         ...{ directory, policyPath, workers, auditDirectory: pod === 1 ? auditDirectory : `${auditDirectory}-${pod}` },
         ...{ adminPort: pod === 1 ? ports.filterAdmin : 0, name: pod === 1 ? 'filter' : `filter-pod-${pod}` },
         environment: {
@@ -112,20 +117,25 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
           ...options.environment,
         },
       });
-      stops.push(() => process.stop());
+    };
+    const addresses: string[] = [];
+    for (let pod = 1; pod <= pods; pod++) {
+      const listen = pods === 1 ? undefined : `127.0.0.1:${await freePorts(workers)}`;
+      listens.push(listen);
+      await startPod(pod);
+      stops.push(async () => filters[pod - 1]?.stop());
       // Workers of a pod count its port up.
       const listening = Array.from({ length: workers }, (_, index) => Number(listen?.split(':')[1]) + index);
-      const addresses = listen === undefined ? process.socketPaths : listening.map((port) => `127.0.0.1:${port}`);
-      filters.push({ process, addresses });
+      const sockets = filters[pod - 1]?.socketPaths ?? [];
+      addresses.push(...(listen === undefined ? sockets : listening.map((port) => `127.0.0.1:${port}`)));
     }
-    const [first] = filters;
-    if (first === undefined) throw new Error('a stack without a filter');
-    const filter = first.process;
+    const [filter] = filters;
+    if (filter === undefined) throw new Error('a stack without a filter');
     const bootstrap = writeEnvoyConfig({
       directory,
       port: ports.gateway,
       adminPort: ports.envoyAdmin,
-      filterAddresses: filters.flatMap(({ addresses }) => addresses),
+      filterAddresses: addresses,
       overlay: {
         openai: openai.port,
         anthropic: anthropic.port,
@@ -148,7 +158,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       url: `http://127.0.0.1:${envoy.port}`,
       ...{ openai, anthropic, azure, bedrock, google, copies },
       mocks: [openai, anthropic, azure, bedrock, google, ...copies.values()],
-      ...{ filter, filters: filters.map(({ process }) => process), envoy, directory, audit, stop },
+      ...{ filter, filters, envoy, directory, audit, stop },
+      restart: startPod,
       async auditOf(requestId) {
         let found: AuditRecord | undefined;
         await waitFor(`the audit record of ${requestId}`, filter, async () => {

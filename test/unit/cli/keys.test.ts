@@ -208,7 +208,7 @@ describe('the command line of caller keys', () => {
         tenant: 't',
         created_at: '2026-01-01T00:00:00Z',
       };
-      const lines = table([shown(key, new Map([['k_1', NOW]]), NOW)]).split('\n');
+      const lines = table([shown(key, { uses: new Map([['k_1', NOW]]), now: NOW, revoked: undefined })]).split('\n');
       expect(lines[1]?.split(/ {2,}/)).to.deep.equal([
         'gk-abc…',
         'k_1',

@@ -139,4 +139,5 @@ const UNSEEN = [
   'gateway_audit_written_records',
   'gateway_policy_reloads_total',
   'gateway_policy_loaded_timestamp_seconds',
+  'gateway_revocations_known',
 ];

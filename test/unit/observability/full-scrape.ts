@@ -50,7 +50,9 @@ export async function fullScrape(): Promise<string> {
     failures: () => [['key_unknown', 1]],
     blockedParties: () => 0,
     keySetAges: () => [['staff', 1]],
-    keys: () => ({ edit: 'in_force', keys: [], unresolved: 0 }),
+    keys: () => ({ edit: 'in_force', keys: [], unresolved: 0, revokedElsewhere: 0 }),
+    knownRevocations: () => 0,
+    feedAgeMs: () => 0,
     wallClock: () => 0,
   });
   const workers = new Registry();
