@@ -41,11 +41,15 @@ export async function followRevocations(options: RevocationFeedOptions): Promise
   const { redis, revocations, reader, now, log } = options;
   // Its client takes 20 MiB, which a filter without Redis need not have.
   const { connectRedis } = await import('./quota/redis-link.ts');
-  const link = connectRedis(redis, () => undefined);
+  /** The latest time that is known; `none`: all is compared. */
+  let from: number | 'none' = 'none';
+  // Who comes back may have lost some.
+  const link = connectRedis(redis, () => {
+    from = 'none';
+  });
   const first = Promise.withResolvers<void>();
   let heardAt = now();
   let state: 'heard' | 'away' | 'new' = 'new';
-  let from: number | 'none' = 'none';
   let allAt = 0;
   let timer: NodeJS.Timeout | undefined;
   let life: 'running' | 'closed' = 'running';
@@ -75,12 +79,11 @@ export async function followRevocations(options: RevocationFeedOptions): Promise
     let pauseMs = ASK_EVERY_MS;
     try {
       // Asked again at once after news: that is the word that they are in force here.
-      for (let asked = 1; (await ask()) && asked < MAX_ASKED_AT_ONCE; asked++);
+      for (let asked = 1; (await ask()) && asked < MAX_ASKED_AT_ONCE && life === 'running'; asked++);
       if (state === 'away') log.info('revocations are heard of again');
       state = 'heard';
       first.resolve();
     } catch (error) {
-      // Who comes back may have lost some: all is compared.
       from = 'none';
       pauseMs = AFTER_FAILURE_MS;
       if (state === 'heard' && life === 'running') {
