@@ -184,7 +184,9 @@ async function run(): Promise<void> {
       const revocation = await revokeEverywhere(file, await named(wanted), redisOf(options), now);
       const { key, edit, distribution } = revocation;
       const { id, tenant, name } = key;
-      if (options.json === true) console.log(JSON.stringify({ id, tenant, name, file: edit, redis: distribution ?? null }));
+      const done = edit.outcome === 'written' ? { revoked_at: edit.revoked_at } : {};
+      if (options.json === true)
+        console.log(JSON.stringify({ id, tenant, name, ...done, file: edit, redis: distribution ?? null }));
       else console.log(revocationLines(file, revocation).join('\n'));
       if (!isDone(revocation)) process.exitCode = 1;
       return;
