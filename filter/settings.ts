@@ -1,11 +1,11 @@
 /** The one list of environment variables that the filter reads (credentials apart, which the policy names). */
 import type { AuditSettings } from './observability/audit-log.ts';
+import { type OtelSettings, readOtel } from './otel-settings.ts';
 import type { RegionName } from './policy/policy.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
+import { address, type Bounds, SettingsError, url, wholeNumber } from './settings-values.ts';
 
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
-}
+export { SettingsError } from './settings-values.ts';
 
 export interface Settings {
   readonly policyPath: string;
@@ -36,6 +36,8 @@ export interface Settings {
   readonly redisTimeoutMs: number;
   /** Pods that serve the same callers: they divide the limits while they cannot share them. */
   readonly replicas: number;
+  /** OpenTelemetry's own variables. */
+  readonly otel: OtelSettings;
 }
 
 const DEFAULT_MAX_REQUEST_BYTES = 40 * 1024 * 1024;
@@ -61,6 +63,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     redis: redis(environment),
     redisTimeoutMs: wholeNumber(environment, 'GATEWAY_REDIS_TIMEOUT_MS', { fallback: 10, min: 1, max: 1000 }),
     replicas: wholeNumber(environment, 'GATEWAY_REPLICAS', { fallback: 1, min: 1, max: 1000 }),
+    otel: readOtel(environment),
   };
 }
 
@@ -114,37 +117,5 @@ function redisUrl(text: string): string {
     throw new SettingsError(
       'GATEWAY_REDIS_URL: holds a password; put it into a file, and name that in GATEWAY_REDIS_PASSWORD_FILE',
     );
-  return text;
-}
-
-interface Bounds {
-  readonly fallback: number;
-  readonly min: number;
-  readonly max: number;
-}
-
-function wholeNumber(environment: NodeJS.ProcessEnv, name: string, { fallback, min, max }: Bounds): number {
-  const text = environment[name];
-  if (text === undefined || text === '') return fallback;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new SettingsError(`${name}: expected a whole number from ${min} to ${max}, found ${JSON.stringify(text)}`);
-  }
-  return value;
-}
-
-function url(environment: NodeJS.ProcessEnv, name: string): string | undefined {
-  const text = environment[name];
-  if (text === undefined || text === '') return undefined;
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
-    throw new SettingsError(`${name}: expected a URL such as http://127.0.0.1:10001, found ${JSON.stringify(text)}`);
-  return text.replace(/\/$/, '');
-}
-
-function address(environment: NodeJS.ProcessEnv, name: string): string | undefined {
-  const text = environment[name];
-  if (text === undefined || text === '') return undefined;
-  if (!/^[^\s/]+:\d{1,5}$/.test(text))
-    throw new SettingsError(`${name}: expected host:port, such as 10.0.3.7:10081, found ${JSON.stringify(text)}`);
   return text;
 }
