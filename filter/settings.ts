@@ -1,9 +1,11 @@
 /** The one list of environment variables that the filter reads (credentials apart, which the policy names). */
+import { type AuditExportSettings, readAuditExport } from './audit-export-settings.ts';
 import type { AuditSettings } from './observability/audit-log.ts';
 import { type OtelSettings, readOtel } from './otel-settings.ts';
 import type { RegionName } from './policy/policy.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
-import { address, type Bounds, SettingsError, url, wholeNumber } from './settings-values.ts';
+import { readRedis } from './redis-settings.ts';
+import { address, type Bounds, url, wholeNumber } from './settings-values.ts';
 
 export { SettingsError } from './settings-values.ts';
 
@@ -19,6 +21,8 @@ export interface Settings {
   readonly advertise: string | undefined;
   readonly auditDirectory: string;
   readonly audit: AuditSettings;
+  /** Where audit records go besides the disk. */
+  readonly auditExport: AuditExportSettings;
   /** Small files that outlive the process: what it has learnt, by name. */
   readonly stateDirectory: string;
   /** Where this gateway runs, for orders by nearness. */
@@ -49,6 +53,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     socketPath: environment['GATEWAY_SOCKET'] ?? '/var/run/model-gateway/filter.sock',
     auditDirectory: environment['GATEWAY_AUDIT_DIR'] ?? 'var/audit',
     audit: audit(environment),
+    auditExport: readAuditExport(environment),
     stateDirectory: environment['GATEWAY_STATE_DIR'] ?? 'var/state',
     workers: wholeNumber(environment, 'FILTER_WORKERS', { fallback: 1, min: 1, max: 64 }),
     listen: address(environment, 'GATEWAY_LISTEN'),
@@ -60,7 +65,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     maxRequestBytes: wholeNumber(environment, 'GATEWAY_MAX_REQUEST_BYTES', {
       ...{ fallback: DEFAULT_MAX_REQUEST_BYTES, min: 0, max: DEFAULT_MAX_REQUEST_BYTES },
     }),
-    redis: redis(environment),
+    redis: readRedis(environment),
     redisTimeoutMs: wholeNumber(environment, 'GATEWAY_REDIS_TIMEOUT_MS', { fallback: 10, min: 1, max: 1000 }),
     replicas: wholeNumber(environment, 'GATEWAY_REPLICAS', { fallback: 1, min: 1, max: 1000 }),
     otel: readOtel(environment),
@@ -82,40 +87,4 @@ function audit(environment: NodeJS.ProcessEnv): AuditSettings {
     retainMs: retainDays === 0 ? undefined : retainDays * 24 * HOUR_MS,
     retainBytes: retainMb === 0 ? undefined : retainMb * MIB,
   };
-}
-
-const REDIS_MODES = ['standalone', 'cluster', 'sentinel'] as const;
-
-function redis(environment: NodeJS.ProcessEnv): RedisSettings | undefined {
-  const text = environment['GATEWAY_REDIS_URL'];
-  if (text === undefined || text === '') return undefined;
-  const [first, ...rest] = text.split(',').map((url) => redisUrl(url.trim()));
-  if (first === undefined) return undefined;
-  const asked = environment['GATEWAY_REDIS_MODE'] || 'standalone';
-  const mode = REDIS_MODES.find((name) => name === asked);
-  if (mode === undefined)
-    throw new SettingsError(`GATEWAY_REDIS_MODE: expected ${REDIS_MODES.join(', ')}, found ${JSON.stringify(asked)}`);
-  if (mode === 'standalone' && rest.length > 0)
-    throw new SettingsError('GATEWAY_REDIS_URL: names several; set GATEWAY_REDIS_MODE to cluster or sentinel');
-  if (new Set([first, ...rest].map((url) => new URL(url).protocol)).size > 1)
-    throw new SettingsError('GATEWAY_REDIS_URL: all of them must be redis:// or all rediss://');
-  return {
-    mode,
-    urls: [first, ...rest],
-    sentinelName: environment['GATEWAY_REDIS_SENTINEL_NAME'] || undefined,
-    passwordFile: environment['GATEWAY_REDIS_PASSWORD_FILE'] || undefined,
-    caFile: environment['GATEWAY_REDIS_CA_FILE'] || undefined,
-  };
-}
-
-/** The URL is not repeated in what is told: a password may be in it. */
-function redisUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !/^(\/\d{0,2})?$/.test(url.pathname))
-    throw new SettingsError('GATEWAY_REDIS_URL: expected redis://host:6379 or rediss://user@host:6379, several with commas');
-  if (url.password !== '')
-    throw new SettingsError(
-      'GATEWAY_REDIS_URL: holds a password; put it into a file, and name that in GATEWAY_REDIS_PASSWORD_FILE',
-    );
-  return text;
 }

@@ -80,9 +80,3 @@ function rejectedIn(text: string): number {
   const [, count] = /"rejected(?:Spans|LogRecords)"\s*:\s*"?(\d{1,15})/.exec(text) ?? [];
   return Number(count ?? 0);
 }
-
-/** @param failures in a row, from 1 @returns milliseconds: doubled each time, and not the same in every process */
-export function backoffMs(failures: number, asked: number | undefined, most = 30_000): number {
-  const own = Math.min(most, 500 * 2 ** Math.min(failures - 1, 10)) * (0.75 + Math.random() / 2);
-  return Math.max(own, Math.min(asked ?? 0, 300_000));
-}

@@ -2,8 +2,9 @@
 import type { Logger } from 'pino';
 import type { AuditRecord } from './audit-record.ts';
 import { type Resource, tracesRequest } from './otlp.ts';
-import { backoffMs, type OtlpClient } from './otlp-client.ts';
+import type { OtlpClient } from './otlp-client.ts';
 import { spansOf } from './request-spans.ts';
+import { backoffMs, pause } from './retry.ts';
 import type { TraceContext } from './trace-context.ts';
 import { isSampled, type Sampling } from './trace-sampling.ts';
 
@@ -114,17 +115,4 @@ export class TraceExporter {
       await pause(backoffMs(failures, answer.afterMs), this.#closing.signal);
     }
   }
-}
-
-function pause(ms: number, until: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      until.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    timer.unref();
-    until.addEventListener('abort', done);
-  });
 }
