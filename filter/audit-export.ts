@@ -2,9 +2,16 @@
 import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import type { ExporterName } from './audit-export-settings.ts';
-import type { AuditSink } from './observability/audit-exporter.ts';
-import type { Settings } from './settings.ts';
+import type { AuditExportSettings, ExporterName } from './audit-export-settings.ts';
+import type { AuditSink } from './observability/audit-sink.ts';
+import type { OtelSettings } from './otel-settings.ts';
+
+export interface AuditExportOptions {
+  readonly auditExport: AuditExportSettings;
+  readonly auditDirectory: string;
+  readonly stateDirectory: string;
+  readonly otel: OtelSettings;
+}
 
 export interface AuditExport {
   metrics(): Promise<string>;
@@ -15,15 +22,15 @@ export interface AuditExport {
 const NONE: AuditExport = { metrics: async () => '', close: async () => undefined };
 
 /** Only what is asked for is loaded. @throws Error when a sink's files cannot be read */
-export async function startAuditExport(settings: Settings, log: Logger): Promise<AuditExport> {
-  const { auditExport, auditDirectory, stateDirectory } = settings;
+export async function startAuditExport(options: AuditExportOptions, log: Logger): Promise<AuditExport> {
+  const { auditExport, auditDirectory, stateDirectory } = options;
   if (auditExport.exporters.size === 0) return NONE;
   await Promise.all([auditDirectory, stateDirectory].map((path) => mkdir(path, { recursive: true, mode: 0o750 })));
   const { AuditExporter } = await import('./observability/audit-exporter.ts');
   const { registerExportMetrics } = await import('./observability/export-metrics.ts');
   const exporters = await Promise.all(
     [...auditExport.exporters].map(
-      async (name) => new AuditExporter({ name, sink: await sinkOf(name, settings), auditDirectory, stateDirectory, log }),
+      async (name) => new AuditExporter({ name, sink: await sinkOf(name, options), auditDirectory, stateDirectory, log }),
     ),
   );
   const registry = new Registry();
@@ -37,7 +44,7 @@ export async function startAuditExport(settings: Settings, log: Logger): Promise
   };
 }
 
-async function sinkOf(name: ExporterName, { auditExport: { redis }, otel }: Settings): Promise<AuditSink> {
+async function sinkOf(name: ExporterName, { auditExport: { redis }, otel }: AuditExportOptions): Promise<AuditSink> {
   switch (name) {
     case 'stdout':
       return (await import('./observability/stdout-sink.ts')).stdoutSink();

@@ -4,30 +4,10 @@
  */
 import type { Logger } from 'pino';
 import { type Segment, segmentsIn } from './audit-segments.ts';
+import { type AuditSink, SinkError } from './audit-sink.ts';
 import { type Piece, readOn, tipOf } from './chain-reader.ts';
 import { type Cursor, readCursor, writeCursor } from './export-cursor.ts';
 import { backoffMs, pause } from './retry.ts';
-
-export interface AuditSink {
-  /**
-   * @param lines sealed records of one chain, without line ends
-   * @returns how many of them the sink will never take
-   * @throws SinkError, or Error, when it is not known that all are taken: they come again
-   */
-  send(chain: string, lines: readonly string[]): Promise<number>;
-  close(): void;
-}
-
-export class SinkError extends Error {
-  override readonly name = 'SinkError';
-  /** As the sink asks, milliseconds. */
-  readonly afterMs: number | undefined;
-
-  constructor(message: string, afterMs?: number) {
-    super(message);
-    this.afterMs = afterMs;
-  }
-}
 
 export interface AuditExporterOptions {
   readonly name: string;

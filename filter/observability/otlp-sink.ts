@@ -1,7 +1,8 @@
 /** Audit records as OTLP log records: the body is the sealed line as it stands on disk. */
-import { type AuditSink, SinkError } from './audit-exporter.ts';
+
 import { linkOf } from './audit-line.ts';
 import type { AuditLine } from './audit-record.ts';
+import { type AuditSink, SinkError } from './audit-sink.ts';
 import { attributes, logsRequest, type OtlpLogRecord, type Resource, unixNano } from './otlp.ts';
 import type { OtlpClient } from './otlp-client.ts';
 

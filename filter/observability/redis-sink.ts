@@ -1,7 +1,7 @@
 /** Audit records in a Redis stream: an entry each, with `chain`, `seq` and `record`. */
 import type { Cluster, Redis } from 'ioredis';
-import { type AuditSink, SinkError } from './audit-exporter.ts';
 import { linkOf } from './audit-line.ts';
+import { type AuditSink, SinkError } from './audit-sink.ts';
 
 export interface RedisStream {
   readonly stream: string;

@@ -1,7 +1,7 @@
 /** Audit records on standard output, a line each, and nothing else there. Taken is what the pipe or file has taken. */
 import { fstatSync, write } from 'node:fs';
 import { Socket } from 'node:net';
-import type { AuditSink } from './audit-exporter.ts';
+import type { AuditSink } from './audit-sink.ts';
 
 const STDOUT = 1;
 
