@@ -1,6 +1,7 @@
 /** The filter's entry: reads the settings and serves, in this process or in several workers, until it is told to end. */
 import { type Logger, pino } from 'pino';
 import { startAdminServer } from './admin/admin-server.ts';
+import { startAuditExport } from './audit-export.ts';
 import { CredentialError } from './credentials/credentials.ts';
 import { PolicyError } from './policy/load.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
@@ -8,28 +9,34 @@ import { type FromWorker, supervise, type ToWorker, WORKER_VARIABLE } from './su
 import { startWorker, type WorkerOptions } from './worker.ts';
 
 const index = Number(process.env[WORKER_VARIABLE] ?? 0);
-const log = pino({
-  base: { process: 'filter', ...(index === 0 ? {} : { worker: index }) },
-  timestamp: pino.stdTimeFunctions.isoTime,
-});
+const STDOUT = 1;
+const STDERR = 2;
+
+function openLog(fd: typeof STDOUT | typeof STDERR): Logger {
+  const base = { process: 'filter', ...(index === 0 ? {} : { worker: index }) };
+  return pino({ base, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd, sync: true }));
+}
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
-  if (index > 0) await serveAsWorker(settings);
-  else if (settings.workers === 1) await serveAlone(settings);
-  else await serveWithWorkers(settings);
+  // Where audit records go to standard output, nothing else does.
+  const log = openLog(settings.auditExport.exporters.has('stdout') ? STDERR : STDOUT);
+  if (index > 0) await serveAsWorker(settings, log);
+  else if (settings.workers === 1) await serveAlone(settings, log);
+  else await serveWithWorkers(settings, log);
 }
 
-async function serveAlone(settings: Settings): Promise<void> {
+async function serveAlone(settings: Settings, log: Logger): Promise<void> {
   const address = settings.advertise ?? settings.listen;
   const worker = await startWorker({
     ...{ settings, log, address, auditName: '', onHint: () => undefined },
     ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
+  const exports = await startAuditExport(settings, log);
   let draining = false;
   const admin = await startAdminServer({
     ...{ host: settings.adminHost, port: settings.adminPort },
-    metrics: () => worker.registry.metrics(),
+    metrics: async () => (await worker.registry.metrics()) + (await exports.metrics()),
     isReady: () => !draining,
   });
   log.info({ socket: settings.socketPath, adminPort: admin.port, policy: worker.policyVersion() }, 'filter is ready');
@@ -37,26 +44,29 @@ async function serveAlone(settings: Settings): Promise<void> {
   endOnSignal(log, async () => {
     draining = true;
     await worker.stop();
+    await exports.close();
     await admin.close();
   });
 }
 
-async function serveWithWorkers(settings: Settings): Promise<void> {
+async function serveWithWorkers(settings: Settings, log: Logger): Promise<void> {
   const supervisor = await supervise(settings.workers, log);
+  const exports = await startAuditExport(settings, log);
   const admin = await startAdminServer({
     ...{ host: settings.adminHost, port: settings.adminPort },
-    metrics: supervisor.metrics,
+    metrics: async () => (await supervisor.metrics()) + (await exports.metrics()),
     isReady: supervisor.isReady,
   });
   log.info({ workers: settings.workers, adminPort: admin.port }, 'filter is ready');
   process.on('SIGHUP', supervisor.reload);
   endOnSignal(log, async () => {
     await supervisor.stop();
+    await exports.close();
     await admin.close();
   });
 }
 
-async function serveAsWorker(settings: Settings): Promise<void> {
+async function serveAsWorker(settings: Settings, log: Logger): Promise<void> {
   const worker = await startWorker({
     settings,
     log,
@@ -113,6 +123,6 @@ try {
   // What the operator has to mend is said in plain lines; everything else with its stack.
   if (error instanceof PolicyError || error instanceof CredentialError || error instanceof SettingsError)
     console.error(error.message);
-  else log.fatal({ error }, 'filter could not start');
+  else openLog(STDERR).fatal({ error }, 'filter could not start');
   process.exit(1);
 }

@@ -1,11 +1,13 @@
 /** The one list of environment variables that the filter reads (credentials apart, which the policy names). */
+import { type AuditExportSettings, readAuditExport } from './audit-export-settings.ts';
 import type { AuditSettings } from './observability/audit-log.ts';
+import { type OtelSettings, readOtel } from './otel-settings.ts';
 import type { RegionName } from './policy/policy.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
+import { readRedis } from './redis-settings.ts';
+import { address, type Bounds, url, wholeNumber } from './settings-values.ts';
 
-export class SettingsError extends Error {
-  override readonly name = 'SettingsError';
-}
+export { SettingsError } from './settings-values.ts';
 
 export interface Settings {
   readonly policyPath: string;
@@ -19,6 +21,8 @@ export interface Settings {
   readonly advertise: string | undefined;
   readonly auditDirectory: string;
   readonly audit: AuditSettings;
+  /** Where audit records go besides the disk. */
+  readonly auditExport: AuditExportSettings;
   /** Small files that outlive the process: what it has learnt, by name. */
   readonly stateDirectory: string;
   /** Where this gateway runs, for orders by nearness. */
@@ -36,6 +40,8 @@ export interface Settings {
   readonly redisTimeoutMs: number;
   /** Pods that serve the same callers: they divide the limits while they cannot share them. */
   readonly replicas: number;
+  /** OpenTelemetry's own variables. */
+  readonly otel: OtelSettings;
 }
 
 const DEFAULT_MAX_REQUEST_BYTES = 40 * 1024 * 1024;
@@ -47,6 +53,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     socketPath: environment['GATEWAY_SOCKET'] ?? '/var/run/model-gateway/filter.sock',
     auditDirectory: environment['GATEWAY_AUDIT_DIR'] ?? 'var/audit',
     audit: audit(environment),
+    auditExport: readAuditExport(environment),
     stateDirectory: environment['GATEWAY_STATE_DIR'] ?? 'var/state',
     workers: wholeNumber(environment, 'FILTER_WORKERS', { fallback: 1, min: 1, max: 64 }),
     listen: address(environment, 'GATEWAY_LISTEN'),
@@ -61,6 +68,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     redis: readRedis(environment),
     redisTimeoutMs: wholeNumber(environment, 'GATEWAY_REDIS_TIMEOUT_MS', { fallback: 10, min: 1, max: 1000 }),
     replicas: wholeNumber(environment, 'GATEWAY_REPLICAS', { fallback: 1, min: 1, max: 1000 }),
+    otel: readOtel(environment),
   };
 }
 
@@ -79,73 +87,4 @@ function audit(environment: NodeJS.ProcessEnv): AuditSettings {
     retainMs: retainDays === 0 ? undefined : retainDays * 24 * HOUR_MS,
     retainBytes: retainMb === 0 ? undefined : retainMb * MIB,
   };
-}
-
-const REDIS_MODES = ['standalone', 'cluster', 'sentinel'] as const;
-
-/** Also for the command line. @throws SettingsError naming the variable and what it takes */
-export function readRedis(environment: NodeJS.ProcessEnv): RedisSettings | undefined {
-  const text = environment['GATEWAY_REDIS_URL'];
-  if (text === undefined || text === '') return undefined;
-  const [first, ...rest] = text.split(',').map((url) => redisUrl(url.trim()));
-  if (first === undefined) return undefined;
-  const asked = environment['GATEWAY_REDIS_MODE'] || 'standalone';
-  const mode = REDIS_MODES.find((name) => name === asked);
-  if (mode === undefined)
-    throw new SettingsError(`GATEWAY_REDIS_MODE: expected ${REDIS_MODES.join(', ')}, found ${JSON.stringify(asked)}`);
-  if (mode === 'standalone' && rest.length > 0)
-    throw new SettingsError('GATEWAY_REDIS_URL: names several; set GATEWAY_REDIS_MODE to cluster or sentinel');
-  if (new Set([first, ...rest].map((url) => new URL(url).protocol)).size > 1)
-    throw new SettingsError('GATEWAY_REDIS_URL: all of them must be redis:// or all rediss://');
-  return {
-    mode,
-    urls: [first, ...rest],
-    sentinelName: environment['GATEWAY_REDIS_SENTINEL_NAME'] || undefined,
-    passwordFile: environment['GATEWAY_REDIS_PASSWORD_FILE'] || undefined,
-    caFile: environment['GATEWAY_REDIS_CA_FILE'] || undefined,
-  };
-}
-
-/** The URL is not repeated in what is told: a password may be in it. */
-function redisUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !/^(\/\d{0,2})?$/.test(url.pathname))
-    throw new SettingsError('GATEWAY_REDIS_URL: expected redis://host:6379 or rediss://user@host:6379, several with commas');
-  if (url.password !== '')
-    throw new SettingsError(
-      'GATEWAY_REDIS_URL: holds a password; put it into a file, and name that in GATEWAY_REDIS_PASSWORD_FILE',
-    );
-  return text;
-}
-
-interface Bounds {
-  readonly fallback: number;
-  readonly min: number;
-  readonly max: number;
-}
-
-function wholeNumber(environment: NodeJS.ProcessEnv, name: string, { fallback, min, max }: Bounds): number {
-  const text = environment[name];
-  if (text === undefined || text === '') return fallback;
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new SettingsError(`${name}: expected a whole number from ${min} to ${max}, found ${JSON.stringify(text)}`);
-  }
-  return value;
-}
-
-function url(environment: NodeJS.ProcessEnv, name: string): string | undefined {
-  const text = environment[name];
-  if (text === undefined || text === '') return undefined;
-  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
-    throw new SettingsError(`${name}: expected a URL such as http://127.0.0.1:10001, found ${JSON.stringify(text)}`);
-  return text.replace(/\/$/, '');
-}
-
-function address(environment: NodeJS.ProcessEnv, name: string): string | undefined {
-  const text = environment[name];
-  if (text === undefined || text === '') return undefined;
-  if (!/^[^\s/]+:\d{1,5}$/.test(text))
-    throw new SettingsError(`${name}: expected host:port, such as 10.0.3.7:10081, found ${JSON.stringify(text)}`);
-  return text;
 }

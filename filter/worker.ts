@@ -16,13 +16,15 @@ import { AuditLog } from './observability/audit-log.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
-import type { AliasName, TenantId } from './policy/policy.ts';
+import { registerTraceMetrics } from './observability/trace-metrics.ts';
+import type { AliasName, TargetId, TenantId } from './policy/policy.ts';
 import { createQuotaStore } from './quota/create-store.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
 import { startReloading } from './reload.ts';
 import { CanaryWatch } from './routing/canary.ts';
 import type { Settings } from './settings.ts';
 import type { Hint } from './supervisor.ts';
+import { startTracing } from './tracing.ts';
 
 /** Requests that may wait for one target; each holds its body. */
 const MAX_WAITING = 1_000;
@@ -115,6 +117,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   registerIdentityMetrics(metrics.registry, sources);
   registerQuotaMetrics(metrics.registry, { figures: () => quotas.figures(), limits: () => limits.figures() });
+  const traces = await startTracing(
+    settings.otel,
+    log,
+    (target) => rules.inForce().policy.targets.get(target as TargetId)?.host,
+  );
+  registerTraceMetrics(metrics.registry, traces);
   const gateway: Gateway = {
     ruleset: rules.inForce,
     identity,
@@ -128,8 +136,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     address,
     region: settings.region,
     exchanges,
-    record(record) {
+    record(record, trace) {
       auditLog.append(record);
+      traces?.add(record, trace);
       metrics.observe(record);
     },
     onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
@@ -177,6 +186,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       await closeIdentity();
       await quotas.close();
       await auditLog.close();
+      await traces?.close();
     },
   };
 }

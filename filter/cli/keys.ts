@@ -8,7 +8,7 @@ import { callerKeysFileOf, loadPolicy, PolicyError } from '../policy/load.ts';
 import type { Policy, TenantId } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
 import type { RedisSettings } from '../quota/redis-link.ts';
-import { readRedis } from '../settings.ts';
+import { readRedis } from '../redis-settings.ts';
 import { expireKey, issueKey, KeyCommandError, type Made, rotateKey, type Terms } from './key-commands.ts';
 import { readKeys } from './key-file.ts';
 import { revokedThere } from './key-revocation.ts';

@@ -8,6 +8,7 @@ import type { StaleAnswers } from '../fallback/stale-answers.ts';
 import type { Fault } from '../fault.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
+import { NO_TRACE, type ReceivedTrace, type TraceContext } from '../observability/trace-context.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
 import type { TokenEstimate } from '../prices/cost.ts';
 import type { Pass } from '../quota/fair-queue.ts';
@@ -37,7 +38,7 @@ export interface Gateway {
   /** Where this gateway runs, when it was told. */
   readonly region: RegionName | undefined;
   readonly exchanges: Exchanges;
-  readonly record: (record: AuditRecord) => void;
+  readonly record: (record: AuditRecord, trace: TraceContext) => void;
   readonly onInternalError: (error: unknown, requestId: string) => void;
   readonly maxRequestBytes: number;
 }
@@ -56,6 +57,9 @@ export interface Exchange {
   onBehalfOf: string | undefined;
   /** What was received, by name: the headers that a provider must not see unless we set them. */
   receivedHeaders: readonly string[];
+  /** As it came; what it says is looked at when the request is over. */
+  trace: ReceivedTrace;
+  sessionId: string | undefined;
   line: RequestLine;
   /** Of the caller's request, until its body has come. */
   header: (name: string) => string | undefined;
@@ -146,6 +150,8 @@ export function openExchange(gateway: Gateway): Exchange {
     caller: undefined,
     onBehalfOf: undefined,
     receivedHeaders: [],
+    trace: NO_TRACE,
+    sessionId: undefined,
     line: { path: '', query: '' },
     header: () => undefined,
     head: undefined,

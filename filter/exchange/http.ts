@@ -11,6 +11,8 @@ export interface HeaderView {
 export interface Connection {
   /** `address:port`. */
   readonly source: string | undefined;
+  /** Of Envoy's own span; undefined: Envoy does not trace. */
+  readonly traceparent: string | undefined;
   /** Of a client certificate that Envoy has verified: its first URI, its subject. */
   readonly certificate: { readonly uri: string | undefined; readonly subject: string | undefined };
 }

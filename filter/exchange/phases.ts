@@ -25,6 +25,7 @@ import { type Forward, startChain } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import type { Connection, HeaderView, OwnAnswer } from './http.ts';
 import { answerCount, answerModelList } from './local-answer.ts';
+import { noteTrace } from './received-trace.ts';
 
 /**
  * @returns an answer that needs no target; a promise only while a caller's token is verified the first time
@@ -41,6 +42,7 @@ export function onRequestHeaders(
   const schema = callerForPath(path);
   exchange.callerSchema = schema ?? callerForUnknownPath((name) => headers.get(name));
   exchange.receivedHeaders = [...headers.names()];
+  noteTrace(exchange, headers, connection.traceparent);
 
   const caller = exchange.gateway.identity.identify(exchange.policy, { header: (name) => headers.get(name), ...connection });
   return caller instanceof Promise

@@ -1,8 +1,9 @@
 /** The end of every exchange: its audit record, written exactly once, whatever became of it. */
 import { type Attempt, failsItsTarget } from '../fallback/attempt.ts';
 import type { FaultKind } from '../fault.ts';
-import type { AuditOutcome, AuditRouteKey } from '../observability/audit-record.ts';
+import type { AuditOutcome, AuditRecord, AuditRouteKey } from '../observability/audit-record.ts';
 import { auditUsage } from '../observability/estimate.ts';
+import { sessionIdOf, traceContextOf } from '../observability/trace-context.ts';
 import { formatUsd } from '../quantities.ts';
 import type { CanarySample } from '../routing/canary-arm.ts';
 import type { RouteKey } from '../routing/route-key.ts';
@@ -38,9 +39,14 @@ export function settle(exchange: Exchange, ending: Ending): void {
   noteLatency(exchange);
   noteCanary(exchange, ending, spent);
   const degraded = degradation(exchange);
-  exchange.gateway.record({
+  const trace = traceContextOf(exchange.trace, exchange.id);
+  const record: AuditRecord = {
     schema_version: 1,
     request_id: exchange.id,
+    trace_id: trace.traceId,
+    span_id: trace.spanId,
+    parent_span_id: trace.parentSpanId,
+    session_id: sessionIdOf(exchange.sessionId),
     time: new Date(exchange.receivedAt).toISOString(),
     policy_version: exchange.policy.version,
     tenant: exchange.caller?.tenant ?? null,
@@ -67,6 +73,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
       status: attempt.status ?? null,
       credential: attempt.credential?.name ?? null,
       credential_fingerprint: attempt.credential?.fingerprint ?? null,
+      start_ms: rounded(attempt.startedAt - exchange.startedAt),
       duration_ms: attempt.endedAt === undefined ? null : rounded(attempt.endedAt - attempt.startedAt),
       first_byte_ms: attempt === last ? firstByteOf(exchange, last) : null,
     })),
@@ -89,7 +96,8 @@ export function settle(exchange: Exchange, ending: Ending): void {
     },
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
-  });
+  };
+  exchange.gateway.record(record, trace);
 }
 
 /** What was to be probed could not be asked, or its request left before: the next one may. */

@@ -1,4 +1,5 @@
 /** Envoy's protocol messages, read and written: the only file that knows their shapes. */
+import type { Metadata } from '@grpc/grpc-js';
 import type { Connection, HeaderChange, HeaderView, OwnAnswer } from '../exchange/http.ts';
 import type { ClusterName } from '../policy/policy.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
@@ -193,7 +194,7 @@ export function ownerOf(message: ProcessingRequest): string | undefined {
 const ATTRIBUTES = 'envoy.filters.http.ext_proc';
 
 /** The caller's connection. */
-export function connectionOf(message: ProcessingRequest): Connection {
+export function connectionOf(message: ProcessingRequest, metadata: Metadata): Connection {
   const attributes = message.attributes?.[ATTRIBUTES];
   const text = (name: string): string | undefined => {
     const value: unknown = attributes?.[name];
@@ -201,6 +202,7 @@ export function connectionOf(message: ProcessingRequest): Connection {
   };
   return {
     source: text('source.address'),
+    traceparent: metadata.get('traceparent')[0]?.toString(),
     certificate: {
       uri: text('connection.uri_san_peer_certificate'),
       subject: text('connection.subject_peer_certificate'),

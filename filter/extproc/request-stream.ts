@@ -85,7 +85,7 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     switch (request?.$case) {
       case 'requestHeaders': {
         const headers = messages.headerView(request.value.headers);
-        const connection = messages.connectionOf(message);
+        const connection = messages.connectionOf(message, call.metadata);
         const result = onRequestHeaders(exchange, headers, connection, request.value.endOfStream === true);
         const answered = (made: OwnAnswer | undefined): ProcessingResponse => own(made) ?? messages.CONTINUE_REQUEST_HEADERS;
         if (!(result instanceof Promise)) return answered(result);

@@ -4,6 +4,13 @@ export interface AuditRecord {
   readonly schema_version: 1;
   /** The request id that the caller was told. */
   readonly request_id: string;
+  /** W3C Trace Context: the caller's trace, or one that began here. */
+  readonly trace_id: string;
+  /** The request's own span, and the one that it is a child of: Envoy's or the caller's. */
+  readonly span_id: string;
+  readonly parent_span_id: string | null;
+  /** What the caller says its requests belong together by. */
+  readonly session_id: string | null;
   /** When the request reached the filter, RFC 3339 with milliseconds, UTC. */
   readonly time: string;
   readonly policy_version: string;
@@ -93,6 +100,8 @@ export interface AuditAttempt {
   readonly credential: string | null;
   /** First 8 hex digits of the key's SHA-256; null for tokens and signatures. */
   readonly credential_fingerprint: string | null;
+  /** From the request's beginning. */
+  readonly start_ms: number;
   /** Until response headers or failure; null when unknown. */
   readonly duration_ms: number | null;
   /** Until the first byte of its streamed answer; null: there was none, or it answered in one piece. */

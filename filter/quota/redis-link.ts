@@ -67,7 +67,8 @@ export function connectRedis(
 /** A server that says nothing for this long while it is asked is left, and connected to anew. */
 const SILENCE_MS = 1_000;
 
-function createClient(settings: RedisSettings): Redis | Cluster {
+/** Not connected yet. @throws Error when the password or the authorities cannot be read */
+export function createClient(settings: RedisSettings): Redis | Cluster {
   const urls = settings.urls.map((url) => new URL(url));
   const [first] = urls;
   if (first === undefined) throw new Error('no URL of Redis');

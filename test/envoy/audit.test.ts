@@ -7,6 +7,7 @@ import { isPublished } from '../unit/observability/audit-schema.ts';
 import { post } from './callers.ts';
 
 const CHAT = '/v1/chat/completions';
+const TRACE = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
 
 describe('audit, through Envoy', () => {
   let stack: Stack;
@@ -29,7 +30,16 @@ describe('audit, through Envoy', () => {
       const record = await stack.auditOf(headers.get('x-gateway-request-id'));
       expect(isPublished(record), JSON.stringify(isPublished.errors)).to.equal(true);
     }
+    const { headers } = await post(
+      stack,
+      CHAT,
+      { model: 'fast-summariser', messages },
+      { 'x-claude-code-session-id': 'run-7', ...TRACE },
+    );
+    expect(await stack.auditOf(headers.get('x-gateway-request-id'))).to.include({
+      ...{ trace_id: '0af7651916cd43dd8448eb211c80319c', parent_span_id: 'b7ad6b7169203331', session_id: 'run-7' },
+    });
     const [report] = await verifyChains(join(stack.directory, 'audit'), []);
-    expect(report).to.include({ name: 'filter', records: answers.length, problem: undefined });
+    expect(report).to.include({ name: 'filter', records: answers.length + 1, problem: undefined });
   });
 });

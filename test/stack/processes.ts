@@ -63,6 +63,8 @@ export interface FilterProcess extends Running {
   readonly socketPaths: readonly string[];
   readonly adminPort: number;
   readonly logPath: string;
+  /** What it wrote to standard output: its log, or audit records. */
+  readonly stdoutPath: string;
 }
 
 export async function startFilter(options: FilterOptions): Promise<FilterProcess> {
@@ -86,13 +88,15 @@ export async function startFilter(options: FilterOptions): Promise<FilterProcess
     detached: true,
   });
   const log = createWriteStream(logPath, { flags: 'a' });
-  child.stderr.pipe(log, { end: false });
+  const stdoutPath = join(options.directory, `${name}.out`);
+  child.stdout.pipe(createWriteStream(stdoutPath, { flags: 'a' }));
   let adminPort: number | undefined;
-  createInterface({ input: child.stdout }).on('line', (line) => {
+  const heard = (line: string): void => {
     log.write(`${line}\n`);
     if (adminPort !== undefined || !line.includes('"filter is ready"')) return;
     adminPort = Number(JSON.parse(line).adminPort);
-  });
+  };
+  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', heard);
   const started = running(child, 'the filter');
   try {
     await waitFor('the filter', started, async () => adminPort !== undefined);
@@ -104,7 +108,7 @@ export async function startFilter(options: FilterOptions): Promise<FilterProcess
     workers === 1
       ? [socketPath]
       : Array.from({ length: workers }, (_, index) => socketPath.replace('.sock', `-${index + 1}.sock`));
-  return { ...started, socketPaths, adminPort: adminPort ?? 0, logPath };
+  return { ...started, socketPaths, adminPort: adminPort ?? 0, logPath, stdoutPath };
 }
 
 export interface EnvoyProcess extends Running {

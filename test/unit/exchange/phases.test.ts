@@ -24,7 +24,7 @@ function refusal(headers: HeaderView): string {
   const policy = policyOf({ ...ZONES, targets: { x: { zones: ['eu'] } } });
   const exchange = openExchange(gatewayOf(policy));
   try {
-    onRequestHeaders(exchange, headers, { source: undefined, certificate: NO_CERTIFICATE }, false);
+    onRequestHeaders(exchange, headers, { source: undefined, traceparent: undefined, certificate: NO_CERTIFICATE }, false);
     onRequestBody(exchange, BODY);
     return 'none';
   } catch (error) {

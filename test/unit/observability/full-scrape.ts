@@ -5,9 +5,11 @@ import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import type { HealthState } from '../../../filter/fallback/health.ts';
 import type { FaultCode } from '../../../filter/fault.ts';
 import type { AuditOutcome } from '../../../filter/observability/audit-record.ts';
+import { registerExportMetrics } from '../../../filter/observability/export-metrics.ts';
 import { registerIdentityMetrics } from '../../../filter/observability/identity-metrics.ts';
 import { createMetrics } from '../../../filter/observability/metrics.ts';
 import { type QuotaSources, registerQuotaMetrics } from '../../../filter/observability/quota-metrics.ts';
+import { registerTraceMetrics } from '../../../filter/observability/trace-metrics.ts';
 import { registerWorkerMetrics } from '../../../filter/observability/worker-metrics.ts';
 import { WORKLOAD_CLASSES } from '../../../filter/policy/policy.ts';
 import { attempt, record, sources } from './observed.ts';
@@ -55,6 +57,9 @@ export async function fullScrape(): Promise<string> {
     feedAgeMs: () => 0,
     wallClock: () => 0,
   });
+  registerTraceMetrics(registry, { counts: { exported: 1, dropped: 1 }, failedSends: 1, queued: 1 });
+  const counts = { exported: 1, failures: 1, lost: 1, rejected: 1 };
+  registerExportMetrics(registry, [{ name: 'redis', counts, lag: () => ({ records: 1, bytes: 1, seconds: 1 }) }]);
   const workers = new Registry();
   registerWorkerMetrics(workers, () => 1);
   for (const workload_class of WORKLOAD_CLASSES)

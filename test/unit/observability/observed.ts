@@ -28,6 +28,10 @@ export function record(id: string, changes: Partial<AuditRecord> = {}): AuditRec
     ...{
       schema_version: 1,
       request_id: id,
+      trace_id: '0af7651916cd43dd8448eb211c80319c',
+      span_id: 'b9c7c989f97918e1',
+      parent_span_id: null,
+      session_id: null,
       time: '2026-11-24T00:00:00.000Z',
       policy_version: 'p',
       tenant: 't',
@@ -71,6 +75,7 @@ export function attempt(changes: Partial<AuditAttempt> = {}): AuditAttempt {
     status: 200,
     credential: 'openai',
     credential_fingerprint: '0a1b2c3d',
+    start_ms: 1,
     duration_ms: 5,
     first_byte_ms: 6,
     ...changes,

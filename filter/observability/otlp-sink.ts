@@ -1,0 +1,51 @@
+/** Audit records as OTLP log records: the body is the sealed line as it stands on disk. */
+
+import { linkOf } from './audit-line.ts';
+import type { AuditLine } from './audit-record.ts';
+import { type AuditSink, SinkError } from './audit-sink.ts';
+import { attributes, logsRequest, type OtlpLogRecord, type Resource, unixNano } from './otlp.ts';
+import type { OtlpClient } from './otlp-client.ts';
+
+/** By the conventions: info, warn, error. */
+const SEVERITY: Readonly<Record<AuditLine['outcome'], readonly [number: number, text: string]>> = {
+  ...{ ok: [9, 'INFO'], caller_left: [9, 'INFO'], caller_error: [9, 'INFO'], refused: [13, 'WARN'] },
+  ...{ failed: [17, 'ERROR'], cut: [17, 'ERROR'] },
+};
+
+export function otlpSink(client: OtlpClient, resource: Resource): AuditSink {
+  const send = async (chain: string, lines: readonly string[]): Promise<number> => {
+    const answer = await client.send(
+      logsRequest(
+        resource,
+        lines.map((line) => logRecord(chain, line)),
+      ),
+    );
+    if (answer.kind === 'taken') return answer.rejected;
+    if (answer.kind === 'again') throw new SinkError(answer.reason, answer.afterMs);
+    // Too large, for this collector. Whatever else is refused may be its settings', or ours: it waits for somebody to mend them.
+    if (answer.status !== 413) throw new SinkError(answer.reason);
+    if (lines.length === 1) return 1;
+    const half = Math.ceil(lines.length / 2);
+    return (await send(chain, lines.slice(0, half))) + (await send(chain, lines.slice(half)));
+  };
+  return { send, close: () => client.close() };
+}
+
+function logRecord(chain: string, line: string): OtlpLogRecord {
+  const record: AuditLine = JSON.parse(line);
+  const [severityNumber, severityText] = SEVERITY[record.outcome] ?? SEVERITY.ok;
+  return {
+    timeUnixNano: unixNano(Date.parse(record.time)),
+    observedTimeUnixNano: unixNano(Date.now()),
+    ...{ severityNumber, severityText, eventName: 'gateway.audit', body: { stringValue: line } },
+    attributes: attributes({
+      'gateway.audit.chain': chain,
+      'gateway.audit.seq': linkOf(line)?.seq,
+      'gateway.request_id': record.request_id,
+      'gateway.tenant': record.tenant,
+      'gateway.alias': record.alias,
+      'gateway.outcome': record.outcome,
+    }),
+    ...{ traceId: record.trace_id, spanId: record.span_id },
+  };
+}

@@ -1,0 +1,91 @@
+/** OpenTelemetry's standard variables, as far as this filter has a part in them. Headers may hold secrets: they are never repeated in what is told. */
+import type { OtlpEndpoint } from './observability/otlp-client.ts';
+import { SAMPLERS, type Sampling } from './observability/trace-sampling.ts';
+import { SettingsError, url, wholeNumber } from './settings-values.ts';
+
+export interface OtelSettings {
+  /** undefined: no spans are made. */
+  readonly traces: OtlpEndpoint | undefined;
+  /** Where the audit exporter `otlp` sends records, if it is asked for. */
+  readonly logs: OtlpEndpoint | undefined;
+  readonly sampling: Sampling;
+  readonly resource: Readonly<Record<string, string>>;
+}
+
+type Signal = 'traces' | 'logs';
+
+/** @throws SettingsError naming the variable and what it takes */
+export function readOtel(environment: NodeJS.ProcessEnv): OtelSettings {
+  const off = environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || environment['OTEL_TRACES_EXPORTER'] === 'none';
+  return {
+    traces: off ? undefined : endpoint(environment, 'traces'),
+    logs: endpoint(environment, 'logs'),
+    sampling: sampling(environment),
+    resource: resource(environment),
+  };
+}
+
+function endpoint(environment: NodeJS.ProcessEnv, signal: Signal): OtlpEndpoint | undefined {
+  const own = `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}`;
+  const base = url(environment, 'OTEL_EXPORTER_OTLP_ENDPOINT');
+  const at = url(environment, `${own}_ENDPOINT`) ?? (base === undefined ? undefined : `${base}/v1/${signal}`);
+  if (at === undefined) return undefined;
+  const of = (name: string): string =>
+    (environment[`${own}_${name}`] ?? '') === '' ? `OTEL_EXPORTER_OTLP_${name}` : `${own}_${name}`;
+  const protocol = environment[of('PROTOCOL')] || 'http/json';
+  if (protocol !== 'http/json')
+    throw new SettingsError(
+      `${of('PROTOCOL')}: expected http/json, which collectors take at the port of http/protobuf, found ${JSON.stringify(protocol)}`,
+    );
+  return {
+    url: at,
+    headers: Object.fromEntries(pairs(environment, of('HEADERS')).map(([name, value]) => [name.toLowerCase(), value])),
+    timeoutMs: wholeNumber(environment, of('TIMEOUT'), { fallback: 10_000, min: 1, max: 600_000 }),
+    caFile: environment[of('CERTIFICATE')] || undefined,
+  };
+}
+
+function sampling(environment: NodeJS.ProcessEnv): Sampling {
+  const asked = environment['OTEL_TRACES_SAMPLER'] || 'parentbased_always_on';
+  const sampler = SAMPLERS.find((name) => name === asked);
+  if (sampler === undefined)
+    throw new SettingsError(`OTEL_TRACES_SAMPLER: expected ${SAMPLERS.join(', ')}, found ${JSON.stringify(asked)}`);
+  const text = environment['OTEL_TRACES_SAMPLER_ARG'] || '1';
+  const ratio = Number(text);
+  if (!(ratio >= 0 && ratio <= 1))
+    throw new SettingsError(`OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1, found ${JSON.stringify(text)}`);
+  return { sampler, ratio };
+}
+
+function resource(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const said = Object.fromEntries(pairs(environment, 'OTEL_RESOURCE_ATTRIBUTES'));
+  return { 'service.name': 'model-gateway', ...said, ...name(environment['OTEL_SERVICE_NAME']) };
+}
+
+function name(service: string | undefined): Record<string, string> {
+  return service === undefined || service === '' ? {} : { 'service.name': service };
+}
+
+/** `key=value,key=value`, percent-encoded. */
+function pairs(environment: NodeJS.ProcessEnv, variable: string): [string, string][] {
+  const text = environment[variable] ?? '';
+  return text
+    .split(',')
+    .filter((pair) => pair.trim() !== '')
+    .map((pair) => {
+      const [, key, value] = /^\s*([^=\s]+)\s*=\s*(.*?)\s*$/.exec(pair) ?? [];
+      const decoded = decode(value);
+      if (key === undefined || decoded === undefined)
+        throw new SettingsError(`${variable}: expected key=value,key=value with percent-encoded values`);
+      return [key, decoded];
+    });
+}
+
+function decode(text: string | undefined): string | undefined {
+  try {
+    const decoded = text === undefined ? undefined : decodeURIComponent(text);
+    return decoded === undefined || /[^\t\x20-\x7e\x80-\uffff]/.test(decoded) ? undefined : decoded;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,267 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { pino } from 'pino';
+import { AuditExporter } from '../../../filter/observability/audit-exporter.ts';
+import { linkOf } from '../../../filter/observability/audit-line.ts';
+import { AuditLog } from '../../../filter/observability/audit-log.ts';
+import { type AuditSink, SinkError } from '../../../filter/observability/audit-sink.ts';
+import { createOtlpClient } from '../../../filter/observability/otlp-client.ts';
+import { otlpSink } from '../../../filter/observability/otlp-sink.ts';
+import { startOtlpCollector } from '../../stack/otlp-collector.ts';
+import { ROOT, waitFor } from '../../stack/processes.ts';
+import { record as auditRecord } from './observed.ts';
+
+const log = pino({ level: 'silent' });
+const SETTINGS = {
+  ...{ syncMs: 1, queueBytes: 64 << 20, segmentBytes: 64 << 20, segmentAgeMs: 3_600_000 },
+  ...{ retainMs: undefined, retainBytes: undefined },
+};
+
+/** Takes everything, unless it is told otherwise. */
+class MemorySink implements AuditSink {
+  readonly taken: { chain: string; line: string }[] = [];
+  mode: 'takes' | 'fails' | 'takes_and_fails' = 'takes';
+  closed = false;
+
+  async send(chain: string, lines: readonly string[]): Promise<number> {
+    if (this.mode !== 'fails') this.taken.push(...lines.map((line) => ({ chain, line })));
+    if (this.mode !== 'takes') throw new SinkError('away');
+    return 0;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+
+  ids(): string[] {
+    return this.taken.map(({ line }) => JSON.parse(line).request_id);
+  }
+}
+
+describe('audit exporter', () => {
+  let directory: string;
+  let audits: string;
+  let exporters: AuditExporter[];
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'export-test-'));
+    audits = join(directory, 'audit');
+    exporters = [];
+  });
+  afterEach(async () => {
+    for (const exporter of exporters) await exporter.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const exporting = (sink: AuditSink, name = 'test'): AuditExporter => {
+    const exporter = new AuditExporter({ name, sink, auditDirectory: audits, stateDirectory: directory, log });
+    exporters.push(exporter);
+    exporter.start();
+    return exporter;
+  };
+  const written = async (ids: readonly string[], settings = {}, name = ''): Promise<void> => {
+    const audit = await AuditLog.open(audits, name, log, { ...SETTINGS, ...settings });
+    for (const id of ids) {
+      audit.append(auditRecord(id));
+      await audit.flush();
+    }
+    await audit.close();
+  };
+  const caughtUp = (exporter: AuditExporter, exported: number) =>
+    waitFor(
+      `${exported} records`,
+      undefined,
+      async () => exporter.counts.exported >= exported && exporter.lag().bytes === 0,
+    );
+  const segments = (): string[] =>
+    readdirSync(audits)
+      .filter((name) => name.endsWith('.jsonl'))
+      .sort();
+
+  it('sends what is there and what comes, over segments, as it stands on disk; and goes on after a restart', async () => {
+    const sink = new MemorySink();
+    await written(['a', 'b', 'c'], { segmentBytes: 1 });
+    const first = exporting(sink);
+    await caughtUp(first, 3);
+    await written(['d']);
+    await caughtUp(first, 4);
+    await first.close();
+    await written(['e', 'f']);
+    await caughtUp(exporting(sink), 2);
+    expect(sink.ids()).to.deep.equal(['a', 'b', 'c', 'd', 'e', 'f']);
+    const onDisk = segments().map((name) => readFileSync(join(audits, name), 'utf8'));
+    expect(`${sink.taken.map(({ line }) => line).join('\n')}\n`).to.equal(onDisk.join(''));
+    expect(sink.closed).to.equal(true);
+  });
+
+  it('sends the chains of processes that are no more', async () => {
+    await written(['a', 'b'], {}, '-1');
+    await written(['c'], {}, '-2');
+    const sink = new MemorySink();
+    await caughtUp(exporting(sink), 3);
+    expect(sink.taken.map(({ chain, line }) => `${chain}:${linkOf(line)?.seq}`).sort()).to.deep.equal([
+      ...['filter-1:1', 'filter-1:2', 'filter-2:1'],
+    ]);
+  });
+
+  it('sends again what is not known to be taken, tells how far it is behind, and loses nothing', async () => {
+    const sink = new MemorySink();
+    sink.mode = 'fails';
+    await written(['a', 'b']);
+    const exporter = exporting(sink);
+    await waitFor('failures', undefined, async () => exporter.counts.failures >= 1);
+    expect(exporter.lag().records).to.equal(2);
+    expect(exporter.lag().bytes).to.equal(readFileSync(join(audits, segments()[0] ?? ''), 'utf8').length);
+    expect(exporter.lag().seconds).to.be.greaterThan(0);
+    sink.mode = 'takes_and_fails';
+    await waitFor('doubles', undefined, async () => sink.taken.length >= 4);
+    sink.mode = 'takes';
+    await caughtUp(exporter, 2);
+    expect(exporter.lag()).to.deep.equal({ records: 0, bytes: 0, seconds: 0 });
+    expect([...new Set(sink.ids())]).to.deep.equal(['a', 'b']);
+    const lines = new Set(sink.taken.map(({ line }) => line));
+    expect(lines.size).to.equal(2);
+  }).timeout(20_000);
+
+  it('counts what retention removed before it was sent', async () => {
+    const sink = new MemorySink();
+    await written(['a'], { segmentBytes: 1 });
+    const exporter = exporting(sink);
+    await caughtUp(exporter, 1);
+    await exporter.close();
+    await written(['b', 'c', 'd'], { segmentBytes: 1 });
+    for (const name of segments().slice(0, 3)) rmSync(join(audits, name));
+    const next = exporting(sink);
+    await caughtUp(next, 1);
+    expect(sink.ids()).to.deep.equal(['a', 'd']);
+    expect(next.counts).to.include({ lost: 2, exported: 1 });
+  });
+
+  it('counts no loss for what was removed before it ever began', async () => {
+    await written(['a', 'b', 'c'], { segmentBytes: 1 });
+    rmSync(join(audits, segments()[0] ?? ''));
+    const exporter = exporting(new MemorySink());
+    await caughtUp(exporter, 2);
+    expect(exporter.counts.lost).to.equal(0);
+  });
+
+  it('waits for the rest of half a line, and passes over what is no record', async () => {
+    await written(['a', 'b']);
+    const path = join(audits, segments()[0] ?? '');
+    const [a = '', b = ''] = readFileSync(path, 'utf8').split('\n');
+    writeFileSync(path, `${a}\nno record\n${b.slice(0, 50)}`);
+    const sink = new MemorySink();
+    const exporter = exporting(sink);
+    await waitFor('the first', undefined, async () => exporter.counts.exported === 1);
+    appendFileSync(path, `${b.slice(50)}\n`);
+    await caughtUp(exporter, 2);
+    expect(sink.ids()).to.deep.equal(['a', 'b']);
+    expect(exporter.counts.lost).to.equal(0);
+  });
+
+  it('sends a record that is larger than a piece', async () => {
+    const audit = await AuditLog.open(audits, '', log, SETTINGS);
+    audit.append(auditRecord('large', { dropped_fields: ['x'.repeat(3 << 20)] }));
+    audit.append(auditRecord('small'));
+    await audit.close();
+    const sink = new MemorySink();
+    await caughtUp(exporting(sink), 2);
+    expect(sink.ids()).to.deep.equal(['large', 'small']);
+  });
+
+  it('begins anew where a chain of the same name has begun anew', async () => {
+    const sink = new MemorySink();
+    await written(['a', 'b']);
+    const exporter = exporting(sink);
+    await caughtUp(exporter, 2);
+    rmSync(audits, { recursive: true });
+    await written(['x', 'y', 'z']);
+    await caughtUp(exporter, 5);
+    expect(sink.ids()).to.deep.equal(['a', 'b', 'x', 'y', 'z']);
+    expect(exporter.counts.lost).to.equal(0);
+  });
+
+  it('sends everything again when its cursor cannot be read', async () => {
+    const sink = new MemorySink();
+    await written(['a']);
+    const exporter = exporting(sink);
+    await caughtUp(exporter, 1);
+    await exporter.close();
+    writeFileSync(join(directory, 'audit-export.test.filter.json'), '{"seq":1');
+    await caughtUp(exporting(sink), 1);
+    expect(sink.ids()).to.deep.equal(['a', 'a']);
+  });
+
+  it('leaves the event loop to others while it catches up', async () => {
+    const audit = await AuditLog.open(audits, '', log, SETTINGS);
+    for (let index = 0; index < 20_000; index++) audit.append(auditRecord(`r${index}`));
+    await audit.close();
+    const exporter = exporting(new MemorySink());
+    let [last, longest] = [performance.now(), 0];
+    const watch = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    await caughtUp(exporter, 20_000);
+    clearInterval(watch);
+    expect(longest).to.be.lessThan(250);
+  }).timeout(60_000);
+
+  it('to standard output: a reader that stands still does not stop the process, and gets everything when it goes on', async () => {
+    const audit = await AuditLog.open(audits, '', log, SETTINGS);
+    for (let index = 0; index < 2_000; index++) audit.append(auditRecord(`r${index}`));
+    await audit.close();
+    const run = (): ChildProcess =>
+      spawn(process.execPath, [join(ROOT, 'test/unit/observability/stdout-child.ts'), directory], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+    const stalled = run();
+    const ended = once(stalled, 'exit');
+    let alive = 0;
+    stalled.stderr?.on('data', () => alive++);
+    await waitFor('signs of life', undefined, async () => alive > 30);
+    stalled.kill('SIGTERM');
+    expect(await ended).to.deep.equal([0, null]);
+    const reading = run();
+    let text = '';
+    reading.stdout?.on('data', (chunk) => {
+      text += chunk;
+    });
+    await waitFor('all lines', undefined, async () => text.endsWith('\n') && text.split('\n').length > 2_000);
+    reading.kill('SIGTERM');
+    await once(reading, 'exit');
+    const ids = text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line).request_id);
+    expect(ids).to.deep.equal(Array.from({ length: 2_000 }, (_, index) => `r${index}`));
+  }).timeout(60_000);
+
+  it('over OTLP: outlives 503s, silence and broken connections; what is too large goes in halves, and what never fits is told', async () => {
+    const collector = await startOtlpCollector();
+    const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, timeoutMs: 200, caFile: undefined });
+    collector.mishaps.push({ status: 503, headers: { 'retry-after': '1' } }, 'hang', 'drop', { status: 401 });
+    const ids = Array.from({ length: 50 }, (_, index) => `r${index}`);
+    await written(ids);
+    const exporter = exporting(otlpSink(client, { 'service.name': 's' }));
+    await caughtUp(exporter, 50);
+    expect(exporter.counts).to.include({ failures: 4, rejected: 0 });
+    expect(collector.logs.map(({ body }) => JSON.parse(body).request_id)).to.deep.equal(ids);
+    const [first] = collector.logs;
+    expect(first).to.deep.include({ traceId: '0af7651916cd43dd8448eb211c80319c', severity: 9 });
+    expect(first?.attributes).to.include({ 'gateway.audit.chain': 'filter', 'gateway.audit.seq': 1, 'gateway.tenant': 't' });
+    collector.mishaps.push({ status: 413 }, { status: 413 }, { status: 413 });
+    const audit = await AuditLog.open(audits, '', log, SETTINGS);
+    for (const id of ['x', 'y', 'z', 'w']) audit.append(auditRecord(id));
+    await audit.close();
+    await caughtUp(exporter, 53);
+    expect(exporter.counts.rejected).to.equal(1);
+    expect(collector.logs.slice(50).map(({ body }) => JSON.parse(body).request_id)).to.deep.equal(['y', 'z', 'w']);
+    await exporter.close();
+    await collector.close();
+    expect(collector.violations).to.deep.equal([]);
+  }).timeout(60_000);
+});

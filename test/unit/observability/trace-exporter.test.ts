@@ -1,0 +1,112 @@
+import { expect } from 'chai';
+import { pino } from 'pino';
+import { createOtlpClient } from '../../../filter/observability/otlp-client.ts';
+import { traceContextOf } from '../../../filter/observability/trace-context.ts';
+import { TraceExporter } from '../../../filter/observability/trace-exporter.ts';
+import { isSampled, type Sampling } from '../../../filter/observability/trace-sampling.ts';
+import { type OtlpCollector, startOtlpCollector } from '../../stack/otlp-collector.ts';
+import { waitFor } from '../../stack/processes.ts';
+import { record } from './observed.ts';
+
+const ALWAYS: Sampling = { sampler: 'always_on', ratio: 1 };
+
+function traceOf(id: string) {
+  return traceContextOf({ envoy: undefined, traceparent: undefined, tracestate: undefined }, id);
+}
+
+describe('trace exporter', () => {
+  let collector: OtlpCollector;
+  let exporter: TraceExporter;
+  beforeEach(async () => {
+    collector = await startOtlpCollector();
+    exporter = make(ALWAYS);
+  });
+  afterEach(async () => {
+    await exporter.close();
+    await collector.close();
+    expect(collector.violations).to.deep.equal([]);
+  });
+  const make = (sampling: Sampling, timeoutMs = 200): TraceExporter =>
+    new TraceExporter({
+      client: createOtlpClient({ url: `${collector.url}/v1/traces`, headers: {}, timeoutMs, caFile: undefined }),
+      ...{
+        resource: { 'service.name': 's' },
+        sampling,
+        hostOf: () => 'api.example',
+        log: pino({ level: 'silent' }),
+        delayMs: 5,
+      },
+    });
+  const add = (count: number): void => {
+    for (let index = 0; index < count; index++) {
+      const id = `req_${crypto.randomUUID()}`;
+      const trace = traceOf(id);
+      exporter.add(record(id, { trace_id: trace.traceId, span_id: trace.spanId }), trace);
+    }
+  };
+  const exported = (count: number) => waitFor('spans', undefined, async () => exporter.counts.exported === count);
+
+  it('sends a batch again that met 503s, silence and a broken connection, and doubles nothing that was taken', async () => {
+    collector.mishaps.push({ status: 503 }, 'hang', 'drop', { status: 429, headers: { 'retry-after': '1' } });
+    add(3);
+    await exported(3);
+    expect(exporter).to.deep.include({ counts: { exported: 3, dropped: 0 }, failedSends: 4 });
+    expect(collector.spans.length).to.equal(6);
+    expect(
+      collector.spans.filter(({ kind }) => kind === 3).map(({ attributes }) => attributes['server.address']),
+    ).to.deep.equal(Array(3).fill('api.example'));
+  }).timeout(30_000);
+
+  it('waits as long as the collector asks', async () => {
+    collector.mishaps.push({ status: 503, headers: { 'retry-after': '2' } });
+    const began = performance.now();
+    add(1);
+    await exported(1);
+    expect(performance.now() - began).to.be.greaterThan(1_990);
+  }).timeout(10_000);
+
+  it('gives up what is refused, and what comes when too much waits, and counts both', async () => {
+    collector.mishaps.push({ status: 400 });
+    add(2);
+    await waitFor('the refusal', undefined, async () => exporter.counts.dropped === 2);
+    collector.always = 'hang';
+    add(1);
+    await waitFor('a request', undefined, async () => collector.requests.length === 2);
+    add(2_048 + 7);
+    expect(exporter.counts.dropped).to.equal(2 + 7);
+    expect(exporter.queued).to.equal(2_048);
+    const began = performance.now();
+    await exporter.close();
+    expect(performance.now() - began).to.be.lessThan(2_500);
+    expect(exporter.counts).to.deep.equal({ exported: 0, dropped: 2 + 7 + 2_049 });
+  });
+
+  it('sends on closing what has not been sent', async () => {
+    add(400);
+    await exporter.close();
+    expect(exporter.counts).to.deep.equal({ exported: 400, dropped: 0 });
+  });
+});
+
+describe('sampling', () => {
+  const parents = ['sampled', 'not_sampled', 'undecided'] as const;
+  const decided = (sampling: Sampling) =>
+    parents.map((parent) => isSampled({ ...traceOf(`req_${'0'.repeat(32)}`), parent }, sampling));
+
+  it("obeys the parent, unless it is told otherwise, and decides by the trace's id where there is none", () => {
+    expect(decided({ sampler: 'parentbased_always_on', ratio: 1 })).to.deep.equal([true, false, true]);
+    expect(decided({ sampler: 'parentbased_always_off', ratio: 1 })).to.deep.equal([true, false, false]);
+    expect(decided({ sampler: 'parentbased_traceidratio', ratio: 0.9 })).to.deep.equal([true, false, false]);
+    expect(decided({ sampler: 'parentbased_traceidratio', ratio: 1 })).to.deep.equal([true, false, true]);
+    expect(decided({ sampler: 'traceidratio', ratio: 0.9 })).to.deep.equal([false, false, false]);
+    expect(decided({ sampler: 'always_on', ratio: 0 })).to.deep.equal([true, true, true]);
+    expect(decided({ sampler: 'always_off', ratio: 1 })).to.deep.equal([false, false, false]);
+  });
+
+  it('takes about the share that was asked for', () => {
+    let taken = 0;
+    for (let count = 0; count < 20_000; count++)
+      if (isSampled(traceOf(`req_${crypto.randomUUID()}`), { sampler: 'traceidratio', ratio: 0.1 })) taken += 1;
+    expect(taken / 20_000).to.be.within(0.085, 0.115);
+  });
+});
