@@ -14,9 +14,11 @@ import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
 import { startIdentity } from './identification.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
+import { openBaselines } from './observability/latency-baseline-file.ts';
+import { registerLatencyMetrics } from './observability/latency-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
-import type { AliasName, TenantId } from './policy/policy.ts';
+import type { AliasName, TargetId, TenantId } from './policy/policy.ts';
 import { createQuotaStore } from './quota/create-store.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
 import { startReloading } from './reload.ts';
@@ -82,6 +84,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const shares = settings.workers * settings.replicas;
   const quotas = await createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
   const limits = new ProviderLimits({ now, processes: shares, maxWaiting: MAX_WAITING });
+  const { baselines, close: closeBaselines } = await openBaselines({
+    ...{ directory: settings.stateDirectory, name: auditName, log, now: Date.now },
+  });
+  const isTarget = (name: string): boolean => rules.inForce().policy.targets.has(name as TargetId);
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
@@ -92,6 +98,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       health.forget(ids);
       latency.forget(ids);
       limits.forget(ids);
+      // A target that is gone may come back as it was.
+      baselines.forget([...ids].filter(isTarget));
     },
     onChange(policy) {
       canaries.keep(canaryIds(policy));
@@ -115,6 +123,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   registerIdentityMetrics(metrics.registry, sources);
   registerQuotaMetrics(metrics.registry, { figures: () => quotas.figures(), limits: () => limits.figures() });
+  registerLatencyMetrics(metrics.registry, () => baselines.comparisons(), isTarget);
   const gateway: Gateway = {
     ruleset: rules.inForce,
     identity,
@@ -131,6 +140,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     record(record) {
       auditLog.append(record);
       metrics.observe(record);
+      baselines.observe(record);
     },
     onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
     maxRequestBytes: settings.maxRequestBytes,
@@ -175,6 +185,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       watch?.close();
       rules.close();
       await closeIdentity();
+      await closeBaselines();
       await quotas.close();
       await auditLog.close();
     },
