@@ -13,14 +13,18 @@ import { TargetLatency } from './fallback/latency.ts';
 import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
 import { startIdentity } from './identification.ts';
 import { AuditLog } from './observability/audit-log.ts';
+import { registerBudgetMetrics } from './observability/budget-metrics.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { openBaselines } from './observability/latency-baseline-file.ts';
 import { registerLatencyMetrics } from './observability/latency-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
 import type { AliasName, TargetId, TenantId } from './policy/policy.ts';
+import { budgetsInForce } from './quota/budgets-in-force.ts';
 import { createQuotaStore } from './quota/create-store.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
+import { budgetPlans } from './quota/quota-plan.ts';
+import type { BudgetState } from './quota/quota-store.ts';
 import { startReloading } from './reload.ts';
 import { CanaryWatch } from './routing/canary.ts';
 import type { Settings } from './settings.ts';
@@ -104,8 +108,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     onChange(policy) {
       canaries.keep(canaryIds(policy));
       limits.follow(policy.targets);
+      quotas.follow(budgetPlans(policy));
     },
   });
+  quotas.follow(budgetPlans(rules.inForce().policy));
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
   let handedOver = (): number => 0;
   const metrics = createMetrics({
@@ -123,6 +129,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   registerIdentityMetrics(metrics.registry, sources);
   registerQuotaMetrics(metrics.registry, { figures: () => quotas.figures(), limits: () => limits.figures() });
+  const budgets = (): readonly BudgetState[] => budgetsInForce(rules.inForce().policy, quotas.budgetStates());
+  registerBudgetMetrics(metrics.registry, budgets, Date.now);
   registerLatencyMetrics(metrics.registry, () => baselines.comparisons(), isTarget);
   const gateway: Gateway = {
     ruleset: rules.inForce,
