@@ -12,11 +12,13 @@ import { TargetHealth } from './fallback/health.ts';
 import { TargetLatency } from './fallback/latency.ts';
 import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
 import { startIdentity } from './identification.ts';
+import { deprecations } from './lifecycle/deprecations.ts';
 import { AuditLog } from './observability/audit-log.ts';
 import { registerBudgetMetrics } from './observability/budget-metrics.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { openBaselines } from './observability/latency-baseline-file.ts';
 import { registerLatencyMetrics } from './observability/latency-metrics.ts';
+import { registerLifecycleMetrics } from './observability/lifecycle-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
 import type { AliasName, TargetId, TenantId } from './policy/policy.ts';
@@ -131,6 +133,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   registerQuotaMetrics(metrics.registry, { figures: () => quotas.figures(), limits: () => limits.figures() });
   const budgets = (): readonly BudgetState[] => budgetsInForce(rules.inForce().policy, quotas.budgetStates());
   registerBudgetMetrics(metrics.registry, budgets, Date.now);
+  registerLifecycleMetrics(metrics.registry, () => deprecations(rules.inForce().policy));
   registerLatencyMetrics(metrics.registry, () => baselines.comparisons(), isTarget);
   const gateway: Gateway = {
     ruleset: rules.inForce,
