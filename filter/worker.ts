@@ -12,14 +12,22 @@ import { TargetHealth } from './fallback/health.ts';
 import { TargetLatency } from './fallback/latency.ts';
 import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
 import { startIdentity } from './identification.ts';
+import { deprecations } from './lifecycle/deprecations.ts';
 import { AuditLog } from './observability/audit-log.ts';
+import { registerBudgetMetrics } from './observability/budget-metrics.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
+import { openBaselines } from './observability/latency-baseline-file.ts';
+import { registerLatencyMetrics } from './observability/latency-metrics.ts';
+import { registerLifecycleMetrics } from './observability/lifecycle-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
 import { registerTraceMetrics } from './observability/trace-metrics.ts';
 import type { AliasName, TargetId, TenantId } from './policy/policy.ts';
+import { budgetsInForce } from './quota/budgets-in-force.ts';
 import { createQuotaStore } from './quota/create-store.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
+import { budgetPlans } from './quota/quota-plan.ts';
+import type { BudgetState } from './quota/quota-store.ts';
 import { startReloading } from './reload.ts';
 import { CanaryWatch } from './routing/canary.ts';
 import type { Settings } from './settings.ts';
@@ -84,6 +92,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const shares = settings.workers * settings.replicas;
   const quotas = await createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
   const limits = new ProviderLimits({ now, processes: shares, maxWaiting: MAX_WAITING });
+  const { baselines, close: closeBaselines } = await openBaselines({
+    ...{ directory: settings.stateDirectory, name: auditName, log, now: Date.now },
+  });
+  const isTarget = (name: string): boolean => rules.inForce().policy.targets.has(name as TargetId);
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
@@ -94,12 +106,16 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       health.forget(ids);
       latency.forget(ids);
       limits.forget(ids);
+      // A target that is gone may come back as it was.
+      baselines.forget([...ids].filter(isTarget));
     },
     onChange(policy) {
       canaries.keep(canaryIds(policy));
       limits.follow(policy.targets);
+      quotas.follow(budgetPlans(policy));
     },
   });
+  quotas.follow(budgetPlans(rules.inForce().policy));
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
   let handedOver = (): number => 0;
   const metrics = createMetrics({
@@ -123,6 +139,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     (target) => rules.inForce().policy.targets.get(target as TargetId)?.host,
   );
   registerTraceMetrics(metrics.registry, traces);
+  const budgets = (): readonly BudgetState[] => budgetsInForce(rules.inForce().policy, quotas.budgetStates());
+  registerBudgetMetrics(metrics.registry, budgets, Date.now);
+  registerLifecycleMetrics(metrics.registry, () => deprecations(rules.inForce().policy));
+  registerLatencyMetrics(metrics.registry, () => baselines.comparisons(), isTarget);
   const gateway: Gateway = {
     ruleset: rules.inForce,
     identity,
@@ -140,6 +160,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       auditLog.append(record);
       traces?.add(record, trace);
       metrics.observe(record);
+      baselines.observe(record);
     },
     onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
     maxRequestBytes: settings.maxRequestBytes,
@@ -184,6 +205,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       watch?.close();
       rules.close();
       await closeIdentity();
+      await closeBaselines();
       await quotas.close();
       await auditLog.close();
       await traces?.close();

@@ -1,4 +1,5 @@
 /** The platform team's policy against the network team's clusters. */
+import { type Deprecation, deprecations } from '../lifecycle/deprecations.ts';
 import { compileKeys, readKeyFile } from '../policy/caller-keys.ts';
 import { loadPolicy, PolicyError } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
@@ -35,6 +36,20 @@ function regionsOf(clusters: readonly ClusterFile[], name: string): Set<string> 
   if (told.length > 0) return new Set(told);
   const hosts = [...text.matchAll(/"address":"([^"]+)"/g)].flatMap(([, host]) => host ?? []);
   return new Set(hosts.flatMap((host) => REGION_IN_HOST.exec(host)?.[1] ?? []));
+}
+
+/** From so many days before its end on a model is told. */
+const TOLD_DAYS = 90;
+
+function endingModels(policy: Policy, policyPath: string): string[] {
+  const when = ({ on, daysLeft }: Deprecation): string =>
+    daysLeft < 0 ? `has ended on ${on}` : daysLeft === 0 ? 'ends today' : `ends on ${on}, in ${daysLeft} days`;
+  return deprecations(policy)
+    .filter(({ daysLeft }) => daysLeft <= TOLD_DAYS)
+    .map(
+      (one) =>
+        `${policyPath}: targets.${one.target}: the model ${JSON.stringify(one.model)} ${when(one)} (${one.source}); deprecated_on says it where that is wrong`,
+    );
 }
 
 export function checkConfiguration(policyPath: string, clustersDirectory: string): Checked {
@@ -75,5 +90,6 @@ export function checkConfiguration(policyPath: string, clustersDirectory: string
   }
   if (policy !== undefined) problems.push(...keyProblems(policy, policyPath, [...places.keys()]));
   const summary = `${places.size} clusters, ${policy?.targets.size ?? 0} targets, ${policy?.aliases.size ?? 0} aliases`;
-  return { problems, warnings: policy === undefined ? [] : keyWarnings(policy, policyPath), summary };
+  const warnings = policy === undefined ? [] : [...keyWarnings(policy, policyPath), ...endingModels(policy, policyPath)];
+  return { problems, warnings, summary };
 }

@@ -2,6 +2,7 @@
 import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { AuditLog } from './audit-log.ts';
 import type { AuditRecord } from './audit-record.ts';
+import { registerGenAiMetrics } from './genai-metrics.ts';
 import { addKeyMetrics, type KeyMetricsSources } from './key-metrics.ts';
 import { registerSpendMetrics } from './spend-metrics.ts';
 import { registerTrafficMetrics } from './traffic-metrics.ts';
@@ -59,6 +60,7 @@ export function createMetrics({
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const observeTraffic = registerTrafficMetrics(registry);
+  const observeGenAi = registerGenAiMetrics(registry);
   const observeSpend = registerSpendMetrics(registry);
   sampled(registry, 'gateway_requests_in_flight', 'Requests in flight.', inFlight);
   sampled(
@@ -167,6 +169,7 @@ export function createMetrics({
       const alias = record.alias !== null && isAlias(record.alias) ? record.alias : 'unknown';
       const tenant = record.tenant !== null && isTenant(record.tenant) ? record.tenant : 'unknown';
       observeTraffic(record, alias);
+      observeGenAi(record);
       observeSpend(record, alias, tenant);
     },
   };

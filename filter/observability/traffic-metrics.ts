@@ -48,11 +48,10 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
     buckets: SECONDS,
     registers,
   });
-  const attemptFirstByte = new Histogram({
-    name: 'gateway_attempt_first_byte_seconds',
-    help: 'From the start of the attempt that answered to the first byte of its streamed answer.',
-    labelNames: TARGET_LABELS,
-    buckets: SECONDS,
+  const cache = new Counter({
+    name: 'gateway_cache_results_total',
+    help: 'Requests by where their answer came from: off, nothing is kept of such requests; stale, an older answer.',
+    labelNames: ['alias', 'result'],
     registers,
   });
   const duration = new Histogram({
@@ -84,23 +83,25 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
       firstByte: firstByte.labels({ caller_schema, stream, workload_class }),
     };
   });
+  const cacheSeries = cached((key) => {
+    const [alias = '', result = ''] = key.split('\n');
+    return cache.labels({ alias, result });
+  });
   const attemptSeries = cached((key) => {
     const [target = '', cluster = '', model = '', outcome = ''] = key.split('\n');
     const result = outcome === 'ok' ? 'ok' : 'failed';
     return {
       count: attempts.labels({ target, cluster, model, outcome }),
       duration: outcome === 'abandoned' ? undefined : attemptDuration.labels({ target, cluster, model, result }),
-      firstByte: outcome === 'ok' ? attemptFirstByte.labels({ target, cluster, model }) : undefined,
     };
   });
 
   const observeAttempt = (attempt: AuditAttempt): void => {
-    const { target, cluster, model, outcome, duration_ms, first_byte_ms } = attempt;
+    const { target, cluster, model, outcome, duration_ms } = attempt;
     const series = attemptSeries(`${target}\n${cluster}\n${model}\n${outcome}`);
     series.count.inc();
     // What was never asked took no time.
     if (duration_ms !== null && attempt.number > 0) series.duration?.observe(duration_ms / 1000);
-    if (first_byte_ms !== null) series.firstByte?.observe(first_byte_ms / 1000);
   };
 
   return (record, alias) => {
@@ -112,6 +113,7 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
     if (duration_ms.to_first_byte !== null) series.firstByte.observe(duration_ms.to_first_byte / 1000);
     filter.observe(duration_ms.gateway / 1000);
     if (record.fault !== null) faults.inc({ alias, fault: record.fault });
+    cacheSeries(`${alias}\n${record.cache}`).inc();
     if (record.degraded === true) degraded.inc({ alias });
     for (const attempt of record.attempts) observeAttempt(attempt);
     if (record.attempts.length > 1)

@@ -26,7 +26,7 @@ export function priceOfTarget(
   book: PriceBook,
   problems: Problem[],
 ): Price | undefined {
-  const platform = target.price_platform ?? platformOf(target.schema);
+  const platform = platformOf(target);
   if (target.price_id !== undefined) {
     const price = book.priceOf(target.price_id, target.region, platform);
     if (price === undefined) {
@@ -43,8 +43,8 @@ export function priceOfTarget(
 }
 
 /** The same model costs otherwise on another platform. Undefined: its maker's own. */
-function platformOf(schema: string): Platform | undefined {
-  return PLATFORMS.find(([prefix]) => schema.startsWith(prefix))?.[1];
+export function platformOf({ price_platform, schema }: TargetDocument): Platform | undefined {
+  return price_platform ?? PLATFORMS.find(([prefix]) => schema.startsWith(prefix))?.[1];
 }
 
 const PLATFORMS: readonly (readonly [schema: string, platform: Platform])[] = [

@@ -1,5 +1,6 @@
 /** Resolves every name of a policy document and freezes the result. */
 import { resolve } from 'node:path';
+import { isDate } from '../lifecycle/date.ts';
 import type { PriceBook } from '../prices/price-book.ts';
 import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
@@ -10,7 +11,7 @@ import { compileCredential, refuseForeignHost } from './compile-credential.ts';
 import { compileIdentity } from './compile-identity.ts';
 import { type CredentialSources, compileKeys, hostOfSignatures, namedKeys } from './compile-keys.ts';
 import { compileLimits, compileWaits } from './compile-limits.ts';
-import { compilePrices, priceOfTarget } from './compile-price.ts';
+import { compilePrices, platformOf, priceOfTarget } from './compile-price.ts';
 import { compileBudgets, compileQuotas } from './compile-quota.ts';
 import {
   type AliasContext,
@@ -134,6 +135,9 @@ function compileTarget(
     });
     return undefined;
   }
+  const { deprecated_on: deprecatedOn } = target;
+  if (deprecatedOn !== undefined && deprecatedOn !== 'never' && !isDate(deprecatedOn))
+    problems.push({ at: ['targets', id, 'deprecated_on'], message: 'is no day of the calendar' });
   const pricedAs = target.base_model === undefined ? [target.model] : [target.model, target.base_model];
   return Object.freeze({
     id: id as TargetId,
@@ -144,6 +148,8 @@ function compileTarget(
     region: target.region as RegionName | undefined,
     zones: new Set(target.zones as readonly ZoneName[] | undefined),
     workloadClasses: target.workload_classes === undefined ? 'all' : new Set(target.workload_classes),
+    platform: platformOf(target),
+    deprecatedOn,
     price: priceOfTarget(id, target, pricedAs, book, problems),
     contextWindow: target.context_window ?? contextWindow,
     limits: compileLimits(target.limits),

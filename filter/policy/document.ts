@@ -202,6 +202,7 @@ export interface TargetDocument {
   readonly limits?: LimitsDocument;
   readonly price_id?: string;
   readonly price_platform?: Platform;
+  readonly deprecated_on?: string;
   readonly context_window?: number;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { BlockList } from 'node:net';
 import type { Price } from '../prices/price.ts';
+import type { Platform } from '../prices/rates.ts';
 import type { EncodeTarget, ProviderSchema } from '../transform/schema.ts';
 
 declare const brand: unique symbol;
@@ -295,6 +296,10 @@ export interface Target extends EncodeTarget {
   readonly region: RegionName | undefined;
   readonly zones: ReadonlySet<ZoneName>;
   readonly workloadClasses: 'all' | ReadonlySet<WorkloadClass>;
+  /** Whose hosts it runs on, as policy or schema tell; undefined: its model's maker's own. */
+  readonly platform: Platform | undefined;
+  /** The day on which its model ends, YYYY-MM-DD, where policy knows better than the tables. */
+  readonly deprecatedOn: string | undefined;
   /** undefined: unpriced. */
   readonly price: Price | undefined;
   /** Tokens of prompt and answer together; undefined: not known. */

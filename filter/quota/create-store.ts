@@ -41,5 +41,6 @@ export async function createQuotaStore(
     ...memory,
     admit: (demand) => memory.admit({ ...demand, plan: planOf(demand.plan) }),
     levels: (plan) => memory.levels(planOf(plan)),
+    follow: (plans) => memory.follow(plans.map(planOf)),
   };
 }

@@ -2,6 +2,7 @@
 
 import { type BucketState, budgetState, catchUp, isAtRest, newState, remainingIn, waitFor } from './bucket-state.ts';
 import { periodAt } from './budget-period.ts';
+import { budgetStateOf } from './budget-watch.ts';
 import { createHoldExpiry } from './hold-expiry.ts';
 import type { Bucket, BudgetBucket, QuotaPlan } from './quota-plan.ts';
 import type {
@@ -50,6 +51,7 @@ export function createMemoryStore({ now }: { readonly now: () => number }): Memo
   const holds = createHoldExpiry<Hold>();
   let sweepAt = SWEEP_FROM;
   let expired = 0;
+  let followed: readonly QuotaPlan[] = [];
 
   const stateOf = (tenant: string, bucket: Bucket): BucketState => {
     const name = `${tenant} ${bucket.key}`;
@@ -142,6 +144,21 @@ export function createMemoryStore({ now }: { readonly now: () => number }): Memo
         const state = ofPlan[index] ?? newState();
         catchUp(state, bucket, at);
         return remainingIn(state, bucket);
+      });
+    },
+
+    follow(plans) {
+      followed = plans;
+    },
+
+    budgetStates() {
+      const at = now();
+      // Those that nobody has spent anything of are let go now and then.
+      for (const plan of followed) for (const bucket of plan.buckets) stateOf(plan.tenant, bucket);
+      return [...known.values()].flatMap(({ state, bucket }) => {
+        if (bucket.kind !== 'budget') return [];
+        catchUp(state, bucket, at);
+        return budgetStateOf(bucket, state.spent, at);
       });
     },
 

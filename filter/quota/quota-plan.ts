@@ -39,8 +39,11 @@ export interface BudgetBucket {
   readonly key: BucketKey;
   /** The budget's name in the policy. */
   readonly name: string;
+  /** Whose it is, by dimension. */
+  readonly subject: Readonly<Record<string, string>>;
   readonly limitNanoUsd: number;
   readonly period: BudgetPeriod;
+  readonly warnAt: Budget['warnAt'];
   readonly warnFromNanoUsd: number;
   readonly whenSpent: Budget['whenSpent'];
 }
@@ -65,22 +68,46 @@ export function quotaPlanFor(policy: Policy, caller: Caller, alias: Alias): Quot
 
 function makePlan({ quotas, budgets }: Policy, caller: Caller, alias: Alias): QuotaPlan {
   const buckets: Bucket[] = [];
+  const values = {
+    ...{ tenant: caller.tenant, feature: caller.feature, agent: caller.agent },
+    ...{ alias: alias.name, caller_key: caller.keyName },
+  };
   for (const quota of quotas) {
     if (!fits(quota.match, caller, alias)) continue;
     const { name, requests, tokens, concurrency } = quota;
-    const key = (kind: Bucket['kind']): BucketKey => bucketKey(kind, quota, caller, alias);
+    const key = (kind: Bucket['kind']): BucketKey => bucketKey(kind, quota, values);
     if (requests !== undefined) buckets.push({ kind: 'requests', key: key('requests'), name, rate: requests });
     if (tokens !== undefined) buckets.push({ kind: 'tokens', key: key('tokens'), name, rate: tokens });
     if (concurrency !== undefined) buckets.push({ kind: 'concurrency', key: key('concurrency'), name, limit: concurrency });
   }
   for (const budget of budgets) {
     if (!fits(budget.match, caller, alias)) continue;
-    const { name, limitNanoUsd, period, whenSpent, warnAt } = budget;
-    const warnFromNanoUsd = Math.ceil(limitNanoUsd * warnAt);
-    const key = bucketKey('budget', budget, caller, alias);
-    buckets.push({ kind: 'budget', key, name, limitNanoUsd, period, whenSpent, warnFromNanoUsd });
+    buckets.push(budgetBucket(budget, values));
   }
   return Object.freeze({ tenant: caller.tenant, buckets: Object.freeze(buckets.map((bucket) => Object.freeze(bucket))) });
+}
+
+/** Buckets of budgets that are known before anybody asks: features, agents and keys may be anything, tenants and aliases stand in the policy. */
+export function budgetPlans({ budgets, tenantRules, aliases }: Policy): QuotaPlan[] {
+  return [...tenantRules.keys()].map((tenant) => ({
+    tenant,
+    buckets: budgets.flatMap((budget) => {
+      const { match, per } = budget;
+      const isOpen = per.some((dimension) => dimension !== 'tenant' && dimension !== 'alias');
+      if (isOpen || (match.tenants !== 'all' && !match.tenants.has(tenant))) return [];
+      if (!per.includes('alias')) return budgetBucket(budget, { tenant });
+      const names = [...(match.aliases === 'all' ? aliases.keys() : match.aliases)];
+      return names.map((alias) => budgetBucket(budget, { tenant, alias }));
+    }),
+  }));
+}
+
+function budgetBucket(budget: Budget, values: Values): BudgetBucket {
+  const { name, limitNanoUsd, period, whenSpent, warnAt, per } = budget;
+  const warnFromNanoUsd = Math.ceil(limitNanoUsd * warnAt);
+  const subject = Object.fromEntries(per.map((dimension) => [dimension, values[dimension] ?? '']));
+  const key = bucketKey('budget', budget, values);
+  return { kind: 'budget', key, name, subject, limitNanoUsd, period, whenSpent, warnAt, warnFromNanoUsd };
 }
 
 function fits({ tenants, features, agents, aliases }: QuotaMatch, caller: Caller, alias: Alias): boolean {
@@ -92,20 +119,15 @@ function fits({ tenants, features, agents, aliases }: QuotaMatch, caller: Caller
   );
 }
 
+/** Of the dimensions that are asked for all are there. */
+type Values = Readonly<Partial<Record<QuotaDimension, string>>>;
+
 /** Parts are escaped: no name can be made to look like two, or to move a key to another slot of a Redis cluster. */
 function bucketKey(
   kind: Bucket['kind'],
   { name, per }: { readonly name: string; readonly per: readonly QuotaDimension[] },
-  caller: Caller,
-  alias: Alias,
+  values: Values,
 ): BucketKey {
-  const values: Readonly<Record<QuotaDimension, string>> = {
-    tenant: caller.tenant,
-    feature: caller.feature,
-    agent: caller.agent,
-    alias: alias.name,
-    caller_key: caller.keyName,
-  };
-  const parts = per.map((dimension) => `${dimension}=${encodeURIComponent(values[dimension])}`);
+  const parts = per.map((dimension) => `${dimension}=${encodeURIComponent(values[dimension] ?? '')}`);
   return [kind, encodeURIComponent(name), ...parts].join(':') as BucketKey;
 }

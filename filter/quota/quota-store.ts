@@ -7,7 +7,7 @@
  *
  * A reservation that nobody settles expires: a process that dies leaks nothing.
  */
-import type { Bucket, QuotaPlan } from './quota-plan.ts';
+import type { Bucket, BudgetBucket, QuotaPlan } from './quota-plan.ts';
 
 export interface Demand {
   readonly plan: QuotaPlan;
@@ -60,6 +60,23 @@ export interface BudgetWarning {
   readonly limitNanoUsd: number;
 }
 
+/** One bucket of a budget, in the present period. */
+export interface BudgetState {
+  /** The budget's name in the policy. */
+  readonly budget: string;
+  /** Whose it is, by dimension: `{tenant: 'shop', feature: 'search'}`. */
+  readonly subject: Readonly<Record<string, string>>;
+  readonly period: BudgetBucket['period'];
+  /** This process's part of it, where processes divide limits. */
+  readonly limitNanoUsd: number;
+  /** Settled; what is in flight is not in it. */
+  readonly spentNanoUsd: number;
+  /** Share of the limit, 0 to 1. */
+  readonly warnAt: number;
+  /** When the period ends, epoch milliseconds. */
+  readonly endsAt: number;
+}
+
 /** Kept by whoever was admitted, given back once. */
 export interface Reservation {
   readonly requestId: string;
@@ -76,6 +93,13 @@ export interface QuotaStore {
   /** What is left in each bucket of a plan, as in `Admitted`; takes nothing. */
   levels(plan: QuotaPlan): readonly number[] | Promise<readonly number[]>;
   figures(): QuotaFigures;
+  /** Budgets that are told of though nobody has asked for them here yet. */
+  follow(plans: readonly QuotaPlan[]): void;
+  /**
+   * What this process knows of budgets: those that it has admitted somebody to, and those that it follows; of earlier policies too. Shared ones are read
+   * every ten seconds, so that what others spend is in it; while the shared store is away they stay as they were.
+   */
+  budgetStates(): readonly BudgetState[];
   close(): Promise<void>;
 }
 

@@ -19,6 +19,8 @@ export type ScriptName = keyof typeof SCRIPTS;
 export interface RedisLink {
   /** All keys in one slot. Rejects for whatever reason there is no answer of the script. */
   run(script: ScriptName, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown>;
+  /** Fields of a hash; null for those that are not there. Rejects as `run` does. */
+  fields(key: string, names: readonly string[]): Promise<readonly (string | null)[]>;
   /** Can be written where this key lies? Rejects if not. */
   probe(key: string): Promise<unknown>;
   close(): void;
@@ -59,6 +61,7 @@ export function connectRedis(
         return client.eval(text, keys.length, ...keys, ...values);
       }
     },
+    fields: (key, names) => client.hmget(key, ...names),
     probe: (key) => client.set(key, '1', 'PX', 1000),
     close: () => client.disconnect(),
   };

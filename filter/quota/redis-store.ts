@@ -5,8 +5,7 @@
  * (local-share.ts), settlements wait, and nobody asks Redis but a probe in the background. When that comes through, what waited is settled first.
  */
 import { randomUUID } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
-import { periodAt } from './budget-period.ts';
+import { BudgetWatch } from './budget-watch.ts';
 import { shareOf } from './local-share.ts';
 import { createMemoryStore } from './memory-store.ts';
 import type { BudgetBucket, QuotaPlan } from './quota-plan.ts';
@@ -36,6 +35,8 @@ export interface RedisStoreOptions {
   readonly now: () => number;
   /** Settlements that may wait for Redis one by one. Default 10,000. */
   readonly queueLimit?: number;
+  /** Budgets are looked at so often. Default: 10 seconds. */
+  readonly lookEveryMs?: number;
   /** Default `redis`: all filters count by one clock. */
   readonly clock?: 'redis' | (() => number);
 }
@@ -54,17 +55,15 @@ interface Reserved extends Reservation {
 
 const PROBE_EVERY_MS = 100;
 const SETTLE_TIMEOUT_MS = 1_000;
-const KNOWN_BUDGETS = 10_000;
+const LOOK_EVERY_MS = 10_000;
 
 /** @throws Error when files of the settings cannot be read; not for a Redis that is not there */
 export function createRedisStore(options: RedisStoreOptions): QuotaStore {
-  const { timeoutMs, shares, now, clock = 'redis', queueLimit = 10_000 } = options;
+  const { timeoutMs, shares, now, clock = 'redis', queueLimit = 10_000, lookEveryMs = LOOK_EVERY_MS } = options;
   const writer = randomUUID();
   const time = (): number | '' => (clock === 'redis' ? '' : clock());
   /** Admissions that wait for Redis: calling one ends its wait. */
   const asked = new Set<() => void>();
-  /** What budgets had committed when Redis was last heard. */
-  const committed = new LRUCache<string, { readonly nanoUsd: number; readonly at: number }>({ max: KNOWN_BUDGETS });
   const counts = { held: 0, outages: 0, timeouts: 0 };
   /** One for all outages: many short ones give no more than a long one. */
   const memory = createMemoryStore({ now });
@@ -140,11 +139,7 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
   function localPlan(away: Outage, plan: QuotaPlan): QuotaPlan {
     const known = away.get(plan);
     if (known !== undefined) return known;
-    const spentOf = (bucket: BudgetBucket): number => {
-      const last = committed.get(`${plan.tenant} ${bucket.key}`);
-      const isPresent = last !== undefined && periodAt(last.at, bucket.period) === periodAt(now(), bucket.period);
-      return isPresent ? last.nanoUsd : 0;
-    };
+    const spentOf = (bucket: BudgetBucket): number => budgets.committedOf(plan, bucket);
     const made = shareOf(plan, shares, spentOf);
     for (const bucket of plan.buckets) if (bucket.kind === 'budget') memory.noteSpent(made, bucket, spentOf(bucket));
     away.set(plan, made);
@@ -176,7 +171,7 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
     const { remaining, at } = reply;
     for (const [index, bucket] of plan.buckets.entries()) {
       if (bucket.kind !== 'budget') continue;
-      committed.set(`${plan.tenant} ${bucket.key}`, { nanoUsd: bucket.limitNanoUsd - (remaining[index] ?? 0), at });
+      budgets.noteCommitted(plan, bucket, bucket.limitNanoUsd - (remaining[index] ?? 0), at);
     }
     if (reply.outcome === 'refused') return reply;
     counts.held++;
@@ -187,6 +182,18 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
     const [targets, warnings] = [targetsOf(plan, remaining), warningsOf(plan, remaining)];
     return { outcome: 'admitted', reservation, targets, warnings, remaining };
   }
+
+  const budgets = new BudgetWatch(now, async (tenant, bucket) => {
+    const fields = await link.fields(`${tagOf({ tenant })}${bucket.key}`, ['period', 'spent']);
+    const [period, spent] = fields;
+    return period == null || spent == null ? undefined : { period: Number(period), nanoUsd: Number(spent) };
+  });
+  const lookAtBudgets = async (): Promise<void> => {
+    if (outage !== undefined) return;
+    // That Redis is away is for admissions to find out: nobody waits for this.
+    await within(SETTLE_TIMEOUT_MS, budgets.look()).catch(() => {});
+  };
+  const looking = setInterval(() => void lookAtBudgets(), lookEveryMs).unref();
 
   void recover();
   return {
@@ -220,6 +227,9 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
       return memory.levels(localPlan(away, plan));
     },
 
+    follow: (plans) => budgets.follow(plans),
+    budgetStates: () => budgets.states(),
+
     figures: () => ({
       limits: outage === undefined ? 'shared' : 'local',
       ...counts,
@@ -235,6 +245,7 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
       while (outage === undefined && queue.waiting > 0 && performance.now() < until)
         await new Promise((resolve) => setTimeout(resolve, 5));
       life = 'closed';
+      clearInterval(looking);
       link.close();
     },
   };

@@ -15,7 +15,7 @@ interface PlanKeys {
 const keys = new WeakMap<QuotaPlan, PlanKeys>();
 
 /** All keys of a tenant share a slot of a cluster: the part in braces decides. */
-export function tagOf({ tenant }: QuotaPlan): string {
+export function tagOf({ tenant }: Pick<QuotaPlan, 'tenant'>): string {
   return `{mg:${encodeURIComponent(tenant)}}`;
 }
 

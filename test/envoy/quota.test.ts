@@ -208,6 +208,12 @@ describe('quotas in Redis, through Envoy: workers and pods share them', () => {
     expect(sum).to.be.greaterThan(0);
     expect(new Set(records().map(({ outcome }) => outcome)).size).to.be.greaterThan(2);
     await waitFor('the settlements', stack.filter, async () => (await ledger()) === sum);
+    // Of 1000 US dollars, as Redis has them; each worker looks on its own.
+    await waitFor('the metric', stack.filter, async () => {
+      const text = await (await fetch(`http://127.0.0.1:${stack.filter.adminPort}/metrics`)).text();
+      const used = /gateway_budget_used_ratio\{budget="ledger",tenant="ledger"\} (\S+)/.exec(text)?.[1];
+      return Number(used) === sum / 1e12;
+    });
   });
 
   it('Redis dies under load: everybody is served, nobody waits, it is told, and nothing is lost when it is back', async () => {

@@ -1,5 +1,6 @@
 /** Several filter processes behind one Envoy: any of them may get any stream of a request. */
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { changedPolicy } from '../stack/policy.ts';
 import { type EnvoyProcess, startEnvoy, waitFor } from '../stack/processes.ts';
@@ -63,6 +64,8 @@ const policyPath = (): string =>
   changedPolicy((policy) => {
     policy.aliases['falls'] = { chain: ['gpt-overloaded', 'claude-haiku'], order: 'fixed' };
     policy.aliases['falls-twice'] = { chain: ['claude-overloaded', 'gpt-overloaded', 'gpt-luna'], order: 'fixed' };
+    Object.assign(policy.targets['claude-haiku'] ?? {}, { deprecated_on: '2026-01-01' });
+    policy.budgets = { ours: { usd: '1000', period: 'month', when_spent: 'warn' } };
     policy.aliases['guarded'] = { chain: ['gpt-luna', 'claude-haiku'], guard: {}, order: 'fixed' };
   });
 
@@ -136,6 +139,19 @@ describe('four workers, through Envoy', () => {
     expect(stack.audit()).to.have.length(requests);
   });
 
+  it('what workers measure and know alike is one number: latency, budgets, the end of models', async () => {
+    const text = await (await fetch(`http://127.0.0.1:${stack.filter.adminPort}/metrics`)).text();
+    const lines = (name: string): string[] => text.split('\n').filter((line) => line.startsWith(`${name}{`));
+    const latency = lines('gateway_target_latency_seconds').find((line) => line.includes('claude-haiku'));
+    // Local mocks answer within a moment: a sum of four workers' medians, or of all their samples, would be more.
+    expect(Number(latency?.split(' ').at(-1)), text).to.be.within(0.0005, 5);
+    expect(lines('gateway_budget_elapsed_ratio').filter((line) => line.includes('budget="ours"'))).to.not.be.empty;
+    for (const line of lines('gateway_budget_elapsed_ratio')) expect(Number(line.split(' ').at(-1))).to.be.within(0, 1);
+    const [ends] = lines('gateway_target_days_to_deprecation').filter((line) => line.includes('claude-haiku'));
+    const days = Math.floor((Date.parse('2026-01-01') - Date.now()) / 86_400_000) + 1;
+    expect(Number(ends?.split(' ').at(-1))).to.be.within(days - 1, days);
+  });
+
   it('kill -9 of a worker under load: only what it held may fail, and it comes back', async () => {
     const children = readFileSync(`/proc/${stack.filter.pid}/task/${stack.filter.pid}/children`, 'utf8')
       .trim()
@@ -197,6 +213,9 @@ describe('two pods, through one Envoy', () => {
       expect(bad(await many(stack.url, 'falls', 300))).to.deep.equal([]);
       for (const { adminPort } of stack.filters)
         expect(await metric(adminPort, 'gateway_handed_over_streams')).to.be.greaterThan(50);
+      await stack.filter.stop();
+      const learned = join(stack.directory, 'filter-state', 'latency-baselines.json');
+      expect(JSON.parse(readFileSync(learned, 'utf8')).baselines).to.not.be.empty;
     } finally {
       await stack.stop();
     }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { QuotaStore } from '../../filter/quota/quota-store.ts';
+import { waitFor } from '../stack/processes.ts';
 import { makeTlsFiles, type RedisServer, startLine, startRedis, startRedisCluster } from '../stack/redis.ts';
 import { budget, concurrency, planOf, rate } from '../unit/quota/plans.ts';
 import { ask, askMany, memoryStore, settingsOf, sharedStore, untilSettled, untilShared } from './stores.ts';
@@ -62,6 +63,24 @@ describe('quotas shared through Redis', () => {
       expect(late).to.include({ outcome: 'refused' });
     });
   }
+
+  it('what one filter spends the others tell of, though they never asked', async () => {
+    const plan = planOf('told', budget('b', 1000, 'refuse', 'month'));
+    const [one, other] = await Promise.all([
+      shared(settingsOf(server.url), { timeoutMs: 1_000 }),
+      shared(settingsOf(server.url), { timeoutMs: 1_000, lookEveryMs: 20 }),
+    ]);
+    other.follow([plan]);
+    expect(other.budgetStates()).to.have.length(1);
+    expect(other.budgetStates()[0]).to.deep.include({ budget: 'b', limitNanoUsd: 1000, spentNanoUsd: 0 });
+    const [passed] = await askMany(one, plan, 1, { tokens: 0, nanoUsd: 300 });
+    if (passed === undefined) throw new Error('refused');
+    one.settle(passed.reservation, { tokens: 0, nanoUsd: 250 });
+    await untilSettled(one);
+    await waitFor('the other to look', undefined, async () => other.budgetStates()[0]?.spentNanoUsd === 250);
+    // Until it looks, what was reserved is what a filter knows of its own requests.
+    expect(one.budgetStates()[0]?.spentNanoUsd).to.equal(300);
+  });
 
   it('what one filter settles the others see; a reservation of a filter that died expires', async () => {
     let ahead = 0;

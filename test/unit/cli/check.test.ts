@@ -38,6 +38,19 @@ describe('the check before going live', () => {
     });
   });
 
+  it('warns of models that end soon, or have ended', () => {
+    const path = changedPolicy(({ targets }) => {
+      const [first, second] = Object.values(targets);
+      Object.assign(first ?? {}, { deprecated_on: '2026-01-31' });
+      Object.assign(second ?? {}, { deprecated_on: new Date(Date.now() + 10 * 86_400_000).toISOString().slice(0, 10) });
+    });
+    const { problems, warnings } = checkConfiguration(path, CLUSTERS);
+    expect(problems).to.deep.equal([]);
+    expect(warnings).to.have.length(2);
+    expect(warnings[0]).to.match(/targets\.\S+: the model "\S+" has ended on 2026-01-31 \(policy\)/);
+    expect(warnings[1]).to.match(/ends on \d{4}-\d{2}-\d{2}, in (9|10) days \(policy\)/);
+  });
+
   it('names a cluster whose retry threshold would fail an outage', () => {
     const low = problems(changedClusters('openai', /, max_retries: 8192/, ''));
     expect(low).to.match(

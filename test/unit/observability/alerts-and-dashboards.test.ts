@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { catalogueOf, fullScrape } from './full-scrape.ts';
+import { render } from './metrics-table.ts';
 import { type Catalogue, readPromql } from './promql.ts';
 
 interface Rule {
@@ -78,7 +79,7 @@ describe('alerts and dashboards', () => {
   });
 
   it('the runbook names metrics that there are', () => {
-    for (const name of namedIn(runbook, /`(gateway_\w+)/g))
+    for (const name of namedIn(runbook, /`((?:gateway|gen_ai)_\w+)/g))
       expect(known.has(name) || known.has(`${name}_count`), name).to.equal(true);
   });
 
@@ -100,6 +101,10 @@ describe('alerts and dashboards', () => {
       }
     });
 
+  it('docs/metrics.md has every metric; make it with: node test/unit/observability/metrics-table.ts', async () => {
+    expect(readFileSync('docs/metrics.md', 'utf8')).to.equal(await render());
+  });
+
   it('every metric of the gateway is shown or watched', () => {
     const panels = globSync('charts/dashboards/*.json').flatMap(
       (file) => (JSON.parse(readFileSync(file, 'utf8')) as Dashboard).panels,
@@ -109,7 +114,7 @@ describe('alerts and dashboards', () => {
     ]);
     const base = (name: string): string => name.replace(/_(bucket|count|sum)$/, '');
     const seen = new Set(asked.map(base));
-    const ours = new Set([...scraped.keys()].map(base).filter((name) => name.startsWith('gateway_')));
+    const ours = new Set([...scraped.keys()].map(base).filter((name) => /^(gateway|gen_ai)_/.test(name)));
     expect([...ours].filter((name) => !seen.has(name))).to.have.members(UNSEEN);
   });
 

@@ -5,8 +5,11 @@ import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import type { HealthState } from '../../../filter/fallback/health.ts';
 import type { FaultCode } from '../../../filter/fault.ts';
 import type { AuditOutcome } from '../../../filter/observability/audit-record.ts';
+import { registerBudgetMetrics } from '../../../filter/observability/budget-metrics.ts';
 import { registerExportMetrics } from '../../../filter/observability/export-metrics.ts';
 import { registerIdentityMetrics } from '../../../filter/observability/identity-metrics.ts';
+import { registerLatencyMetrics } from '../../../filter/observability/latency-metrics.ts';
+import { registerLifecycleMetrics } from '../../../filter/observability/lifecycle-metrics.ts';
 import { createMetrics } from '../../../filter/observability/metrics.ts';
 import { type QuotaSources, registerQuotaMetrics } from '../../../filter/observability/quota-metrics.ts';
 import { registerTraceMetrics } from '../../../filter/observability/trace-metrics.ts';
@@ -60,6 +63,21 @@ export async function fullScrape(): Promise<string> {
   registerTraceMetrics(registry, { counts: { exported: 1, dropped: 1 }, failedSends: 1, queued: 1 });
   const counts = { exported: 1, failures: 1, lost: 1, rejected: 1 };
   registerExportMetrics(registry, [{ name: 'redis', counts, lag: () => ({ records: 1, bytes: 1, seconds: 1 }) }]);
+  registerLatencyMetrics(
+    registry,
+    () =>
+      (['answer', 'stream'] as const).map((kind) => ({
+        ...{ target: 'gpt', kind, currentMs: 2, usualMs: 1, ratio: 2, samples: 20 },
+      })),
+    () => true,
+  );
+  const budget = { budget: 'month', subject: { tenant: 't' }, period: 'month' as const, limitNanoUsd: 2, spentNanoUsd: 1 };
+  registerBudgetMetrics(
+    registry,
+    () => [{ ...budget, endsAt: 0 }],
+    () => 0,
+  );
+  registerLifecycleMetrics(registry, () => [{ target: 'gpt', model: 'm', daysLeft: 3 }]);
   const workers = new Registry();
   registerWorkerMetrics(workers, () => 1);
   for (const workload_class of WORKLOAD_CLASSES)
@@ -75,7 +93,8 @@ export async function fullScrape(): Promise<string> {
     ...{ input_tokens: 4, cache_read_input_tokens: 1, cache_write_input_tokens: 1 },
     ...{ output_tokens: 2, reasoning_output_tokens: 1, source: 'estimated' as const },
   };
-  observe(record('d', { usage }));
+  observe(record('d', { usage, stream: true }));
+  observe(record('e', { cache: 'stale' }));
   let scraped = (await registry.metrics()) + (await workers.metrics());
   for (const limits of Object.keys(LIMITS) as (keyof typeof LIMITS)[]) {
     const quotas = new Registry();

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AuditRecord } from '../../../filter/observability/audit-record.ts';
 import { createMetrics } from '../../../filter/observability/metrics.ts';
+import { providerSchemaNames } from '../../../filter/transform/registry.ts';
 import { attempt, record, sources } from './observed.ts';
 
 const NOTHING_QUEUED = { queuedBytes: 0, written: 0, dropped: 0, failedWrites: 0, state: 'writing' as const };
@@ -53,9 +54,6 @@ describe('metrics of traffic', () => {
       'gateway_attempt_duration_seconds_sum{target="claude",cluster="anthropic",model="c",result="ok"} 0.005',
     ]);
     expect(await scraped('gateway_attempt_duration_seconds_count', records)).to.have.length(2);
-    expect(await scraped('gateway_attempt_first_byte_seconds_sum', records)).to.deep.equal([
-      'gateway_attempt_first_byte_seconds_sum{target="claude",cluster="anthropic",model="c"} 0.3',
-    ]);
   });
 
   it("keep a provider's model id as it is, whatever is in it", async () => {
@@ -64,6 +62,14 @@ describe('metrics of traffic', () => {
     expect(line).to.equal(
       'gateway_attempts_total{target="gpt",cluster="openai",model="arn:aws:x/y|z \\"1\\"",outcome="ok"} 1',
     );
+  });
+
+  it('count where answers come from', async () => {
+    const records = [record('a'), record('b'), record('c', { cache: 'stale' })];
+    expect(await scraped('gateway_cache_results_total', records)).to.have.members([
+      'gateway_cache_results_total{alias="fast",result="off"} 2',
+      'gateway_cache_results_total{alias="fast",result="stale"} 1',
+    ]);
   });
 
   it('count refusals by their code, and lesser answers', async () => {
@@ -77,6 +83,59 @@ describe('metrics of traffic', () => {
     expect(await scraped('gateway_degraded_answers_total', records)).to.deep.equal([
       'gateway_degraded_answers_total{alias="fast"} 1',
     ]);
+  });
+});
+
+describe("metrics by OpenTelemetry's names", () => {
+  const usage = {
+    ...{ input_tokens: 100, cache_read_input_tokens: 0, cache_write_input_tokens: 0, reasoning_output_tokens: 0 },
+    ...{ output_tokens: 21, source: 'provider' as const },
+  };
+  // It began 100 ms after the request, its headers came at 150, its first byte at 400, and its end at 1400.
+  const duration_ms = { total: 1400, queue: 0, gateway: 1, to_headers: 150, to_first_byte: 400 };
+  const answered = { ...second, duration_ms: 50, provider_schema: 'anthropic-messages' };
+  const streamed = record('a', { stream: true, attempts: [failed, answered], usage, duration_ms });
+  const labels = 'target="claude",gen_ai_request_model="c",gen_ai_provider_name="anthropic",gen_ai_operation_name="chat"';
+
+  it('measure the attempt that answered: to its first byte, between its tokens, to its end', async () => {
+    const of = (name: string): Promise<string[]> => scraped(`gen_ai_${name}_sum`, [streamed]);
+    expect(await of('server_time_to_first_token_seconds')).to.deep.equal([
+      `gen_ai_server_time_to_first_token_seconds_sum{${labels}} 0.3`,
+    ]);
+    expect(await of('server_time_per_output_token_seconds')).to.deep.equal([
+      `gen_ai_server_time_per_output_token_seconds_sum{${labels}} 0.05`,
+    ]);
+    expect(await of('client_operation_duration_seconds')).to.deep.equal([
+      `gen_ai_client_operation_duration_seconds_sum{${labels}} 1.3`,
+    ]);
+    expect(await of('client_token_usage')).to.have.members([
+      `gen_ai_client_token_usage_sum{${labels},gen_ai_token_type="input"} 100`,
+      `gen_ai_client_token_usage_sum{${labels},gen_ai_token_type="output"} 21`,
+    ]);
+  });
+
+  it('say nothing between tokens where there is nothing between them, or nobody counted them', async () => {
+    const records = [
+      { ...streamed, stream: false },
+      { ...streamed, usage: null },
+      { ...streamed, usage: { ...usage, output_tokens: 1 } },
+      { ...streamed, usage: { ...usage, source: 'estimated' as const } },
+      { ...streamed, outcome: 'cut' as const },
+      record('b', { stream: true, attempts: [failed], usage, duration_ms }),
+    ];
+    expect(await scraped('gen_ai_server_time_per_output_token_seconds_sum', records)).to.deep.equal([]);
+  });
+
+  it('name every provider schema', async () => {
+    const records = providerSchemaNames.map((name) =>
+      record('a', { attempts: [attempt({ target: name, provider_schema: name })] }),
+    );
+    const lines = await scraped('gen_ai_client_operation_duration_seconds_count', records);
+    expect(lines).to.have.length(providerSchemaNames.length);
+    expect(lines.join()).to.not.include('unknown');
+    expect(lines.find((line) => line.includes('"bedrock-titan-embeddings"'))).to.include(
+      'gen_ai_provider_name="aws.bedrock",gen_ai_operation_name="embeddings"',
+    );
   });
 });
 

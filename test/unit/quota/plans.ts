@@ -20,6 +20,7 @@ export const budget = (
   period: BudgetBucket['period'] = 'day',
 ): BudgetBucket => ({
   ...{ kind: 'budget', key: `budget:${name}` as BucketKey, name, limitNanoUsd, period, whenSpent },
+  ...{ subject: { tenant: 't' }, warnAt: 0.8 },
   warnFromNanoUsd: Math.ceil(limitNanoUsd * 0.8),
 });
 
