@@ -1,6 +1,9 @@
 /** The filter's entry: reads the settings and serves, in this process or in several workers, until it is told to end. */
+import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { startAdminServer } from './admin/admin-server.ts';
+import type { Console, ConsoleOptions } from './admin/console/console.ts';
+import { ConsoleTokenError } from './admin/console/tokens.ts';
 import { CredentialError } from './credentials/credentials.ts';
 import { PolicyError } from './policy/load.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
@@ -22,8 +25,12 @@ async function main(): Promise<void> {
 
 async function serveAlone(settings: Settings): Promise<void> {
   const address = settings.advertise ?? settings.listen;
+  const pages = await openConsole(settings, async (forMs) => {
+    const snapshot = worker.snapshot(forMs);
+    return { snapshots: snapshot === undefined ? [] : [snapshot], expected: 1 };
+  });
   const worker = await startWorker({
-    ...{ settings, log, address, auditName: '', onHint: () => undefined },
+    ...{ settings, log, address, index: 0, auditName: '', onHint: () => undefined },
     ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
   let draining = false;
@@ -31,27 +38,33 @@ async function serveAlone(settings: Settings): Promise<void> {
     ...{ host: settings.adminHost, port: settings.adminPort },
     metrics: () => worker.registry.metrics(),
     isReady: () => !draining,
+    console: pages?.answer,
   });
   log.info({ socket: settings.socketPath, adminPort: admin.port, policy: worker.policyVersion() }, 'filter is ready');
   process.on('SIGHUP', () => void worker.reload());
   endOnSignal(log, async () => {
     draining = true;
     await worker.stop();
+    pages?.close();
     await admin.close();
   });
 }
 
 async function serveWithWorkers(settings: Settings): Promise<void> {
+  // First: what is wrong with its tokens is told before there are workers to end.
+  const pages = await openConsole(settings, (forMs) => supervisor.snapshots(forMs));
   const supervisor = await supervise(settings.workers, log);
   const admin = await startAdminServer({
     ...{ host: settings.adminHost, port: settings.adminPort },
     metrics: supervisor.metrics,
     isReady: supervisor.isReady,
+    console: pages?.answer,
   });
   log.info({ workers: settings.workers, adminPort: admin.port }, 'filter is ready');
   process.on('SIGHUP', supervisor.reload);
   endOnSignal(log, async () => {
     await supervisor.stop();
+    pages?.close();
     await admin.close();
   });
 }
@@ -65,6 +78,8 @@ async function serveAsWorker(settings: Settings): Promise<void> {
   });
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'hint') worker.hear(message.hint);
+    else if (message.kind === 'snapshot')
+      tell({ kind: 'snapshot', question: message.question, snapshot: worker.snapshot(message.forMs) });
     else
       void worker.registry
         .getMetricsAsJSON()
@@ -86,12 +101,22 @@ function placeOf({
   socketPath,
   listen,
   advertise,
-}: Settings): Pick<WorkerOptions, 'socketPath' | 'listen' | 'address' | 'auditName'> {
+}: Settings): Pick<WorkerOptions, 'socketPath' | 'listen' | 'address' | 'index' | 'auditName'> {
   const own = socketPath.replace(/(\.[^./]*)?$/, (extension) => `-${index}${extension}`);
   const counted = (address: string | undefined): string | undefined =>
     address?.replace(/\d+$/, (port) => String(Number(port) + index - 1));
   const at = counted(listen);
-  return { socketPath: own, listen: at, address: counted(advertise) ?? at ?? `unix:${own}`, auditName: `-${index}` };
+  return { socketPath: own, listen: at, address: counted(advertise) ?? at ?? `unix:${own}`, index, auditName: `-${index}` };
+}
+
+/** Where there is none, none of its code is loaded. @throws ConsoleTokenError */
+async function openConsole(
+  { consoleTokenFile, auditDirectory }: Settings,
+  snapshots: ConsoleOptions['snapshots'],
+): Promise<Console | undefined> {
+  if (consoleTokenFile === undefined) return undefined;
+  const { createConsole } = await import('./admin/console/console.ts');
+  return createConsole({ tokenFile: consoleTokenFile, auditDirectory, host: hostname(), log, snapshots });
 }
 
 function endOnSignal(log: Logger, stop: () => Promise<void>): void {
@@ -111,7 +136,12 @@ try {
   await main();
 } catch (error) {
   // What the operator has to mend is said in plain lines; everything else with its stack.
-  if (error instanceof PolicyError || error instanceof CredentialError || error instanceof SettingsError)
+  if (
+    error instanceof PolicyError ||
+    error instanceof CredentialError ||
+    error instanceof SettingsError ||
+    error instanceof ConsoleTokenError
+  )
     console.error(error.message);
   else log.fatal({ error }, 'filter could not start');
   process.exit(1);
