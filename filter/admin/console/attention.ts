@@ -1,5 +1,5 @@
 /** What somebody should look at now, worst first: the first thing that an engineer sees, and nothing when all is well. */
-import { duration, percent, usd, words } from './format.ts';
+import { again, percent, usd, words } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { ConsoleState } from './merge.ts';
 
@@ -20,7 +20,7 @@ export function attentionOf(state: ConsoleState): Attention[] {
     const failure = failures.get(target);
     const why =
       failure && html`; last failure: ${words(failure.outcome)}${failure.status !== null && ` (${failure.status})`}`;
-    const wait = until !== undefined && `, asked again in ${duration(Math.max(until - state.at, 0))}`;
+    const wait = until !== undefined && `, ${again(until, state.at)}`;
     const text = html`<b>${target}</b> is ${health}${wait}${why}`;
     if (health === 'down') bad(text);
     else warn(text);

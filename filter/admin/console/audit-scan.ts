@@ -39,6 +39,7 @@ export async function scan(directory: string, query: AuditQuery, bounds: ScanBou
         place: from ?? NEWEST,
         found: undefined as Hit | undefined,
         ended: false,
+        moved: false,
       },
     ];
   });
@@ -50,7 +51,8 @@ export async function scan(directory: string, query: AuditQuery, bounds: ScanBou
   /** Moves a chain on to its next record that fits. @returns `bounded` when it must stop before it has one */
   const advance = (head: (typeof heads)[number]): 'moved' | 'bounded' => {
     for (;;) {
-      if (isOver()) return 'bounded';
+      // A line of each chain, whatever the bounds: the next page must not begin where this one did.
+      if (head.moved && isOver()) return 'bounded';
       const next = head.lines.next();
       if (next.done === true) {
         head.ended = true;
@@ -58,6 +60,7 @@ export async function scan(directory: string, query: AuditQuery, bounds: ScanBou
       }
       const { bytes, before, firstSeq } = next.value;
       head.place = { firstSeq, bytes: before };
+      head.moved = true;
       if (query.sinceMs !== undefined && startedBefore(bytes, query.sinceMs - LONGEST_REQUEST_MS)) {
         head.ended = true;
         return 'moved';

@@ -26,12 +26,18 @@ export function percent(share: number): string {
 
 export function duration(ms: number | undefined): string {
   if (ms === undefined) return '–';
+  if (ms === 0) return '0 ms';
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1_000) return `${ms.toFixed(0)} ms`;
   if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 2 : 1)} s`;
   if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
   if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
   return `${Math.floor(ms / 86_400_000)} d ${Math.round((ms % 86_400_000) / 3_600_000)} h`;
+}
+
+/** When a sick target is asked again. */
+export function again(until: number, now: number): string {
+  return until <= now ? 'the next request tries it' : `asked again in ${duration(until - now)}`;
 }
 
 export function bytes(count: number): string {

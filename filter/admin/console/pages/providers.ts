@@ -2,7 +2,7 @@
 import { attentionList } from '../attention.ts';
 import { beatChart, meter, shares } from '../charts.ts';
 import { quantileOf } from '../durations.ts';
-import { clock, duration, percent, whole, words } from '../format.ts';
+import { again, clock, duration, percent, whole, words } from '../format.ts';
 import { type Html, html, queryOf } from '../html.ts';
 import { facts, jsonLink, live, pill, type WindowMinutes, windowLinks } from '../layout.ts';
 import type { ConsoleState } from '../merge.ts';
@@ -25,26 +25,26 @@ function summary({ traffic, inFlight, at, workers, expected, quotas }: ConsoleSt
   const all = Object.values(traffic.outcomes).reduce((sum, count) => sum + count, 0);
   const failed = of('failed') + of('cut');
   const moved = traffic.moves.reduce((sum, { count, to }) => sum + (to === undefined ? 0 : count), 0);
-  const minutes = Math.max((at - traffic.from) / 60_000, 1 / 60);
   return facts([
-    [
-      'Requests',
-      html`${whole(all)} <small>${all === 0 ? '' : `${(all / minutes).toFixed(all / minutes < 10 ? 1 : 0)} / min`}</small>`,
-    ],
-    ['Answered', all === 0 ? '–' : html`${percent(of('ok') / all)} <small>${whole(of('ok'))}</small>`],
+    ['Requests', html`${whole(all)}<small>in ${duration(at - traffic.from)}</small>`],
+    ['Answered', all === 0 ? '–' : html`${percent(of('ok') / all)}<small>${whole(of('ok'))} whole answers</small>`],
     [
       'Failed',
-      html`<span class="${failed > 0 ? 'bad' : ''}">${whole(failed)}</span> <small>${failed > 0 && percent(failed / all)}</small>`,
+      html`<span class="${failed > 0 ? 'bad' : ''}">${whole(failed)}</span><small>${failed > 0 ? `${percent(failed / all)} of all` : 'none or cut answers'}</small>`,
     ],
-    ['Refused, or callers’ errors', whole(of('refused') + of('caller_error'))],
-    ['Moved', html`${whole(moved)} <small><a href="/console/moves">where and why</a></small>`],
-    ['In flight', whole(inFlight)],
-    ['Quotas', LIMITS[quotas.limits]],
-    ['Processes', `${workers.length} of ${expected}`],
+    ['Refused', html`${whole(of('refused'))}<small>and ${whole(of('caller_error'))} callers’ errors</small>`],
+    ['Moved', html`${whole(moved)}<small><a href="/console/moves">where and why</a></small>`],
+    ['In flight', html`${whole(inFlight)}<small>now</small>`],
+    ['Quotas', html`${LIMITS[quotas.limits][0]}<small>${LIMITS[quotas.limits][1]}</small>`],
+    ['Processes', html`${workers.length} of ${expected}<small>answer</small>`],
   ]);
 }
 
-const LIMITS = { own: 'own (no Redis)', shared: 'shared (Redis)', local: 'Redis is away' } as const;
+const LIMITS = {
+  own: ['own', 'no Redis'],
+  shared: ['shared', 'over Redis'],
+  local: ['own share', 'Redis is away'],
+} as const;
 
 const COLUMNS = [
   { name: 'Target' },
@@ -93,7 +93,7 @@ function targetRow(target: TargetState, of: TargetTraffic | undefined, state: Co
   const why =
     failure !== undefined &&
     html`<small>${words(failure.outcome)}${failure.status !== null && ` ${failure.status}`}, ${clock(failure.at, state.at)} <a href="/console/requests/${encodeURIComponent(failure.requestId)}">request<span class="unseen"> whose attempt on ${target.target} failed last</span></a></small>`;
-  const wait = until !== undefined && html`<small>asked again in ${duration(Math.max(until - state.at, 0))}</small>`;
+  const wait = until !== undefined && html`<small>${again(until, state.at)}</small>`;
   return {
     tone,
     cells: [name(target.target, model, region), html`${statePill(health)}${wait}${why}`, ...figures(of, target, state)],

@@ -20,6 +20,7 @@ ${facts([
 ])}
 <h2>Time line</h2>
 ${timeline(record)}
+<p class="about">Attempts are drawn one after another, up to the answer’s headers; what lies before them is the gateway, Envoy and the way between.</p>
 <h2>Attempts</h2>
 ${attemptTable(record)}
 <div class="columns">

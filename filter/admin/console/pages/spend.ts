@@ -84,7 +84,9 @@ function spendTable({ traffic: { spend } }: ConsoleState): Html {
         rows: features.map(
           (one): Row => ({
             cells: [
-              html`<a href="/console/audit${queryOf({ tenant, feature: one.feature })}">${one.feature}</a>`,
+              isNamed(one.feature)
+                ? html`<a href="/console/audit${queryOf({ tenant, feature: one.feature })}">${one.feature}</a>`
+                : one.feature,
               ...[whole(one.requests), whole(one.inputTokens), whole(one.outputTokens), usd(one.nanoUsd)],
               shareOf(one, all),
               one.unpriced === 0
@@ -97,6 +99,11 @@ function spendTable({ traffic: { spend } }: ConsoleState): Html {
     );
   const total = html`<p class="total">Together ${usd(all.nanoUsd)} for ${whole(all.requests)} answers${all.unpriced > 0 && html`; <span class="warn">${whole(all.unpriced)} of targets without a price are not in it</span>`}.</p>`;
   return html`${spend.length > 0 && total}${table({ caption: 'Spend by tenant and feature', columns: SPEND_COLUMNS, rows: groups, empty: 'Nothing was spent since the start.' })}`;
+}
+
+/** Words of the window's own stand in brackets: nothing in the log is called so. */
+function isNamed(feature: string): boolean {
+  return !feature.startsWith('(');
 }
 
 function shareOf(one: Spend, all: Pick<Spend, 'nanoUsd'>): Html {
