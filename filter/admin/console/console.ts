@@ -42,6 +42,7 @@ export interface Console {
 }
 
 const REFRESH_SECONDS = 5;
+const STATE_MS = 1_000;
 const PER_PAGE = 50;
 /** A search that is quick may be done again and again. */
 const QUICK_MS = 150;
@@ -52,9 +53,14 @@ export function createConsole({ tokenFile, auditDirectory, host, log, snapshots 
   const access = new ConsoleAccess({ tokens, log, now: Date.now });
   const search = new AuditSearch(auditDirectory);
 
-  const stateOf = async (minutes: WindowMinutes): Promise<ConsoleState | undefined> => {
-    const { snapshots: all, expected } = await snapshots(minutes * 60_000);
-    return merged(all, expected);
+  const asked = new Map<WindowMinutes, { readonly at: number; readonly state: Promise<ConsoleState | undefined> }>();
+  /** However many look, and however often: the workers are asked once a second. */
+  const stateOf = (minutes: WindowMinutes): Promise<ConsoleState | undefined> => {
+    const known = asked.get(minutes);
+    if (known !== undefined && performance.now() - known.at < STATE_MS) return known.state;
+    const state = snapshots(minutes * 60_000).then(({ snapshots: all, expected }) => merged(all, expected));
+    asked.set(minutes, { at: performance.now(), state });
+    return state;
   };
 
   const signIn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

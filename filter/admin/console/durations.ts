@@ -13,8 +13,10 @@ export class DurationCounts {
     this.#counts.set(step, (this.#counts.get(step) ?? 0) + 1);
   }
 
-  add(durations: Durations): void {
-    for (const [step, count] of durations) this.#counts.set(step, (this.#counts.get(step) ?? 0) + count);
+  /** Of another count, or as it was sent. */
+  add(durations: Durations | DurationCounts): void {
+    const counts = durations instanceof DurationCounts ? durations.#counts : durations;
+    for (const [step, count] of counts) this.#counts.set(step, (this.#counts.get(step) ?? 0) + count);
   }
 
   toJSON(): Durations {

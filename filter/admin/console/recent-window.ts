@@ -23,6 +23,8 @@ export interface RecentWindowOptions {
   readonly isAlias: (name: string) => boolean;
 }
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 interface TargetSlot extends Pick<TargetTraffic, 'target' | 'cluster' | 'model'> {
   readonly outcomes: Map<string, number>;
   readonly answer: DurationCounts;
@@ -34,14 +36,14 @@ interface Slot {
   readonly number: number;
   readonly outcomes: Map<string, number>;
   readonly targets: Map<string, TargetSlot>;
-  readonly moves: Map<string, { -readonly [Key in keyof Move]: Move[Key] }>;
+  readonly moves: Map<string, Writable<Move>>;
 }
 
 export class RecentWindow {
   readonly #options: RecentWindowOptions;
   readonly #since: number;
   readonly #slots: (Slot | undefined)[] = new Array(SLOTS).fill(undefined);
-  readonly #spend = new Map<string, { -readonly [Key in keyof Spend]: Spend[Key] }>();
+  readonly #spend = new Map<string, Writable<Spend>>();
 
   constructor(options: RecentWindowOptions) {
     this.#options = options;
@@ -190,15 +192,23 @@ const NO_FAILURES: ReadonlySet<string> = new Set([
 function targetsOf(slots: readonly Slot[]): TargetTraffic[] {
   const sums = new Map<string, TargetSlot>();
   for (const slot of slots) {
-    for (const [name, { outcomes, answer, firstByte, lastFailure, ...of }] of slot.targets) {
+    for (const [name, { target, cluster, model, outcomes, answer, firstByte, lastFailure }] of slot.targets) {
       let sum = sums.get(name);
       if (sum === undefined) {
-        sum = { ...of, outcomes: new Map(), answer: new DurationCounts(), firstByte: new DurationCounts(), lastFailure };
+        sum = {
+          target,
+          cluster,
+          model,
+          outcomes: new Map(),
+          answer: new DurationCounts(),
+          firstByte: new DurationCounts(),
+          lastFailure,
+        };
         sums.set(name, sum);
       }
       for (const [outcome, by] of outcomes) count(sum.outcomes, outcome, by);
-      sum.answer.add(answer.toJSON());
-      sum.firstByte.add(firstByte.toJSON());
+      sum.answer.add(answer);
+      sum.firstByte.add(firstByte);
       sum.lastFailure = lastFailure ?? sum.lastFailure;
     }
   }
@@ -211,11 +221,15 @@ function targetsOf(slots: readonly Slot[]): TargetTraffic[] {
 }
 
 function movesOf(slots: readonly Slot[]): Move[] {
-  const sums = new Map<string, Move>();
+  const sums = new Map<string, Writable<Move>>();
   for (const { moves } of slots) {
     for (const [key, move] of moves) {
       const known = sums.get(key);
-      sums.set(key, known === undefined ? { ...move } : { ...move, count: known.count + move.count });
+      if (known === undefined) sums.set(key, { ...move });
+      else {
+        known.count += move.count;
+        known.lastAt = move.lastAt;
+      }
     }
   }
   return [...sums.values()].sort((a, b) => b.count - a.count);

@@ -333,6 +333,9 @@ describe('the console’s pages', () => {
         latencies: [{ target: 'gpt', kind: 'stream', currentMs: 900, usualMs: 300, ratio: 3, samples: 40 }],
         deprecations: [{ target: 'gpt', model: 'gpt-5', on: '2026-12-09', daysLeft: 12, source: 'the provider' }],
       });
+      // Workers are asked once a second, however many look.
+      expect(await text('/console/')).to.include('not measured yet');
+      await waitFor('the next look', undefined, async () => (await text('/console/')).includes('×3.0'));
       const first = await text('/console/');
       for (const words of ['×3.0', 'stream: 900 ms, usually 300 ms', '90 % of $50.00', 'ends on 2026-12-09'])
         expect(first).to.include(words);
@@ -357,6 +360,7 @@ describe('the console’s pages', () => {
       expect(nobody.status).to.equal(503);
       expect(await nobody.text()).to.include('No process answers');
       all = [snapshot({ worker: 2, quotas: { limits: 'local', outages: 1, timeouts: 0 } })];
+      await waitFor('the next look', undefined, async () => (await console.get('/console/', bearer(ANA))).status === 200);
       expect(await (await console.get('/console/', bearer(ANA))).text())
         .to.include('1 of 2 workers answer')
         .and.include('Redis is away');
