@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { ConsoleAccess, isOwnForm } from './access.ts';
 import { assetOf } from './assets.ts';
-import { type AuditPage, type AuditQuery, cursorOf, FIELDS, type Field, sinceOf } from './audit-query.ts';
+import { type AuditPage, type AuditQuery, cursorOf, cursorText, FIELDS, type Field, sinceOf } from './audit-query.ts';
 import { AuditSearch, SearchBusyError } from './audit-search.ts';
 import type { Html } from './html.ts';
 import { page, type Tab, WINDOWS, type WindowMinutes } from './layout.ts';
@@ -209,11 +209,11 @@ export function createConsole({ tokenFile, auditDirectory, host, log, snapshots 
     }
     if (url.pathname === '/console/api/audit') {
       const result = await resultOf(formIn(url), url, response);
-      sendJson(
-        response,
-        result.kind === 'found' ? 200 : 400,
-        result.kind === 'found' ? result.page : { error: result.message },
-      );
+      if (result.kind === 'problem') sendJson(response, 400, { error: result.message });
+      else {
+        const { next, ...found } = result.page;
+        sendJson(response, 200, { ...found, cursor: next === undefined ? null : cursorText(next) });
+      }
       return;
     }
     const id = requestIdIn(url.pathname, '/console/api/requests/');
