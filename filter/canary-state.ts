@@ -59,7 +59,10 @@ export function canaryIds({ aliases }: Policy): Set<string> {
 export interface CanaryView {
   readonly alias: string;
   readonly target: string;
+  readonly share: number;
   readonly state: 'running' | 'stopped';
+  /** Which of its bounds it left. */
+  readonly stop: CanaryStop | undefined;
   readonly arms: Readonly<Record<CanarySlice, CanaryArm>> | undefined;
 }
 
@@ -67,7 +70,9 @@ export interface CanaryView {
 export function canariesOf({ aliases }: Policy, watch: CanaryWatch): CanaryView[] {
   return [...aliases.values()].flatMap(({ name, canary }) => {
     if (canary === undefined) return [];
-    const state = watch.stopOf(canary) === undefined ? 'running' : 'stopped';
-    return [{ alias: name, target: canary.target.id, state, arms: watch.arms(canary) } as const];
+    const stop = watch.stopOf(canary);
+    const { target, share } = canary;
+    const state = stop === undefined ? 'running' : 'stopped';
+    return [{ alias: name, target: target.id, share, state, stop, arms: watch.arms(canary) } as const];
   });
 }

@@ -1,6 +1,9 @@
 /** The filter's entry: reads the settings and serves, in this process or in several workers, until it is told to end. */
+import { hostname } from 'node:os';
 import { type Logger, pino } from 'pino';
 import { startAdminServer } from './admin/admin-server.ts';
+import type { Console, ConsoleOptions } from './admin/console/console.ts';
+import { ConsoleTokenError } from './admin/console/tokens.ts';
 import { startAuditExport } from './audit-export.ts';
 import { CredentialError } from './credentials/credentials.ts';
 import { PolicyError } from './policy/load.ts';
@@ -28,8 +31,12 @@ async function main(): Promise<void> {
 
 async function serveAlone(settings: Settings, log: Logger): Promise<void> {
   const address = settings.advertise ?? settings.listen;
+  const pages = await openConsole(settings, log, async (forMs) => {
+    const snapshot = worker.snapshot(forMs);
+    return { snapshots: snapshot === undefined ? [] : [snapshot], expected: 1 };
+  });
   const worker = await startWorker({
-    ...{ settings, log, address, auditName: '', onHint: () => undefined },
+    ...{ settings, log, address, index: 0, auditName: '', onHint: () => undefined },
     ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
   const exports = await startAuditExport(settings, log);
@@ -38,6 +45,7 @@ async function serveAlone(settings: Settings, log: Logger): Promise<void> {
     ...{ host: settings.adminHost, port: settings.adminPort },
     metrics: async () => (await worker.registry.metrics()) + (await exports.metrics()),
     isReady: () => !draining,
+    console: pages?.answer,
   });
   log.info({ socket: settings.socketPath, adminPort: admin.port, policy: worker.policyVersion() }, 'filter is ready');
   process.on('SIGHUP', () => void worker.reload());
@@ -45,23 +53,28 @@ async function serveAlone(settings: Settings, log: Logger): Promise<void> {
     draining = true;
     await worker.stop();
     await exports.close();
+    pages?.close();
     await admin.close();
   });
 }
 
 async function serveWithWorkers(settings: Settings, log: Logger): Promise<void> {
+  // First: what is wrong with its tokens is told before there are workers to end.
+  const pages = await openConsole(settings, log, (forMs) => supervisor.snapshots(forMs));
   const supervisor = await supervise(settings.workers, log);
   const exports = await startAuditExport(settings, log);
   const admin = await startAdminServer({
     ...{ host: settings.adminHost, port: settings.adminPort },
     metrics: async () => (await supervisor.metrics()) + (await exports.metrics()),
     isReady: supervisor.isReady,
+    console: pages?.answer,
   });
   log.info({ workers: settings.workers, adminPort: admin.port }, 'filter is ready');
   process.on('SIGHUP', supervisor.reload);
   endOnSignal(log, async () => {
     await supervisor.stop();
     await exports.close();
+    pages?.close();
     await admin.close();
   });
 }
@@ -75,6 +88,8 @@ async function serveAsWorker(settings: Settings, log: Logger): Promise<void> {
   });
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'hint') worker.hear(message.hint);
+    else if (message.kind === 'snapshot')
+      tell({ kind: 'snapshot', question: message.question, snapshot: worker.snapshot(message.forMs) });
     else
       void worker.registry
         .getMetricsAsJSON()
@@ -96,12 +111,23 @@ function placeOf({
   socketPath,
   listen,
   advertise,
-}: Settings): Pick<WorkerOptions, 'socketPath' | 'listen' | 'address' | 'auditName'> {
+}: Settings): Pick<WorkerOptions, 'socketPath' | 'listen' | 'address' | 'index' | 'auditName'> {
   const own = socketPath.replace(/(\.[^./]*)?$/, (extension) => `-${index}${extension}`);
   const counted = (address: string | undefined): string | undefined =>
     address?.replace(/\d+$/, (port) => String(Number(port) + index - 1));
   const at = counted(listen);
-  return { socketPath: own, listen: at, address: counted(advertise) ?? at ?? `unix:${own}`, auditName: `-${index}` };
+  return { socketPath: own, listen: at, address: counted(advertise) ?? at ?? `unix:${own}`, index, auditName: `-${index}` };
+}
+
+/** Where there is none, none of its code is loaded. @throws ConsoleTokenError */
+async function openConsole(
+  { consoleTokenFile, auditDirectory }: Settings,
+  log: Logger,
+  snapshots: ConsoleOptions['snapshots'],
+): Promise<Console | undefined> {
+  if (consoleTokenFile === undefined) return undefined;
+  const { createConsole } = await import('./admin/console/console.ts');
+  return createConsole({ tokenFile: consoleTokenFile, auditDirectory, host: hostname(), log, snapshots });
 }
 
 function endOnSignal(log: Logger, stop: () => Promise<void>): void {
@@ -121,7 +147,12 @@ try {
   await main();
 } catch (error) {
   // What the operator has to mend is said in plain lines; everything else with its stack.
-  if (error instanceof PolicyError || error instanceof CredentialError || error instanceof SettingsError)
+  if (
+    error instanceof PolicyError ||
+    error instanceof CredentialError ||
+    error instanceof SettingsError ||
+    error instanceof ConsoleTokenError
+  )
     console.error(error.message);
   else openLog(STDERR).fatal({ error }, 'filter could not start');
   process.exit(1);

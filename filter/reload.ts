@@ -18,6 +18,8 @@ export interface PolicyState {
   readonly loadedAt: number;
   /** The file says something that is not in force. */
   readonly edit: 'in_force' | 'refused';
+  /** What is wrong with a refused edit, a line each. */
+  readonly problems: readonly string[];
   readonly reloads: { readonly ok: number; readonly refused: number };
 }
 
@@ -111,6 +113,7 @@ export async function startReloading({
       version: ruleset.policy.version,
       loadedAt: loadedAt / 1000,
       edit: refused === undefined ? 'in_force' : 'refused',
+      problems: refused?.split('\n') ?? [],
       reloads,
     }),
     look: () => watch.look(),

@@ -32,6 +32,8 @@ export interface Settings {
   readonly adminHost: string;
   /** 0: a free one, told in the log. */
   readonly adminPort: number;
+  /** Lines of `name:token`: who may look at the console. Undefined: there is no console. */
+  readonly consoleTokenFile: string | undefined;
   /** Not above the route's request_body_buffer_limit in Envoy's bootstrap. */
   readonly maxRequestBytes: number;
   /** Undefined: no Redis; limits are not shared. */
@@ -62,6 +64,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     envoyAdmin: url(environment, 'GATEWAY_ENVOY_ADMIN'),
     adminHost: environment['GATEWAY_ADMIN_HOST'] ?? '127.0.0.1',
     adminPort: wholeNumber(environment, 'GATEWAY_ADMIN_PORT', { fallback: 10080, min: 0, max: 65535 }),
+    consoleTokenFile: environment['GATEWAY_CONSOLE_TOKEN_FILE'] || undefined,
     maxRequestBytes: wholeNumber(environment, 'GATEWAY_MAX_REQUEST_BYTES', {
       ...{ fallback: DEFAULT_MAX_REQUEST_BYTES, min: 0, max: DEFAULT_MAX_REQUEST_BYTES },
     }),

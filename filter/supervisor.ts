@@ -5,6 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Logger } from 'pino';
 import { AggregatorRegistry, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client';
+import type { WorkerSnapshot } from './admin/console/snapshot.ts';
 import type { KeyChange } from './credentials/key-health.ts';
 import type { SickTarget } from './fallback/health.ts';
 import { registerWorkerMetrics } from './observability/worker-metrics.ts';
@@ -22,12 +23,16 @@ export type Hint =
 export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'hint'; readonly hint: Hint }
-  | { readonly kind: 'metrics'; readonly question: number; readonly metrics: WorkerMetrics };
+  | { readonly kind: 'metrics'; readonly question: number; readonly metrics: WorkerMetrics }
+  | { readonly kind: 'snapshot'; readonly question: number; readonly snapshot: WorkerSnapshot | undefined };
+
+type Answer = Extract<FromWorker, { readonly question: number }>;
 
 /** And what it tells them. */
 export type ToWorker =
   | { readonly kind: 'hint'; readonly hint: Hint }
-  | { readonly kind: 'metrics'; readonly question: number };
+  | { readonly kind: 'metrics'; readonly question: number }
+  | { readonly kind: 'snapshot'; readonly question: number; readonly forMs: number };
 
 /** Which of the workers a process is, from 1; told by the supervisor. */
 export const WORKER_VARIABLE = 'FILTER_WORKER';
@@ -36,13 +41,15 @@ const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 10_000;
 /** A worker that has lived so long did not die of its beginning. */
 const STABLE_MS = 10_000;
-/** A worker that is busy or dying is left out of one scrape. */
-const METRICS_WITHIN_MS = 2_000;
+/** A worker that is busy or dying is left out of one scrape, or one page. */
+const ANSWER_WITHIN_MS = 2_000;
 
 export interface Supervisor {
   /** Does any worker take requests? */
   isReady(): boolean;
   metrics(): Promise<string>;
+  /** For the console: of the workers that answer, and how many should. @param forMs how far back traffic is summed */
+  snapshots(forMs: number): Promise<{ readonly snapshots: readonly WorkerSnapshot[]; readonly expected: number }>;
   reload(): void;
   stop(): Promise<void>;
 }
@@ -55,7 +62,7 @@ interface Running {
 /** @returns when all workers take requests @throws Error when one ends before that: it has said why */
 export async function supervise(workers: number, log: Logger): Promise<Supervisor> {
   const running = new Map<number, Running>();
-  const questions = new Map<number, (metrics: WorkerMetrics) => void>();
+  const questions = new Map<number, (answer: Answer) => void>();
   let stopping = false;
   let begun = false;
   const readyWorkers = (): Running[] => [...running.values()].filter(({ ready }) => ready);
@@ -75,7 +82,8 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
         for (const [index, { child }] of running) if (index !== from) tell(child, message);
         return;
       case 'metrics':
-        questions.get(message.question)?.(message.metrics);
+      case 'snapshot':
+        questions.get(message.question)?.(message);
     }
   };
   const start = (index: number, pauseMs: number): void => {
@@ -111,25 +119,38 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
   begun = true;
 
   let asked = 0;
-  const ask = (child: ChildProcess): Promise<WorkerMetrics> =>
+  const ask = (child: ChildProcess, questionOf: (question: number) => ToWorker): Promise<Answer | undefined> =>
     new Promise((answered) => {
       const question = ++asked;
-      const done = (metrics: WorkerMetrics): void => {
+      const done = (answer?: Answer): void => {
         clearTimeout(timer);
+        child.off('exit', gone);
         questions.delete(question);
-        answered(metrics);
+        answered(answer);
       };
-      const timer = setTimeout(() => done([]), METRICS_WITHIN_MS);
-      child.once('exit', () => done([]));
+      const gone = (): void => done();
+      const timer = setTimeout(done, ANSWER_WITHIN_MS);
+      child.once('exit', gone);
       questions.set(question, done);
-      tell(child, { kind: 'metrics', question });
+      tell(child, questionOf(question));
     });
+  const askAll = (questionOf: (question: number) => ToWorker): Promise<(Answer | undefined)[]> =>
+    Promise.all(readyWorkers().map(({ child }) => ask(child, questionOf)));
   return {
     isReady: () => !stopping && readyWorkers().length > 0,
     async metrics() {
-      const all = await Promise.all(readyWorkers().map(({ child }) => ask(child)));
-      const whole = AggregatorRegistry.aggregate(all.map((metrics) => [...metrics]));
+      const all = await askAll((question) => ({ kind: 'metrics', question }));
+      const whole = AggregatorRegistry.aggregate(
+        all.map((answer) => (answer?.kind === 'metrics' ? [...answer.metrics] : [])),
+      );
       return (await whole.metrics()) + (await registry.metrics());
+    },
+    async snapshots(forMs) {
+      const all = await askAll((question) => ({ kind: 'snapshot', question, forMs }));
+      const snapshots = all.flatMap((answer) =>
+        answer?.kind === 'snapshot' && answer.snapshot !== undefined ? [answer.snapshot] : [],
+      );
+      return { snapshots, expected: workers };
     },
     reload() {
       for (const { child } of running.values()) child.kill('SIGHUP');

@@ -1,6 +1,8 @@
 /** One process that takes streams: everything that a request meets, wired. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import type { WorkerSnapshot } from './admin/console/snapshot.ts';
+import { createWorkerView } from './admin/console/worker-view.ts';
 import { canariesOf, canaryIds, canaryStopFile } from './canary-state.ts';
 import { KeyHealth } from './credentials/key-health.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
@@ -47,6 +49,8 @@ export interface WorkerOptions {
   readonly listen: string | undefined;
   /** Where other processes reach this one; undefined: there are none. */
   readonly address: string | undefined;
+  /** Which of the workers this is, from 1; 0: it is alone. */
+  readonly index: number;
   /** Part of the audit files' names: every process writes its own. */
   readonly auditName: string;
   /** This process has learnt something that others should know. */
@@ -56,6 +60,8 @@ export interface WorkerOptions {
 export interface Worker {
   readonly registry: Registry;
   policyVersion(): string;
+  /** For the console. @param forMs how far back traffic is summed @returns undefined where there is no console */
+  snapshot(forMs: number): WorkerSnapshot | undefined;
   /** What another process has learnt. */
   hear(hint: Hint): void;
   /** Looks at the policy file now. */
@@ -66,7 +72,7 @@ export interface Worker {
 
 /** @throws PolicyError, CredentialError, or an Error that says what cannot be bound or written */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { settings, log, socketPath, listen, address, auditName, onHint } = options;
+  const { settings, log, socketPath, listen, address, index, auditName, onHint } = options;
   const now = (): number => performance.now();
   const exchanges: Exchanges = new Map();
   const health = new TargetHealth({ now, onSick: (target) => onHint({ kind: 'sick', target }) });
@@ -143,6 +149,20 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   registerBudgetMetrics(metrics.registry, budgets, Date.now);
   registerLifecycleMetrics(metrics.registry, () => deprecations(rules.inForce().policy));
   registerLatencyMetrics(metrics.registry, () => baselines.comparisons(), isTarget);
+  const view =
+    settings.consoleTokenFile === undefined
+      ? undefined
+      : createWorkerView({
+          ...{ worker: index, health, clusters, keys, limits, quotas, auditLog },
+          policy: () => rules.inForce().policy,
+          policyState: rules.state,
+          credentials: () => rules.inForce().credentials,
+          inFlight: () => exchanges.size,
+          canaries: () => canariesOf(rules.inForce().policy, canaries),
+          budgets,
+          latencies: () => baselines.comparisons(),
+          deprecations: () => deprecations(rules.inForce().policy),
+        });
   const gateway: Gateway = {
     ruleset: rules.inForce,
     identity,
@@ -161,6 +181,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       traces?.add(record, trace);
       metrics.observe(record);
       baselines.observe(record);
+      view?.observe(record);
     },
     onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
     maxRequestBytes: settings.maxRequestBytes,
@@ -181,6 +202,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   return {
     registry: metrics.registry,
     policyVersion: () => rules.inForce().policy.version,
+    snapshot: (forMs) => view?.snapshot(forMs),
     hear(hint) {
       switch (hint.kind) {
         case 'sick':

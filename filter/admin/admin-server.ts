@@ -1,4 +1,4 @@
-/** Health, readiness and metrics, on a port of its own that callers do not reach. */
+/** Health, readiness, metrics and the console, on a port of its own that callers do not reach. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
@@ -10,6 +10,8 @@ export interface AdminOptions {
   /** In Prometheus's text format. */
   readonly metrics: () => Promise<string>;
   readonly isReady: () => boolean;
+  /** Answers all under `/console`; undefined: there is none. */
+  readonly console: ((request: IncomingMessage, response: ServerResponse) => Promise<void>) | undefined;
 }
 
 export interface AdminServer {
@@ -20,15 +22,21 @@ export interface AdminServer {
 const INDEX = 'model-gateway\n\n/healthz   the process lives\n/readyz    it takes requests\n/metrics   Prometheus\n';
 
 /** @throws Error when the port is taken, saying what to change */
-export async function startAdminServer({ host, port, metrics, isReady }: AdminOptions): Promise<AdminServer> {
+export async function startAdminServer({ host, port, metrics, isReady, console }: AdminOptions): Promise<AdminServer> {
+  const index = console === undefined ? INDEX : `${INDEX}/console/  for people, with a token\n`;
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const path = request.url?.split('?', 1)[0] ?? '';
+    if (console !== undefined && (path === '/console' || path.startsWith('/console/'))) {
+      await console(request, response);
+      return;
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       send(response, 405, 'Use GET.\n');
       return;
     }
-    switch (request.url?.split('?', 1)[0]) {
+    switch (path) {
       case '/':
-        send(response, 200, INDEX);
+        send(response, 200, index);
         return;
       case '/healthz':
         send(response, 200, 'ok\n');
@@ -41,7 +49,7 @@ export async function startAdminServer({ host, port, metrics, isReady }: AdminOp
         send(response, 200, await metrics(), Registry.PROMETHEUS_CONTENT_TYPE);
         return;
       default:
-        send(response, 404, `Not here. Try:\n\n${INDEX}`);
+        send(response, 404, `Not here. Try:\n\n${index}`);
     }
   };
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5_000 }, (request, response) => {

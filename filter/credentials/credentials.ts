@@ -116,6 +116,11 @@ export class Credentials {
     for (const [name, held] of this.#keys) yield [name, this.#conditionOf(held)];
   }
 
+  /** What may be told of every key: the first digits of its hash; undefined for tokens and signatures. */
+  *fingerprints(): Iterable<readonly [CredentialName, string | undefined]> {
+    for (const [name, { credential }] of this.#keys) yield [name, credential.fingerprint()];
+  }
+
   /** Settles when every credential was had, or could not be had, for the first time; but after `limitMs`. Never rejects. */
   async firstTries(limitMs: number): Promise<void> {
     const { promise: limit, resolve } = Promise.withResolvers<void>();

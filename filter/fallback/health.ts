@@ -115,6 +115,13 @@ export class TargetHealth {
     return view !== undefined && (view.state === 'down' || view.state === 'throttled') && this.#options.now() < view.until;
   }
 
+  /** Milliseconds until a target that is down or throttled is asked again; undefined for one that is neither. */
+  pauseOf(id: TargetId): number | undefined {
+    const view = this.#views.get(id);
+    if (view === undefined || (view.state !== 'down' && view.state !== 'throttled')) return undefined;
+    return Math.max(view.until - this.#options.now(), 0);
+  }
+
   /** Another process has seen this. */
   hear({ id, state, forMs }: SickTarget): void {
     const view = this.#viewOf(id);

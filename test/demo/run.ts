@@ -1,5 +1,5 @@
 /** `make run`: a whole gateway in the foreground, until Ctrl-C. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -7,6 +7,9 @@ import { ROOT } from '../stack/processes.ts';
 import { startStack } from '../stack/stack.ts';
 
 process.loadEnvFile(join(ROOT, '.env'));
+
+/** No secret: the demo's admin port is of this machine alone. */
+const CONSOLE_TOKEN = 'demo-console-token-00000000';
 
 const PORTS = {
   gateway: 'GATEWAY_PORT',
@@ -35,7 +38,10 @@ async function main(): Promise<void> {
   const auditDirectory = join(ROOT, 'var/audit');
   // Sockets have short paths, so not under var/.
   const directory = mkdtempSync(join(tmpdir(), 'model-gateway-'));
-  const stack = await startStack({ ports, auditDirectory, directory, order: 'as_written' });
+  const tokenFile = join(directory, 'console-tokens');
+  writeFileSync(tokenFile, `demo:${CONSOLE_TOKEN}\n`, { mode: 0o600 });
+  const environment = { GATEWAY_CONSOLE_TOKEN_FILE: tokenFile };
+  const stack = await startStack({ ports, auditDirectory, directory, order: 'as_written', environment });
   const stop = async (why: string, code: number): Promise<void> => {
     process.stdout.write(`\n${why}; stopping Envoy, the filter and the mock providers … `);
     await stack.stop();
@@ -70,6 +76,7 @@ model-gateway is running. Ctrl-C stops it.
 
   callers    ${base}               Envoy (pid ${envoyPid})
   admin      http://127.0.0.1:${ports.filterAdmin}               the filter (pid ${filterPid}): /healthz /readyz /metrics
+  console    http://127.0.0.1:${ports.filterAdmin}/console/     for people; the token is ${CONSOLE_TOKEN}
   envoy      http://127.0.0.1:${ports.envoyAdmin}               Envoy's own admin page
   providers  127.0.0.1:${ports.openai}, :${ports.anthropic}            mocks of OpenAI and Anthropic
   audit      ${audit}/                         a JSON line per request

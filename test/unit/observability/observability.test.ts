@@ -45,7 +45,13 @@ describe('admin server', () => {
     const auditLog = await AuditLog.open(directory, '', log);
     const { registry } = createMetrics(sources(auditLog));
     let ready = true;
-    const options = { host: '127.0.0.1', port: 0, metrics: () => registry.metrics(), isReady: () => ready };
+    const options = {
+      host: '127.0.0.1',
+      port: 0,
+      metrics: () => registry.metrics(),
+      isReady: () => ready,
+      console: undefined,
+    };
     const admin = await startAdminServer(options);
     const get = async (path: string, method = 'GET') => {
       const response = await fetch(`http://127.0.0.1:${admin.port}${path}`, { method });

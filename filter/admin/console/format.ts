@@ -1,0 +1,60 @@
+/** Numbers, money and times as the pages say them. Times are UTC, as in the audit log. */
+import { type Html, html } from './html.ts';
+
+const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const CENTS = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const SMALL = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 6 });
+const NANO = 1e9;
+
+export function whole(value: number): string {
+  return WHOLE.format(value);
+}
+
+/** Small amounts keep the digits that make them more than nothing. */
+export function usd(nanoUsd: number): string {
+  const dollars = nanoUsd / NANO;
+  return `$${(Math.abs(dollars) >= 1 || dollars === 0 ? CENTS : SMALL).format(dollars)}`;
+}
+
+/** @param share 0 to 1; a few of very many are not told as none, nor nearly all as all */
+export function percent(share: number): string {
+  const value = share * 100;
+  if (value > 0 && value < 0.1) return '<0.1 %';
+  if (value > 99.9 && value < 100) return '>99.9 %';
+  return `${value >= 10 || value === 0 ? value.toFixed(value % 1 === 0 ? 0 : 1) : value.toFixed(1)} %`;
+}
+
+export function duration(ms: number | undefined): string {
+  if (ms === undefined) return '–';
+  if (ms === 0) return '0 ms';
+  if (ms < 10) return `${ms.toFixed(1)} ms`;
+  if (ms < 1_000) return `${ms.toFixed(0)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
+  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
+  return `${Math.floor(ms / 86_400_000)} d ${Math.round((ms % 86_400_000) / 3_600_000)} h`;
+}
+
+/** When a sick target is asked again. */
+export function again(until: number, now: number): string {
+  return until <= now ? 'the next request tries it' : `asked again in ${duration(until - now)}`;
+}
+
+export function bytes(count: number): string {
+  if (count < 1_024) return `${count} B`;
+  if (count < 1_048_576) return `${(count / 1_024).toFixed(1)} KiB`;
+  return `${(count / 1_048_576).toFixed(1)} MiB`;
+}
+
+/** `18:42:07`, of today; else with its day. */
+export function clock(at: number, now: number): Html {
+  const iso = new Date(at).toISOString();
+  const day = iso.slice(0, 10);
+  const told = day === new Date(now).toISOString().slice(0, 10) ? iso.slice(11, 19) : `${day} ${iso.slice(11, 19)}`;
+  return html`<time datetime="${iso}">${told}</time>`;
+}
+
+/** Underscores are for programs. */
+export function words(name: string): string {
+  return name.replaceAll('_', ' ');
+}

@@ -1,0 +1,429 @@
+/** The console over HTTP: who gets in, what answers carry, and that nothing out of a record or a policy becomes markup. */
+import { appendFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import type { AuditPage } from '../../../filter/admin/console/audit-query.ts';
+import { html } from '../../../filter/admin/console/html.ts';
+import type { WorkerSnapshot } from '../../../filter/admin/console/snapshot.ts';
+import { ConsoleTokenError, openTokens } from '../../../filter/admin/console/tokens.ts';
+import { waitFor } from '../../stack/processes.ts';
+import { attempt, record } from '../observability/observed.ts';
+import { ANA, BEN, NOW, silent, snapshot, startConsole, type TestConsole, writeSegment } from './console-fixture.ts';
+
+const HOSTILE = `"><script>alert(1)</script>'<img src=x onerror=alert(1)>\u202e\u0000&amp;`;
+const PAGES = [
+  '/console/',
+  '/console/moves',
+  '/console/spend',
+  '/console/audit',
+  '/console/policy',
+  '/console/deprecations',
+];
+
+const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+
+async function signIn(
+  console: TestConsole,
+  token: string,
+  headers: Record<string, string> = {},
+  next = '/console/',
+): Promise<Response> {
+  const body = new URLSearchParams({ token, next });
+  return console.get('/console/sign-in', { method: 'POST', body, headers: { origin: console.url, ...headers } });
+}
+
+const cookieOf = (response: Response): string => response.headers.get('set-cookie')?.split(';')[0] ?? '';
+
+describe('html', () => {
+  it('escapes whatever is put into it, but for what came out of it', () => {
+    expect(String(html`<b title="${'"\'<>&'}">${['a<', html`<i>${'&'}</i>`, undefined, false, null, 0]}</b>`)).to.equal(
+      '<b title="&quot;&#39;&lt;&gt;&amp;">a&lt;<i>&amp;</i>0</b>',
+    );
+    // An object that says it is markup is none, and signs that cannot be seen are seen.
+    expect(String(html`${'\u202egnp.exe\u0000'}`)).to.equal('\\u202egnp.exe\\u0000');
+  });
+});
+
+describe('the console’s door', () => {
+  let console: TestConsole;
+  beforeEach(async () => {
+    console = await startConsole(() => [snapshot()]);
+  });
+  afterEach(() => console.close());
+
+  it('shows nothing without a session: a form, or 401 for programs', async () => {
+    for (const path of [...PAGES, '/console/requests/req_1', '/console/nothing']) {
+      const answer = await console.get(path);
+      expect(answer.status).to.equal(401);
+      expect(await answer.text())
+        .to.include('Your console token')
+        .and.not.include('gpt');
+    }
+    for (const path of ['/console/api/state', '/console/api/audit', '/console/api/requests/x']) {
+      const answer = await console.get(path);
+      expect([answer.status, answer.headers.get('www-authenticate')]).to.deep.equal([401, 'Bearer']);
+    }
+    expect((await console.get('/healthz')).status).to.equal(200);
+  });
+
+  it('lets in with a token, by a cookie that scripts cannot read and other sites do not send; and out again', async () => {
+    const entered = await signIn(console, ANA);
+    expect([entered.status, entered.headers.get('location')]).to.deep.equal([303, '/console/']);
+    expect(entered.headers.get('set-cookie')).to.match(
+      /^gateway_console=[A-Za-z0-9_-]{43}; Path=\/console; Max-Age=43200; HttpOnly; SameSite=Strict$/,
+    );
+    expect((await signIn(console, ANA, { 'x-forwarded-proto': 'https' })).headers.get('set-cookie')).to.match(/; Secure$/);
+    const headers = { cookie: cookieOf(entered) };
+    const shown = await console.get('/console/', { headers });
+    expect(shown.status).to.equal(200);
+    expect(await shown.text())
+      .to.include('ana')
+      .and.include('gpt');
+    const left = await console.get('/console/sign-out', { method: 'POST', headers });
+    expect(left.headers.get('set-cookie')).to.include('Max-Age=0');
+    expect((await console.get('/console/', { headers })).status).to.equal(401);
+    expect((await console.get('/console/', { headers: { cookie: `gateway_console=${'A'.repeat(43)}` } })).status).to.equal(
+      401,
+    );
+  });
+
+  it('takes no form of another site, and goes on nowhere else', async () => {
+    const foreign: Record<string, string>[] = [
+      { origin: 'https://evil.test' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'cross-site' },
+    ];
+    for (const headers of foreign) expect((await signIn(console, ANA, headers)).status).to.equal(403);
+    for (const next of [
+      'https://evil.test/console/',
+      '//evil.test/console/',
+      '/\\evil.test/console/',
+      'javascript:alert(1)',
+      '/metrics',
+    ])
+      expect((await signIn(console, ANA, {}, next)).headers.get('location'), next).to.equal('/console/');
+    expect((await signIn(console, ANA, {}, '/console/audit?tenant=a')).headers.get('location')).to.equal(
+      '/console/audit?tenant=a',
+    );
+    for (const method of ['PUT', 'DELETE'])
+      expect((await console.get('/console/', { ...bearer(ANA), method })).status).to.equal(405);
+    expect((await console.get('/console/policy', { ...bearer(ANA), method: 'POST' })).status).to.equal(405);
+    const long = await console.get('/console/sign-in', {
+      method: 'POST',
+      body: 'x'.repeat(10_000),
+      headers: { origin: console.url },
+    });
+    expect(long.status).to.equal(500);
+  });
+
+  it('closes for a minute after ten wrong tokens, also to the right one', async () => {
+    for (let count = 0; count < 10; count++) expect((await signIn(console, 'x'.repeat(30))).status).to.equal(401);
+    const refused = await signIn(console, ANA);
+    expect(refused.status).to.equal(429);
+    expect(Number(refused.headers.get('retry-after'))).to.be.within(1, 60);
+    expect((await console.get('/console/api/state', bearer(ANA))).status).to.equal(401);
+  });
+
+  it('takes a person out who is taken out of the file, and lets in who comes', async () => {
+    const ana = { headers: { cookie: cookieOf(await signIn(console, ANA)) } };
+    const ben = { headers: { cookie: cookieOf(await signIn(console, BEN)) } };
+    expect((await console.get('/console/', ana)).status).to.equal(200);
+    writeFileSync(console.tokenFile, `ben:${BEN}\nshort:abc\ncat:cat-token-0123456789abcdef\n`);
+    utimesSync(console.tokenFile, 1, 1);
+    await waitFor('ana to be out', undefined, async () => (await console.get('/console/', ana)).status === 401);
+    expect((await console.get('/console/', ben)).status).to.equal(200);
+    expect((await console.get('/console/api/state', bearer('cat-token-0123456789abcdef'))).status).to.equal(200);
+    rmSync(console.tokenFile);
+    await waitFor('all to be out', undefined, async () => (await console.get('/console/', ben)).status === 401);
+  });
+
+  it('says on every answer what browsers may do with it: nothing but show it', async () => {
+    for (const path of ['/console/', '/console/console.css', '/console/console.js', '/console/api/state', '/console/x']) {
+      const { headers } = await console.get(path, bearer(ANA));
+      expect(headers.get('content-security-policy'), path)
+        .to.match(/^default-src 'none'; /)
+        .and.include("frame-ancestors 'none'");
+      expect(headers.get('content-security-policy')).not.to.include('unsafe');
+      expect([headers.get('cache-control'), headers.get('x-content-type-options')]).to.deep.equal(['no-store', 'nosniff']);
+    }
+    const text = await (await console.get('/console/', bearer(ANA))).text();
+    expect(text).not.to.match(/ style=| on[a-z]+=|https?:\/\//);
+  });
+
+  it('is not there without a token file, and does not begin with a bad one', async () => {
+    const path = `${console.tokenFile}-2`;
+    expect(() => openTokens(path, silent)).to.throw(ConsoleTokenError, 'cannot be read (ENOENT)');
+    for (const [text, problem] of [
+      ['# nobody\n', 'has nobody in it'],
+      ['ana:short-secret\n', ':1: the token of ana has 12 characters; at least 24'],
+      [`ok:${ANA}\nno-colon-${BEN}\n`, ':2: expected name:token'],
+    ] as const) {
+      writeFileSync(path, text);
+      expect(() => openTokens(path, silent)).to.throw(ConsoleTokenError, problem);
+      expect(() => openTokens(path, silent))
+        .to.throw()
+        .and.satisfy(({ message }: Error) => !/short-secret|ben-token/.test(message));
+    }
+  });
+});
+
+/** Everything that comes from outside is hostile. */
+function hostileSnapshot(): WorkerSnapshot {
+  const plain = snapshot();
+  const [target] = plain.targets;
+  const [traffic] = plain.traffic.targets;
+  if (target === undefined || traffic === undefined) throw new Error('no fixture');
+  const failure = { at: NOW, outcome: HOSTILE, status: 500, requestId: HOSTILE };
+  return snapshot({
+    targets: [
+      {
+        ...target,
+        target: HOSTILE,
+        cluster: HOSTILE,
+        model: HOSTILE,
+        region: HOSTILE,
+        health: 'down',
+        until: NOW + 1_000,
+        headroom: [{ kind: HOSTILE, room: 0.1 }],
+        waiting: 3,
+      },
+    ],
+    traffic: {
+      ...plain.traffic,
+      targets: [
+        { ...traffic, target: HOSTILE, model: HOSTILE, outcomes: { [HOSTILE]: 3 }, lastFailure: failure },
+        { ...traffic, target: `gone${HOSTILE}` },
+      ],
+      moves: [{ tenant: HOSTILE, alias: HOSTILE, from: HOSTILE, to: HOSTILE, reason: HOSTILE, count: 2, lastAt: NOW }],
+      beats: [{ at: NOW - 20_000, targets: { [HOSTILE]: [4, 3] } }],
+      spend: [{ tenant: HOSTILE, feature: HOSTILE, requests: 1, inputTokens: 2, outputTokens: 3, nanoUsd: 4, unpriced: 1 }],
+    },
+    keys: [{ credential: HOSTILE, fingerprint: HOSTILE, condition: 'refused', refusals: 1 }],
+    clusterProblems: [[HOSTILE, HOSTILE]],
+    policy: {
+      ...plain.policy,
+      version: HOSTILE,
+      edit: 'refused',
+      problems: [HOSTILE],
+      priceBook: HOSTILE,
+      aliases: [{ alias: HOSTILE, order: HOSTILE, chain: [HOSTILE] }],
+    },
+    canaries: [
+      {
+        alias: HOSTILE,
+        target: HOSTILE,
+        share: 0.1,
+        state: 'stopped',
+        stop: { reason: HOSTILE, time: HOSTILE },
+        arms: { canary: { count: 1, failed: 1 }, stable: { count: 0, failed: 0 } },
+      },
+    ],
+    budgets: [
+      {
+        budget: HOSTILE,
+        subject: { [HOSTILE]: HOSTILE },
+        period: 'day',
+        limitNanoUsd: 10,
+        spentNanoUsd: 20,
+        warnAt: 0.8,
+        endsAt: NOW,
+      },
+    ],
+    latencies: [{ target: HOSTILE, kind: 'answer', currentMs: 10, usualMs: 1, ratio: 10, samples: 3 }],
+    deprecations: [{ target: HOSTILE, model: HOSTILE, on: HOSTILE, daysLeft: 3, source: HOSTILE }],
+  });
+}
+
+const TAGS = new Set(
+  'html head meta title link script body a header span nav ul li div form button main p small h1 h2 section dl dt dd table caption thead tbody tr th td svg rect line b code time pre ol label input select option datalist'.split(
+    ' ',
+  ),
+);
+
+function expectHarmless(text: string): void {
+  expect(text).not.to.include('<script>').and.not.include('<img').and.not.include('\u202e').and.not.include('\u0000');
+  for (const [, name = '', inside = ''] of text.replace('<!doctype html>', '').matchAll(/<\/?([^\s>/]*)([^>]*)>/g)) {
+    expect([...TAGS, 'title'], name).to.include(name);
+    expect(inside.replaceAll(/ [a-zA-Z0-9-]+(="[^"<>]*")?/g, '').replace('/', ''), `<${name}${inside}>`).to.equal('');
+    const attributes = [...inside.matchAll(/ ([a-zA-Z0-9-]+)(?:="[^"]*")?/g)].map(([, attribute]) => attribute);
+    expect(attributes.filter((attribute) => /^(on|style$|src$)/.test(attribute ?? '') && name !== 'script')).to.deep.equal(
+      [],
+    );
+  }
+  expect(text).to.include('&lt;script&gt;');
+}
+
+describe('the console’s pages', () => {
+  it('show hostile names as what they are', async () => {
+    const console = await startConsole(() => [hostileSnapshot()]);
+    try {
+      const told = attempt({
+        target: HOSTILE,
+        cluster: HOSTILE,
+        model: HOSTILE,
+        outcome: HOSTILE,
+        credential: HOSTILE,
+        provider_schema: HOSTILE,
+      });
+      const of = {
+        tenant: HOSTILE,
+        feature: HOSTILE,
+        agent: HOSTILE,
+        alias: HOSTILE,
+        fault: HOSTILE,
+        caller_key: HOSTILE,
+        on_behalf_of: HOSTILE,
+      };
+      const more = {
+        response_model: HOSTILE,
+        provider_request_id: HOSTILE,
+        dropped_fields: [HOSTILE],
+        excluded: [{ target: HOSTILE, rule: HOSTILE }],
+        policy_version: HOSTILE,
+      };
+      writeSegment(console.directory, 'filter', 1, [record(HOSTILE, { ...of, ...more, attempts: [told] })]);
+      for (const path of [
+        ...PAGES,
+        `/console/requests/${encodeURIComponent(HOSTILE)}`,
+        `/console/audit?tenant=${encodeURIComponent(HOSTILE)}&since=${encodeURIComponent(HOSTILE)}`,
+      ]) {
+        const answer = await console.get(path, bearer(ANA));
+        expect(answer.status, path).to.equal(200);
+        expectHarmless(await answer.text());
+      }
+      const missing = await console.get(`/console/requests/${encodeURIComponent(`no${HOSTILE}`)}`, bearer(ANA));
+      expect(missing.status).to.equal(404);
+      expectHarmless(await missing.text());
+      const signedOut = await console.get(`/console/?x=${encodeURIComponent(HOSTILE)}`);
+      expect(await signedOut.text()).not.to.include('<script>alert');
+    } finally {
+      await console.close();
+    }
+  });
+
+  it('say what is not measured, and show it when it is: budgets, usual latency, ends of models', async () => {
+    let now = snapshot();
+    const console = await startConsole(() => [now]);
+    const text = async (path: string): Promise<string> => (await console.get(path, bearer(ANA))).text();
+    try {
+      for (const path of ['/console/', '/console/spend', '/console/deprecations'])
+        expect((await text(path)).toLowerCase(), path).to.include('not measured yet');
+      now = snapshot({
+        budgets: [
+          {
+            budget: 'alpha-day',
+            subject: { tenant: 'alpha' },
+            period: 'day',
+            limitNanoUsd: 50e9,
+            spentNanoUsd: 45e9,
+            warnAt: 0.8,
+            endsAt: NOW,
+          },
+          {
+            budget: 'beta',
+            subject: { tenant: 'beta' },
+            period: 'month',
+            limitNanoUsd: 1e9,
+            spentNanoUsd: 2e9,
+            warnAt: 0.8,
+            endsAt: NOW,
+          },
+        ],
+        latencies: [{ target: 'gpt', kind: 'stream', currentMs: 900, usualMs: 300, ratio: 3, samples: 40 }],
+        deprecations: [{ target: 'gpt', model: 'gpt-5', on: '2026-12-09', daysLeft: 12, source: 'the provider' }],
+      });
+      // Workers are asked once a second, however many look.
+      expect(await text('/console/')).to.include('not measured yet');
+      await waitFor('the next look', undefined, async () => (await text('/console/')).includes('×3.0'));
+      const first = await text('/console/');
+      for (const words of ['×3.0', 'stream: 900 ms, usually 300 ms', '90 % of $50.00', 'ends on 2026-12-09'])
+        expect(first).to.include(words);
+      expect(first).not.to.include('not measured yet');
+      expect(await text('/console/spend'))
+        .to.include('$45.00')
+        .and.include('200 %')
+        .and.include('spent');
+      expect(await text('/console/deprecations'))
+        .to.include('12 days left')
+        .and.include('fast');
+    } finally {
+      await console.close();
+    }
+  });
+
+  it('stay up when workers do not answer, and say so', async () => {
+    let all: readonly WorkerSnapshot[] = [];
+    const console = await startConsole(() => all, 2);
+    try {
+      const nobody = await console.get('/console/', bearer(ANA));
+      expect(nobody.status).to.equal(503);
+      expect(await nobody.text()).to.include('No process answers');
+      all = [snapshot({ worker: 2, quotas: { limits: 'local', outages: 1, timeouts: 0 } })];
+      await waitFor('the next look', undefined, async () => (await console.get('/console/', bearer(ANA))).status === 200);
+      expect(await (await console.get('/console/', bearer(ANA))).text())
+        .to.include('1 of 2 workers answer')
+        .and.include('Redis is away');
+    } finally {
+      await console.close();
+    }
+  });
+
+  it('read the audit log in pages, for people and programs', async () => {
+    const console = await startConsole(() => [snapshot()]);
+    try {
+      const time = (index: number): string => new Date(NOW + index * 1_000).toISOString();
+      writeSegment(
+        console.directory,
+        'filter',
+        1,
+        Array.from({ length: 120 }, (_, index) =>
+          record(`req_${index}`, { time: time(index), tenant: index % 2 === 0 ? 'even' : 'odd' }),
+        ),
+      );
+      const seen: string[] = [];
+      let path: string | undefined = '/console/audit?tenant=even';
+      while (path !== undefined) {
+        const text: string = await (await console.get(path, bearer(ANA))).text();
+        seen.push(...[...text.matchAll(/\/console\/requests\/(req_\d+)/g)].map(([, id]) => id ?? ''));
+        path = /rel="next" href="([^"]+)"/.exec(text)?.[1]?.replaceAll('&amp;', '&');
+      }
+      expect(seen).to.deep.equal(Array.from({ length: 60 }, (_, index) => `req_${118 - index * 2}`));
+      const page = (await (await console.get('/console/api/audit?request=req_7', bearer(ANA))).json()) as AuditPage;
+      expect(page.records.map(({ request_id }) => request_id)).to.deep.equal(['req_7']);
+      expect(await (await console.get('/console/api/requests/req_7', bearer(ANA))).json()).to.include({ tenant: 'odd' });
+      expect((await console.get('/console/api/audit?since=yesterday', bearer(ANA))).status).to.equal(400);
+      expect((await console.get('/console/api/audit?cursor=../../etc', bearer(ANA))).status).to.equal(400);
+    } finally {
+      await console.close();
+    }
+  });
+
+  it('give up a search when whoever asked has left', async () => {
+    const console = await startConsole(() => [snapshot()]);
+    try {
+      // Long to read for who looks for a name, and short for who looks for what is new.
+      const path = writeSegment(console.directory, 'filter', 1, [record('req_1')]);
+      const old = '{"request_id":"r","time":"2020-01-01T00:00:00.000Z","attempts":[]}\n'.repeat(100_000);
+      for (let count = 0; count < 10; count++) appendFileSync(path, old);
+      const took = async (query: string): Promise<number> => {
+        const began = performance.now();
+        expect((await console.get(`/console/api/audit?${query}`, bearer(ANA))).status).to.equal(200);
+        return performance.now() - began;
+      };
+      const long = await took('request=none');
+      const leaving = Array.from({ length: 14 }, () => {
+        const asked = httpRequest(`${console.url}/console/api/audit?request=none`, bearer(ANA));
+        asked.on('error', () => undefined);
+        asked.end();
+        return asked;
+      });
+      await sleep(30);
+      for (const asked of leaving) asked.destroy();
+      // Two run at once: if those that were left went on, this one waited for seven rounds.
+      expect(await took('since=15m')).to.be.below(long * 3);
+    } finally {
+      await console.close();
+    }
+  });
+});
