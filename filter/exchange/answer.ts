@@ -74,6 +74,7 @@ export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswe
   if (attempt.outcome !== 'ok') {
     const status = attempt.status ?? 0;
     const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), bytes);
+    attempt.errorKind = error.kind;
     const fault = providerFault(exchange, error);
     // The provider's own words, where they are the caller's schema too; platforms have others.
     const said = conversion.passes && fault.code === 'provider_refused_request' && fault.status === status;

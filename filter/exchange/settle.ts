@@ -1,8 +1,10 @@
 /** The end of every exchange: its audit record, written exactly once, whatever became of it. */
 import { type Attempt, failsItsTarget } from '../fallback/attempt.ts';
+import { errorClassOf } from '../fallback/error-class.ts';
 import type { FaultKind } from '../fault.ts';
-import type { AuditOutcome, AuditRouteKey } from '../observability/audit-record.ts';
+import type { AuditAttempt, AuditOutcome, AuditPrice, AuditRouteKey, AuditUsage } from '../observability/audit-record.ts';
 import { auditUsage } from '../observability/estimate.ts';
+import type { Target } from '../policy/policy.ts';
 import { formatUsd } from '../quantities.ts';
 import type { CanarySample } from '../routing/canary-arm.ts';
 import type { RouteKey } from '../routing/route-key.ts';
@@ -38,6 +40,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   noteLatency(exchange);
   noteCanary(exchange, ending, spent);
   const degraded = degradation(exchange);
+  const usage = spent === undefined ? null : auditUsage(spent.usage, spent.source);
   exchange.gateway.record({
     schema_version: 1,
     request_id: exchange.id,
@@ -57,22 +60,10 @@ export function settle(exchange: Exchange, ending: Ending): void {
     canary_slice: exchange.slice ?? null,
     cache: exchange.cache,
     degraded: degraded === undefined ? null : degraded === 'degraded',
-    attempts: [...exchange.skipped, ...exchange.attempts].map((attempt) => ({
-      number: attempt.number,
-      target: attempt.target.id,
-      cluster: attempt.target.cluster,
-      provider_schema: attempt.target.schema.name,
-      model: attempt.target.model,
-      outcome: attempt.outcome,
-      status: attempt.status ?? null,
-      credential: attempt.credential?.name ?? null,
-      credential_fingerprint: attempt.credential?.fingerprint ?? null,
-      duration_ms: attempt.endedAt === undefined ? null : rounded(attempt.endedAt - attempt.startedAt),
-      first_byte_ms: attempt === last ? firstByteOf(exchange, last) : null,
-    })),
+    attempts: auditAttempts(exchange, spent, usage),
     response_model: exchange.facts.model ?? null,
     provider_request_id: exchange.providerRequestId ?? null,
-    usage: spent === undefined ? null : auditUsage(spent.usage, spent.source),
+    usage,
     cost_nano_usd: spent?.nanoUsd ?? null,
     price_book: exchange.policy.priceBookVersion,
     budgets: exchange.warnings.map(({ budget, state }) => ({ budget, state })),
@@ -96,6 +87,40 @@ export function settle(exchange: Exchange, ending: Ending): void {
 function returnProbe({ probe, attempts, gateway }: Exchange): void {
   if (probe === undefined || attempts.some(({ target }) => target === probe)) return;
   gateway.health.note({ target: probe, outcome: 'abandoned' });
+}
+
+function auditAttempts(exchange: Exchange, spent: Spent | undefined, usage: AuditUsage | null): readonly AuditAttempt[] {
+  const { skipped, attempts } = exchange;
+  const last = attempts.at(-1);
+  const audit = (attempt: Attempt): AuditAttempt => {
+    const { target, credential, endedAt } = attempt;
+    const used = attempt === last ? spent : undefined;
+    return {
+      number: attempt.number,
+      target: target.id,
+      cluster: target.cluster,
+      provider_schema: target.schema.name,
+      model: target.model,
+      outcome: attempt.outcome,
+      status: attempt.status ?? null,
+      credential: credential?.name ?? null,
+      credential_fingerprint: credential?.fingerprint ?? null,
+      duration_ms: endedAt === undefined ? null : rounded(endedAt - attempt.startedAt),
+      first_byte_ms: attempt === last ? firstByteOf(exchange, last) : null,
+      region: target.region ?? null,
+      error_class: errorClassOf(attempt),
+      price: auditPrice(target, used),
+      usage: used === undefined ? null : usage,
+      cost_nano_usd: used?.nanoUsd ?? null,
+    };
+  };
+  return skipped.length === 0 ? attempts.map(audit) : [...skipped, ...attempts].map(audit);
+}
+
+function auditPrice({ pricedAs }: Target, used: Spent | undefined): AuditPrice | null {
+  if (pricedAs === undefined) return null;
+  const tier = used === undefined ? null : (used.usage.apart?.serviceTier ?? 'standard');
+  return { id: pricedAs.id, platform: pricedAs.platform ?? null, tier };
 }
 
 function auditRouteKey(key: RouteKey): AuditRouteKey {

@@ -144,7 +144,7 @@ function compileTarget(
     region: target.region as RegionName | undefined,
     zones: new Set(target.zones as readonly ZoneName[] | undefined),
     workloadClasses: target.workload_classes === undefined ? 'all' : new Set(target.workload_classes),
-    price: priceOfTarget(id, target, pricedAs, book, problems),
+    ...priceOfTarget(id, target, pricedAs, book, problems),
     contextWindow: target.context_window ?? contextWindow,
     limits: compileLimits(target.limits),
     basePath: target.base_path?.replace(/\/$/, ''),

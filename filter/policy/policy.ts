@@ -4,6 +4,7 @@
  */
 import type { BlockList } from 'node:net';
 import type { Price } from '../prices/price.ts';
+import type { Platform } from '../prices/rates.ts';
 import type { EncodeTarget, ProviderSchema } from '../transform/schema.ts';
 
 declare const brand: unique symbol;
@@ -283,6 +284,13 @@ export type ChainOrder = (typeof CHAIN_ORDERS)[number];
 export const FALLBACK_CONDITIONS = ['throttled', 'credential', 'model_gone', 'context_too_long', 'content_refused'] as const;
 export type FallbackCondition = (typeof FALLBACK_CONDITIONS)[number];
 
+export interface PricedAs {
+  /** The price book's model id. */
+  readonly id: string;
+  /** undefined: the model's home. */
+  readonly platform: Platform | undefined;
+}
+
 /** One model version on one Envoy cluster. */
 export interface Target extends EncodeTarget {
   readonly id: TargetId;
@@ -297,6 +305,8 @@ export interface Target extends EncodeTarget {
   readonly workloadClasses: 'all' | ReadonlySet<WorkloadClass>;
   /** undefined: unpriced. */
   readonly price: Price | undefined;
+  /** Where the price book has that price: audit says it, so that a request can be priced again. */
+  readonly pricedAs: PricedAs | undefined;
   /** Tokens of prompt and answer together; undefined: not known. */
   readonly contextWindow: number | undefined;
   /** What its provider lets us have; what is not set here is learned from its answers, where they say it. */

@@ -73,6 +73,7 @@ export function attempt(changes: Partial<AuditAttempt> = {}): AuditAttempt {
     credential_fingerprint: '0a1b2c3d',
     duration_ms: 5,
     first_byte_ms: 6,
+    ...{ region: null, error_class: null, price: null, usage: null, cost_nano_usd: null },
     ...changes,
   };
 }
