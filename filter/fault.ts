@@ -106,6 +106,8 @@ export interface FaultDetails {
   /** Overrides where the provider's own classification is sharper than the code's default. */
   readonly status?: number;
   readonly kind?: FaultKind;
+  /** Name of the quota, budget, zone or rule that refused, for audit. */
+  readonly rule?: string;
   readonly cause?: unknown;
 }
 
@@ -117,6 +119,7 @@ export class Fault extends Error {
   readonly source: FaultSource;
   readonly param: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly rule: string | undefined;
 
   get refusedBy(): RefusedBy {
     if (this.source === 'provider' || this.code === 'provider_refused_request') return 'provider';
@@ -132,5 +135,6 @@ export class Fault extends Error {
     this.source = declared.source;
     this.param = details.param;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.rule = details.rule;
   }
 }

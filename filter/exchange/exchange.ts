@@ -17,6 +17,7 @@ import type { RateLimitHeaders } from '../quota/rate-limit-headers.ts';
 import type { CanarySlice, CanaryWatch } from '../routing/canary.ts';
 import type { Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
+import type { Detour } from './decision.ts';
 import type { HeaderView } from './http.ts';
 import type { Ruleset } from './ruleset.ts';
 
@@ -62,6 +63,8 @@ export interface Exchange {
   head: RequestHead | undefined;
   alias: Alias | undefined;
   plan: Plan | undefined;
+  /** What changed the chain's first target, besides canary, budget and exclusions. */
+  detours: readonly Detour[];
   /** Targets of the alias that may not be asked, and why. */
   excluded: readonly Exclusion[];
   /** The caller wants to see how its route came about, and may. */
@@ -126,6 +129,8 @@ export interface Exchange {
   fault: Fault | undefined;
   /** Time in the filter's own code, milliseconds. */
   spentMs: number;
+  /** When the message came that is being handled; undefined: none is. */
+  handlingSince: number | undefined;
   settled: boolean;
 }
 
@@ -151,6 +156,7 @@ export function openExchange(gateway: Gateway): Exchange {
     head: undefined,
     alias: undefined,
     plan: undefined,
+    detours: [],
     excluded: [],
     explain: 'not_asked',
     slice: undefined,
@@ -187,6 +193,7 @@ export function openExchange(gateway: Gateway): Exchange {
     status: 0,
     fault: undefined,
     spentMs: 0,
+    handlingSince: undefined,
     settled: false,
   };
   gateway.exchanges.set(exchange.id, exchange);

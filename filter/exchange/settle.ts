@@ -1,21 +1,22 @@
 /** The end of every exchange: its audit record, written exactly once, whatever became of it. */
-import { type Attempt, failsItsTarget } from '../fallback/attempt.ts';
-import { errorClassOf } from '../fallback/error-class.ts';
+import { failsItsTarget } from '../fallback/attempt.ts';
 import type { FaultKind } from '../fault.ts';
-import type { AuditAttempt, AuditOutcome, AuditPrice, AuditRouteKey, AuditUsage } from '../observability/audit-record.ts';
+import type { AuditOutcome, AuditRouteKey } from '../observability/audit-record.ts';
 import { auditUsage } from '../observability/estimate.ts';
-import type { Target } from '../policy/policy.ts';
 import { formatUsd } from '../quantities.ts';
 import type { CanarySample } from '../routing/canary-arm.ts';
 import type { RouteKey } from '../routing/route-key.ts';
 import { totalInput } from '../transform/unified.ts';
 import { settleQuota } from './admission.ts';
 import { conclude } from './attempts.ts';
+import { auditAttempts } from './audit-attempts.ts';
 import { answerKind } from './choose.ts';
 import { degradation } from './contract.ts';
+import { decisionOf, refusalOf } from './decision.ts';
 import type { Exchange } from './exchange.ts';
 import { hadItsTime } from './fair-time.ts';
 import { settlePasses } from './provider-limits.ts';
+import { auditDuration } from './time-split.ts';
 import { type Ending, type Spent, spentOf } from './token-use.ts';
 
 export type { Ending } from './token-use.ts';
@@ -57,6 +58,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
     stream: exchange.head?.stream ?? false,
     route_key: exchange.plan === undefined ? null : auditRouteKey(exchange.plan.key),
     excluded: exchange.excluded.map(({ target, rule }) => ({ target: target.id, rule })),
+    decision: decisionOf(exchange),
     canary_slice: exchange.slice ?? null,
     cache: exchange.cache,
     degraded: degraded === undefined ? null : degraded === 'degraded',
@@ -71,13 +73,8 @@ export function settle(exchange: Exchange, ending: Ending): void {
     outcome: outcomeOf(exchange, ending),
     status: exchange.status,
     fault: exchange.fault?.code ?? null,
-    duration_ms: {
-      total: rounded(now - exchange.startedAt),
-      gateway: rounded(exchange.spentMs),
-      queue: rounded(exchange.queuedMs),
-      to_headers: sinceStart(exchange, exchange.headersAt),
-      to_first_byte: sinceStart(exchange, exchange.firstByteAt),
-    },
+    refused_by: refusalOf(exchange),
+    duration_ms: auditDuration(exchange, now),
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
   });
@@ -89,40 +86,6 @@ function returnProbe({ probe, attempts, gateway }: Exchange): void {
   gateway.health.note({ target: probe, outcome: 'abandoned' });
 }
 
-function auditAttempts(exchange: Exchange, spent: Spent | undefined, usage: AuditUsage | null): readonly AuditAttempt[] {
-  const { skipped, attempts } = exchange;
-  const last = attempts.at(-1);
-  const audit = (attempt: Attempt): AuditAttempt => {
-    const { target, credential, endedAt } = attempt;
-    const used = attempt === last ? spent : undefined;
-    return {
-      number: attempt.number,
-      target: target.id,
-      cluster: target.cluster,
-      provider_schema: target.schema.name,
-      model: target.model,
-      outcome: attempt.outcome,
-      status: attempt.status ?? null,
-      credential: credential?.name ?? null,
-      credential_fingerprint: credential?.fingerprint ?? null,
-      duration_ms: endedAt === undefined ? null : rounded(endedAt - attempt.startedAt),
-      first_byte_ms: attempt === last ? firstByteOf(exchange, last) : null,
-      region: target.region ?? null,
-      error_class: errorClassOf(attempt),
-      price: auditPrice(target, used),
-      usage: used === undefined ? null : usage,
-      cost_nano_usd: used?.nanoUsd ?? null,
-    };
-  };
-  return skipped.length === 0 ? attempts.map(audit) : [...skipped, ...attempts].map(audit);
-}
-
-function auditPrice({ pricedAs }: Target, used: Spent | undefined): AuditPrice | null {
-  if (pricedAs === undefined) return null;
-  const tier = used === undefined ? null : (used.usage.apart?.serviceTier ?? 'standard');
-  return { id: pricedAs.id, platform: pricedAs.platform ?? null, tier };
-}
-
 function auditRouteKey(key: RouteKey): AuditRouteKey {
   return {
     workload_class: key.workloadClass,
@@ -131,10 +94,6 @@ function auditRouteKey(key: RouteKey): AuditRouteKey {
     cost_ceiling_usd: key.costCeilingNanoUsd === undefined ? null : formatUsd(key.costCeilingNanoUsd),
     degradation: key.degradation,
   };
-}
-
-function firstByteOf({ firstByteAt }: Exchange, { outcome, startedAt }: Attempt): number | null {
-  return outcome === 'ok' && firstByteAt !== undefined ? rounded(firstByteAt - startedAt) : null;
 }
 
 /** How fast the target began, for orders and deadlines. */
@@ -185,12 +144,4 @@ function outcomeOf(exchange: Exchange, ending: Ending): AuditOutcome {
   if (fault.code === 'stream_cut' || fault.code === 'stream_stalled' || fault.code === 'stream_error') return 'cut';
   if (REFUSALS.has(fault.kind)) return 'refused';
   return fault.source === 'caller' ? 'caller_error' : 'failed';
-}
-
-function sinceStart(exchange: Exchange, at: number | undefined): number | null {
-  return at === undefined ? null : rounded(at - exchange.startedAt);
-}
-
-function rounded(milliseconds: number): number {
-  return Math.round(milliseconds * 1000) / 1000;
 }

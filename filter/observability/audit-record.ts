@@ -24,6 +24,8 @@ export interface AuditRecord {
   readonly route_key: AuditRouteKey | null;
   /** Targets of the alias that might not be asked, and by which rule. */
   readonly excluded: readonly { readonly target: string; readonly rule: string }[];
+  /** Why the first target was first: the alias's order, then what changed it (exchange/decision.ts). Empty: nobody was asked. */
+  readonly decision: readonly string[];
   /** On which side of its alias's canary the request was; null: none runs. */
   readonly canary_slice: 'canary' | 'stable' | null;
   /** `stale`: nobody could answer, and an older answer was given. `off`: nothing is kept of such requests. */
@@ -49,6 +51,8 @@ export interface AuditRecord {
   readonly status: number;
   /** The fault's code, when the gateway answered or ended the stream with one. */
   readonly fault: string | null;
+  /** Whose no it was; null: nobody's here. */
+  readonly refused_by: AuditRefusal | null;
   readonly duration_ms: AuditDuration;
   readonly request_bytes: number;
   readonly response_bytes: number;
@@ -69,6 +73,12 @@ export interface AuditLine extends AuditRecord {
  * policy said no. failed: no target answered. cut: an answer that had begun broke. caller_left: the caller went first.
  */
 export type AuditOutcome = 'ok' | 'caller_error' | 'refused' | 'failed' | 'cut' | 'caller_left';
+
+export interface AuditRefusal {
+  readonly kind: 'identity' | 'policy' | 'zone' | 'quota' | 'budget' | 'limit';
+  /** Of the quota, budget or zone, or the rules that left no target; null: there is no name. */
+  readonly name: string | null;
+}
 
 export interface AuditRouteKey {
   readonly workload_class: string;
@@ -153,4 +163,6 @@ export interface AuditDuration {
   readonly to_headers: number | null;
   /** From request to the first byte of the answer's body. */
   readonly to_first_byte: number | null;
+  /** Taken by attempts: failed ones until their failure, the one that answered until its answer's end. */
+  readonly provider: number;
 }

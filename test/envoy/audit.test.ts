@@ -2,9 +2,11 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { verifyChains } from '../../filter/cli/audit-verify.ts';
+import type { AuditRecord } from '../../filter/observability/audit-record.ts';
 import { changedPolicy } from '../stack/policy.ts';
 import { priceFile } from '../stack/prices.ts';
-import { type Stack, startStack } from '../stack/stack.ts';
+import { waitFor } from '../stack/processes.ts';
+import { CALLER_KEYS, type Stack, startStack } from '../stack/stack.ts';
 import { isPublished } from '../unit/observability/audit-schema.ts';
 import { openAiCaller, post } from './callers.ts';
 
@@ -12,6 +14,13 @@ const withPrices: Parameters<typeof changedPolicy>[0] = (policy) => {
   policy.prices = { file: priceFile({ dear: { input: '10', output: '100' }, cheap: { input: '0.1', output: '0.1' } }) };
   Object.assign(policy.targets['gpt-luna'] ?? {}, { price_id: 'dear', region: 'eu' });
   Object.assign(policy.targets['claude-haiku'] ?? {}, { price_id: 'cheap' });
+};
+
+const withQuota: Parameters<typeof changedPolicy>[0] = (policy) => {
+  withPrices(policy);
+  policy.quotas = { 'one-only': { match: { tenants: ['beta'] }, requests: { rate: '1/m', burst: 1 } } };
+  const match = { tenants: ['alpha'], aliases: ['careful-writer'] };
+  policy.budgets = { nothing: { match, usd: '0.000000001', period: 'month', when_spent: 'refuse' } };
 };
 
 const CHAT = '/v1/chat/completions';
@@ -116,6 +125,59 @@ describe('audit, through Envoy', () => {
       expect(attempts.map(({ outcome, error_class }) => [outcome, error_class])).to.deep.equal([
         ['request_refused', 'context_too_long'],
       ]);
+    });
+  });
+
+  describe('says why, who refused, and whose time it was', () => {
+    let stack: Stack;
+    before(async () => {
+      stack = await startStack({ order: 'as_written', policyPath: changedPolicy(withQuota) });
+    });
+    after(() => stack.stop());
+    afterEach(() => {
+      for (const mock of stack.mocks) mock.reset();
+    });
+    const messages = [{ role: 'user', content: 'x' }];
+    const recordOf = async (headers: Record<string, string> = {}, model = 'fast-summariser'): Promise<AuditRecord> => {
+      const answer = await post(stack, CHAT, { model, messages }, headers);
+      return stack.auditOf(answer.headers.get('x-gateway-request-id'));
+    };
+
+    it('the order alone, a rule against the first target, and its health', async () => {
+      expect((await recordOf()).decision).to.deep.equal(['as_written']);
+      expect((await recordOf({ 'x-gateway-cost-ceiling': '0.001' })).decision).to.deep.equal(['as_written', 'excluded']);
+      stack.openai.script({ kind: 'status', status: 429, headers: { 'retry-after': '60' } });
+      expect((await recordOf()).decision).to.deep.equal(['as_written']);
+      expect((await recordOf()).decision).to.deep.equal(['as_written', 'health']);
+    });
+
+    it('identity, policy, a zone, a quota and a budget, by name', async () => {
+      const beta = { authorization: `Bearer ${CALLER_KEYS.beta}` };
+      expect((await recordOf({ authorization: '' })).refused_by).to.deep.equal({ kind: 'identity', name: null });
+      expect((await recordOf({}, 'no-such-alias')).refused_by).to.deep.equal({ kind: 'policy', name: null });
+      expect((await recordOf({ 'x-gateway-privacy-zone': 'moon' })).refused_by).to.deep.equal({
+        kind: 'zone',
+        name: 'moon',
+      });
+      expect((await recordOf({ 'x-gateway-cost-ceiling': '0.00000001' })).refused_by).to.deep.equal({
+        ...{ kind: 'policy', name: 'cost_ceiling' },
+      });
+      expect((await recordOf(beta)).refused_by).to.equal(null);
+      expect((await recordOf(beta)).refused_by).to.deep.equal({ kind: 'quota', name: 'one-only' });
+      expect((await recordOf({}, 'careful-writer')).refused_by).to.deep.equal({ kind: 'budget', name: 'nothing' });
+    });
+
+    it('a provider’s time is its own: gateway, queue and provider are about all of it', async () => {
+      const { promise: until, resolve } = Promise.withResolvers<void>();
+      stack.anthropic.script({ kind: 'status', status: 500 });
+      stack.openai.script({ kind: 'held', until });
+      const asked = recordOf({}, 'fast-summariser');
+      await waitFor('the provider to be asked', stack.filter, async () => stack.openai.asked + stack.anthropic.asked > 0);
+      setTimeout(resolve, 1_000);
+      const { duration_ms } = await asked;
+      expect(duration_ms.provider).to.be.greaterThan(900);
+      const known = duration_ms.gateway + duration_ms.queue + duration_ms.provider;
+      expect(known).to.be.within(duration_ms.total * 0.5, duration_ms.total + 1);
     });
   });
 });
