@@ -81,6 +81,8 @@ const FAULTS = {
   stream_stalled: { status: 504, kind: 'timeout', source: 'provider' },
   /** The provider reported an error inside a stream that had begun. */
   stream_error: { status: 502, kind: 'unavailable', source: 'provider' },
+  /** Nothing is served that cannot be recorded, and nothing can be recorded now. */
+  audit_unavailable: { status: 503, kind: 'unavailable', source: 'gateway' },
   gateway_unavailable: { status: 503, kind: 'unavailable', source: 'gateway' },
   gateway_error: { status: 500, kind: 'internal', source: 'gateway' },
 } as const satisfies Record<string, { status: number; kind: FaultKind; source: FaultSource }>;

@@ -22,15 +22,19 @@ async function main(): Promise<void> {
 
 async function serveAlone(settings: Settings): Promise<void> {
   const address = settings.advertise ?? settings.listen;
+  let serving = true;
   const worker = await startWorker({
     ...{ settings, log, address, auditName: '', onHint: () => undefined },
+    onServing(now) {
+      serving = now;
+    },
     ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
   let draining = false;
   const admin = await startAdminServer({
     ...{ host: settings.adminHost, port: settings.adminPort },
     metrics: () => worker.registry.metrics(),
-    isReady: () => !draining,
+    isReady: () => !draining && serving,
   });
   log.info({ socket: settings.socketPath, adminPort: admin.port, policy: worker.policyVersion() }, 'filter is ready');
   process.on('SIGHUP', () => void worker.reload());
@@ -62,6 +66,7 @@ async function serveAsWorker(settings: Settings): Promise<void> {
     log,
     ...placeOf(settings),
     onHint: (hint) => tell({ kind: 'hint', hint }),
+    onServing: (serving) => tell({ kind: 'serving', serving }),
   });
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'hint') worker.hear(message.hint);

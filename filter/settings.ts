@@ -76,9 +76,15 @@ function audit(environment: NodeJS.ProcessEnv): AuditSettings {
     queueBytes: from('QUEUE_MB', { fallback: 64, min: 1, max: 1024 }) * MIB,
     segmentBytes: from('SEGMENT_MB', { fallback: 64, min: 1, max: 4096 }) * MIB,
     segmentAgeMs: from('SEGMENT_HOURS', { fallback: 24, min: 1, max: 8760 }) * HOUR_MS,
+    outage: auditOutage(environment['GATEWAY_AUDIT_OUTAGE'] || 'serve'),
     retainMs: retainDays === 0 ? undefined : retainDays * 24 * HOUR_MS,
     retainBytes: retainMb === 0 ? undefined : retainMb * MIB,
   };
+}
+
+function auditOutage(found: string): AuditSettings['outage'] {
+  if (found === 'serve' || found === 'refuse') return found;
+  throw new SettingsError(`GATEWAY_AUDIT_OUTAGE: expected serve or refuse, found ${JSON.stringify(found)}`);
 }
 
 const REDIS_MODES = ['standalone', 'cluster', 'sentinel'] as const;

@@ -41,6 +41,8 @@ export interface WorkerOptions {
   readonly auditName: string;
   /** This process has learnt something that others should know. */
   readonly onHint: (hint: Hint) => void;
+  /** Requests are served from now on, or are not: their records cannot be written. */
+  readonly onServing?: (serving: boolean) => void;
 }
 
 export interface Worker {
@@ -99,6 +101,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
   });
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
+  const mayServe = (): boolean => settings.audit.outage === 'serve' || auditLog.state === 'writing';
+  auditLog.onState = () => options.onServing?.(mayServe());
+  options.onServing?.(mayServe());
   let handedOver = (): number => 0;
   const metrics = createMetrics({
     auditLog,
@@ -132,6 +137,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       auditLog.append(record);
       metrics.observe(record);
     },
+    mayServe,
     onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
     maxRequestBytes: settings.maxRequestBytes,
   };

@@ -39,6 +39,8 @@ export interface Gateway {
   readonly region: RegionName | undefined;
   readonly exchanges: Exchanges;
   readonly record: (record: AuditRecord) => void;
+  /** `false`: requests cannot be recorded now, and must not be served. */
+  readonly mayServe: () => boolean;
   readonly onInternalError: (error: unknown, requestId: string) => void;
   readonly maxRequestBytes: number;
 }

@@ -41,6 +41,7 @@ export function onRequestHeaders(
   const schema = callerForPath(path);
   exchange.callerSchema = schema ?? callerForUnknownPath((name) => headers.get(name));
   exchange.receivedHeaders = [...headers.names()];
+  if (!exchange.gateway.mayServe()) throw notRecorded();
 
   const caller = exchange.gateway.identity.identify(exchange.policy, { header: (name) => headers.get(name), ...connection });
   return caller instanceof Promise
@@ -116,6 +117,14 @@ function demanded(exchange: Exchange, caller: Caller): RouteRules | undefined {
     exchange.explain = 'asked';
   }
   return demandsOf(header, exchange.policy);
+}
+
+/** As long as the audit log takes to try again, and a little more. */
+const AUDIT_RETRY_SECONDS = 2;
+
+function notRecorded(): Fault {
+  const message = `The gateway cannot write its audit log, and serves nothing until it can. Retry after ${AUDIT_RETRY_SECONDS} s.`;
+  return new Fault('audit_unavailable', message, { retryAfterSeconds: AUDIT_RETRY_SECONDS });
 }
 
 function requestLine(target: string): RequestLine {

@@ -112,6 +112,11 @@ export class AuditWriter {
     }
   }
 
+  /** Begins a segment, unless one is begun. @throws Error when that cannot be written */
+  async prepare(): Promise<void> {
+    await this.#ready();
+  }
+
   async close(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;

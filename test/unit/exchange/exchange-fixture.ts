@@ -59,6 +59,7 @@ export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gatew
     address: undefined,
     region: undefined,
     exchanges: new Map(),
+    mayServe: () => true,
     record: () => undefined,
     onInternalError: () => undefined,
     maxRequestBytes: 1_000_000,

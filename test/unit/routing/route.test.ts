@@ -77,6 +77,7 @@ function world(policy: Policy, region?: string): World {
       address: undefined,
       region: region as RegionName | undefined,
       exchanges: new Map(),
+      mayServe: () => true,
       record: () => undefined,
       onInternalError: () => undefined,
       maxRequestBytes: 1_000_000,
