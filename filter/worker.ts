@@ -1,6 +1,7 @@
 /** One process that takes streams: everything that a request meets, wired. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { startBodyLog, tellUnrecorded } from './body-recording.ts';
 import { canariesOf, canaryIds, canaryStopFile } from './canary-state.ts';
 import { KeyHealth } from './credentials/key-health.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
@@ -13,6 +14,7 @@ import { TargetLatency } from './fallback/latency.ts';
 import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
 import { startIdentity } from './identification.ts';
 import { AuditLog } from './observability/audit-log.ts';
+import { registerBodyMetrics } from './observability/body-metrics.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
@@ -98,9 +100,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     onChange(policy) {
       canaries.keep(canaryIds(policy));
       limits.follow(policy.targets);
+      tellUnrecorded(settings, policy, log);
     },
   });
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
+  tellUnrecorded(settings, rules.inForce().policy, log);
+  const bodies = await startBodyLog(settings, auditName, log);
   const mayServe = (): boolean => settings.audit.outage === 'serve' || auditLog.state === 'writing';
   auditLog.onState = () => options.onServing?.(mayServe());
   options.onServing?.(mayServe());
@@ -120,6 +125,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   registerIdentityMetrics(metrics.registry, sources);
   registerQuotaMetrics(metrics.registry, { figures: () => quotas.figures(), limits: () => limits.figures() });
+  if (bodies !== undefined) registerBodyMetrics(metrics.registry, () => bodies.figures());
   const gateway: Gateway = {
     ruleset: rules.inForce,
     identity,
@@ -138,6 +144,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       metrics.observe(record);
     },
     mayServe,
+    bodies,
     onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
     maxRequestBytes: settings.maxRequestBytes,
   };
@@ -182,6 +189,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       rules.close();
       await closeIdentity();
       await quotas.close();
+      await bodies?.close();
       await auditLog.close();
     },
   };

@@ -142,6 +142,7 @@ export class AnswerStream {
 
   #count(bytes: Buffer): Buffer {
     this.#exchange.responseBytes += bytes.length;
+    this.#exchange.bodies?.keepPiece(bytes);
     return bytes;
   }
 }

@@ -105,6 +105,7 @@ export function answerTooLate(exchange: Exchange): Fault {
 
 function wholeAnswer(exchange: Exchange, headers: HeaderView, { body, contentType }: ConvertedAnswer): WholeAnswer {
   exchange.responseBytes = body.length;
+  exchange.bodies?.keepAnswer(body);
   const { set, remove } = answerHeaders(exchange, headers, []);
   const source = exchange.fault === undefined ? [] : [['x-gateway-error-source', exchange.fault.refusedBy] as const];
   const type = contentType === undefined ? [] : [['content-type', contentType] as const];

@@ -8,6 +8,8 @@ import type { StaleAnswers } from '../fallback/stale-answers.ts';
 import type { Fault } from '../fault.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
+import type { BodyCapture } from '../observability/body-capture.ts';
+import type { BodyLog } from '../observability/body-log.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
 import type { TokenEstimate } from '../prices/cost.ts';
 import type { Pass } from '../quota/fair-queue.ts';
@@ -41,6 +43,8 @@ export interface Gateway {
   readonly record: (record: AuditRecord) => void;
   /** `false`: requests cannot be recorded now, and must not be served. */
   readonly mayServe: () => boolean;
+  /** Where bodies go; undefined: none are recorded. */
+  readonly bodies: BodyLog | undefined;
   readonly onInternalError: (error: unknown, requestId: string) => void;
   readonly maxRequestBytes: number;
 }
@@ -133,6 +137,8 @@ export interface Exchange {
   spentMs: number;
   /** When the message came that is being handled; undefined: none is. */
   handlingSince: number | undefined;
+  /** Bodies that are to be recorded; undefined: its are not. */
+  bodies: BodyCapture | undefined;
   settled: boolean;
 }
 
@@ -196,6 +202,7 @@ export function openExchange(gateway: Gateway): Exchange {
     fault: undefined,
     spentMs: 0,
     handlingSince: undefined,
+    bodies: undefined,
     settled: false,
   };
   gateway.exchanges.set(exchange.id, exchange);

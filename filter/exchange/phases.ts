@@ -21,6 +21,7 @@ import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import type { RequestLine } from '../transform/schema.ts';
 import { admit } from './admission.ts';
+import { keepRequestBody } from './bodies.ts';
 import { type Forward, startChain } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import type { Connection, HeaderView, OwnAnswer } from './http.ts';
@@ -80,6 +81,7 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnA
   if (callerSchema === undefined || caller === undefined) throw new Error('a body arrived before its headers');
   exchange.requestBytes = bytes.length;
   refuseTooLarge(exchange, bytes.length);
+  keepRequestBody(exchange, bytes);
   const json = isMultipart(exchange) ? {} : parseBody(bytes);
   if (!isObject(json)) throw new Fault('body_invalid', 'The request body must be a JSON object.');
   exchange.original = { line: exchange.line, bytes, json, header: exchange.header };

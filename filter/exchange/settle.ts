@@ -10,6 +10,7 @@ import { totalInput } from '../transform/unified.ts';
 import { settleQuota } from './admission.ts';
 import { conclude } from './attempts.ts';
 import { auditAttempts } from './audit-attempts.ts';
+import { recordBodies } from './bodies.ts';
 import { answerKind } from './choose.ts';
 import { degradation } from './contract.ts';
 import { decisionOf, refusalOf } from './decision.ts';
@@ -78,6 +79,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
   });
+  recordBodies(exchange);
 }
 
 /** What was to be probed could not be asked, or its request left before: the next one may. */

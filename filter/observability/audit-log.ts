@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { AuditRecord } from './audit-record.ts';
 import { prune, type Retention } from './audit-retention.ts';
 import { AuditWriter } from './audit-writer.ts';
+import type { BodyRecord } from './body-log.ts';
 
 const RETRY_MS = 1000;
 const PRUNE_MS = 3_600_000;
@@ -20,12 +21,20 @@ export interface AuditSettings extends Retention {
   readonly segmentAgeMs: number;
   /** `refuse`: nothing is served that cannot be recorded, and so the process begins also where nothing can be written yet. */
   readonly outage: 'serve' | 'refuse';
+  /** `bodies` are for fewer eyes than records. */
+  readonly kind: 'audit' | 'bodies';
 }
 
 const DEFAULTS: AuditSettings = {
   ...{ syncMs: 100, queueBytes: 64 * 1024 * 1024, segmentBytes: 64 * 1024 * 1024, segmentAgeMs: 24 * 3_600_000 },
-  ...{ retainMs: undefined, retainBytes: undefined, outage: 'serve' },
+  ...{ retainMs: undefined, retainBytes: undefined, outage: 'serve', kind: 'audit' },
 };
+
+/** The files' names and who may read them: their owner and its group, or their owner alone. */
+const KINDS = {
+  audit: { chain: 'filter', directoryMode: 0o750, fileMode: 0o640 },
+  bodies: { chain: 'bodies', directoryMode: 0o700, fileMode: 0o600 },
+} as const;
 
 export interface AuditPlace {
   readonly directory: string;
@@ -78,7 +87,7 @@ export class AuditLog {
     settings: AuditSettings = DEFAULTS,
     now: () => number = Date.now,
   ): Promise<AuditLog> {
-    const audit = new AuditLog({ directory, chain: `filter${name}`, now }, log, settings);
+    const audit = new AuditLog({ directory, chain: `${KINDS[settings.kind].chain}${name}`, now }, log, settings);
     if (settings.outage === 'refuse') await audit.flush();
     else await audit.#ready();
     audit.#pruneTimer = setInterval(() => audit.keepRetention(), PRUNE_MS).unref();
@@ -89,7 +98,7 @@ export class AuditLog {
     return this.#queuedBytes;
   }
 
-  append(record: AuditRecord): void {
+  append(record: AuditRecord | BodyRecord): void {
     const json = JSON.stringify(record);
     // What waits is kept rather than what comes: the gap is then in one place, and the next record tells its size.
     if (this.#queuedBytes + json.length > this.#settings.queueBytes) {
@@ -170,10 +179,11 @@ export class AuditLog {
 
   async #recover(): Promise<AuditWriter> {
     const { directory, chain, now } = this.#place;
-    await mkdir(directory, { recursive: true, mode: 0o750 });
-    const { segmentBytes, segmentAgeMs } = this.#settings;
+    const { segmentBytes, segmentAgeMs, kind } = this.#settings;
+    const { directoryMode, fileMode } = KINDS[kind];
+    await mkdir(directory, { recursive: true, mode: directoryMode });
     const writer = await AuditWriter.recover({
-      ...{ directory, chain, now, segmentBytes, segmentAgeMs },
+      ...{ directory, chain, now, segmentBytes, segmentAgeMs, fileMode },
       onFull: (segment) => {
         this.#log.info(segment, 'audit segment is full');
         this.keepRetention();

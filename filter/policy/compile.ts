@@ -4,6 +4,7 @@ import type { PriceBook } from '../prices/price-book.ts';
 import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
+import { compileBodies } from './compile-bodies.ts';
 import { compilePolicyKeys } from './compile-caller.ts';
 import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
@@ -93,6 +94,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
     policy: Object.freeze({
       ...{ version: about.version, callerKeys, identity, tenantRules, aliases, targets, credentials, zones, nearness },
       priceBookVersion: book.version,
+      recordedBodies: compileBodies(document),
       tenantWeights: new Map(
         Object.entries(document.tenants).map(([tenant, { weight = 1 }]) => [tenant as TenantId, weight] as const),
       ),

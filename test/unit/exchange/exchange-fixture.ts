@@ -60,6 +60,7 @@ export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gatew
     region: undefined,
     exchanges: new Map(),
     mayServe: () => true,
+    bodies: undefined,
     record: () => undefined,
     onInternalError: () => undefined,
     maxRequestBytes: 1_000_000,

@@ -6,6 +6,7 @@ import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import type { HealthState } from '../../../filter/fallback/health.ts';
 import type { FaultCode } from '../../../filter/fault.ts';
 import type { AuditOutcome } from '../../../filter/observability/audit-record.ts';
+import { registerBodyMetrics } from '../../../filter/observability/body-metrics.ts';
 import { auditUsage } from '../../../filter/observability/estimate.ts';
 import { registerIdentityMetrics } from '../../../filter/observability/identity-metrics.ts';
 import { createMetrics } from '../../../filter/observability/metrics.ts';
@@ -56,6 +57,7 @@ export async function fullScrape(): Promise<string> {
     keys: () => ({ edit: 'in_force', keys: [], unresolved: 0 }),
     wallClock: () => 0,
   });
+  registerBodyMetrics(registry, () => ({ written: 1, dropped: 1, queuedBytes: 1, failing: true }));
   const workers = new Registry();
   registerWorkerMetrics(workers, () => 1);
   for (const workload_class of WORKLOAD_CLASSES)

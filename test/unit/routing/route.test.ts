@@ -78,6 +78,7 @@ function world(policy: Policy, region?: string): World {
       region: region as RegionName | undefined,
       exchanges: new Map(),
       mayServe: () => true,
+      bodies: undefined,
       record: () => undefined,
       onInternalError: () => undefined,
       maxRequestBytes: 1_000_000,
