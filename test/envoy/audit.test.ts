@@ -169,7 +169,6 @@ describe('audit, through Envoy', () => {
 
     it('a provider’s time is its own: gateway, queue and provider are about all of it', async () => {
       const { promise: until, resolve } = Promise.withResolvers<void>();
-      stack.anthropic.script({ kind: 'status', status: 500 });
       stack.openai.script({ kind: 'held', until });
       const asked = recordOf({}, 'fast-summariser');
       await waitFor('the provider to be asked', stack.filter, async () => stack.openai.asked + stack.anthropic.asked > 0);
@@ -178,6 +177,16 @@ describe('audit, through Envoy', () => {
       expect(duration_ms.provider).to.be.greaterThan(900);
       const known = duration_ms.gateway + duration_ms.queue + duration_ms.provider;
       expect(known).to.be.within(duration_ms.total * 0.5, duration_ms.total + 1);
+    });
+
+    it('and so is the time in which a stream goes on', async () => {
+      stack.openai.script({ kind: 'chunks', size: 200, delayMs: 100 });
+      stack.anthropic.script({ kind: 'chunks', size: 200, delayMs: 100 });
+      const answer = await post(stack, CHAT, { model: 'fast-summariser', messages, stream: true });
+      const { duration_ms } = await stack.auditOf(answer.headers.get('x-gateway-request-id'));
+      const { total, to_headers, provider } = duration_ms;
+      expect(total - (to_headers ?? total)).to.be.greaterThan(300);
+      expect(provider).to.be.within((total - (to_headers ?? 0)) * 0.9, total);
     });
   });
 });
