@@ -1,4 +1,5 @@
 /** The one list of environment variables that the filter reads (credentials apart, which the policy names). */
+import type { BodySettings } from './body-recording.ts';
 import type { AuditSettings } from './observability/audit-log.ts';
 import type { RegionName } from './policy/policy.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
@@ -20,7 +21,7 @@ export interface Settings {
   readonly auditDirectory: string;
   readonly audit: AuditSettings;
   /** Where bodies of tenants go that have them recorded; undefined: nowhere. */
-  readonly bodies: { readonly directory: string; readonly queueBytes: number; readonly log: AuditSettings } | undefined;
+  readonly bodies: BodySettings | undefined;
   /** Small files that outlive the process: what it has learnt, by name. */
   readonly stateDirectory: string;
   /** Where this gateway runs, for orders by nearness. */
@@ -80,7 +81,7 @@ function audit(environment: NodeJS.ProcessEnv): AuditSettings {
   };
 }
 
-function bodies(environment: NodeJS.ProcessEnv): Settings['bodies'] {
+function bodies(environment: NodeJS.ProcessEnv): BodySettings | undefined {
   const directory = environment['GATEWAY_BODIES_DIR'];
   if (directory === undefined || directory === '') return undefined;
   const from = numbersOf(environment, 'GATEWAY_BODIES_');

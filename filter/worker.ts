@@ -100,12 +100,12 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     onChange(policy) {
       canaries.keep(canaryIds(policy));
       limits.follow(policy.targets);
-      tellUnrecorded(settings, policy, log);
+      tellUnrecorded(settings.bodies, policy, log);
     },
   });
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
-  tellUnrecorded(settings, rules.inForce().policy, log);
-  const bodies = await startBodyLog(settings, auditName, log);
+  tellUnrecorded(settings.bodies, rules.inForce().policy, log);
+  const bodies = await startBodyLog(settings.bodies, auditName, log);
   const mayServe = (): boolean => settings.audit.outage === 'serve' || auditLog.state === 'writing';
   auditLog.onState = () => options.onServing?.(mayServe());
   options.onServing?.(mayServe());

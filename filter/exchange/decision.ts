@@ -2,23 +2,8 @@
 import type { FaultCode } from '../fault.ts';
 import type { AuditRefusal } from '../observability/audit-record.ts';
 import { CHAIN_ORDERS, type ChainOrder } from '../policy/policy.ts';
+import type { Detour } from '../routing/plan.ts';
 import type { Exchange } from './exchange.ts';
-
-/** Why the first target was not the first that the order names. Published. */
-export type Detour =
-  | 'canary'
-  /** A budget is spent, and the cheapest is asked first. */
-  | 'cheaper'
-  /** The alias's first target might not be asked; `excluded` says by which rule. */
-  | 'excluded'
-  /** The first target was down or throttled. */
-  | 'health'
-  /** One that was down had the request for a probe. */
-  | 'probe'
-  /** The first target's limit had no room. */
-  | 'room'
-  /** The first target could not be told the request, or had no key; it stands in `attempts` with the number 0. */
-  | 'skipped';
 
 const ORDINARY = Object.freeze(
   Object.fromEntries(CHAIN_ORDERS.map((order) => [order, Object.freeze([order])])) as Record<ChainOrder, [ChainOrder]>,

@@ -17,9 +17,8 @@ import type { ProviderLimits } from '../quota/provider-limits.ts';
 import type { BudgetWarning, QuotaStore, Reservation } from '../quota/quota-store.ts';
 import type { RateLimitHeaders } from '../quota/rate-limit-headers.ts';
 import type { CanarySlice, CanaryWatch } from '../routing/canary.ts';
-import type { Exclusion, Plan } from '../routing/plan.ts';
+import type { Detour, Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
-import type { Detour } from './decision.ts';
 import type { HeaderView } from './http.ts';
 import type { Ruleset } from './ruleset.ts';
 

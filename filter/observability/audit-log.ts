@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { AuditRecord } from './audit-record.ts';
 import { prune, type Retention } from './audit-retention.ts';
 import { AuditWriter } from './audit-writer.ts';
-import type { BodyRecord } from './body-log.ts';
+import type { BodyRecord } from './body-record.ts';
 
 const RETRY_MS = 1000;
 const PRUNE_MS = 3_600_000;

@@ -3,30 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import type { Logger } from 'pino';
 import type { AuditLog } from './audit-log.ts';
 import type { BodyCapture, CapturedBody } from './body-capture.ts';
+import type { BodyRecord, RecordedBody } from './body-record.ts';
 import { redactBody } from './redact.ts';
-
-/** One line; joined with the audit record by `request_id`. */
-export interface BodyRecord {
-  readonly schema_version: 1;
-  readonly request_id: string;
-  /** When the request reached the filter, RFC 3339, UTC. */
-  readonly time: string;
-  readonly tenant: string | null;
-  readonly alias: string | null;
-  readonly caller_schema: string | null;
-  /** null: it is not recorded. */
-  readonly request: RecordedBody | null;
-  readonly response: RecordedBody | null;
-}
-
-interface RecordedBody {
-  /** Of the whole body. */
-  readonly bytes: number;
-  /** The text is of its beginning alone. */
-  readonly cut: boolean;
-  /** null: neither JSON nor an event stream of it. */
-  readonly text: string | null;
-}
 
 export type BodyOf = Omit<BodyRecord, 'schema_version' | 'request' | 'response'>;
 

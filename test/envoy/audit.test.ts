@@ -169,6 +169,8 @@ describe('audit, through Envoy', () => {
 
     it('a provider’s time is its own: gateway, queue and provider are about all of it', async () => {
       const { promise: until, resolve } = Promise.withResolvers<void>();
+      // Whichever of the two is first.
+      stack.anthropic.script({ kind: 'status', status: 500 });
       stack.openai.script({ kind: 'held', until });
       const asked = recordOf({}, 'fast-summariser');
       await waitFor('the provider to be asked', stack.filter, async () => stack.openai.asked + stack.anthropic.asked > 0);

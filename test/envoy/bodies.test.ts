@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { verifyChains } from '../../filter/cli/audit-verify.ts';
-import type { BodyRecord } from '../../filter/observability/body-log.ts';
+import type { BodyRecord } from '../../filter/observability/body-record.ts';
 import { changedPolicy } from '../stack/policy.ts';
 import { waitFor } from '../stack/processes.ts';
 import { CALLER_KEYS, type Stack, startStack } from '../stack/stack.ts';

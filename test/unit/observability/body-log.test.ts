@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { pino } from 'pino';
 import { AuditLog, type AuditSettings } from '../../../filter/observability/audit-log.ts';
 import { BodyCapture } from '../../../filter/observability/body-capture.ts';
-import { BodyLog, type BodyOf, type BodyRecord } from '../../../filter/observability/body-log.ts';
+import { BodyLog, type BodyOf } from '../../../filter/observability/body-log.ts';
+import type { BodyRecord } from '../../../filter/observability/body-record.ts';
 import type { BodyRecording } from '../../../filter/policy/policy.ts';
 import { waitFor } from '../../stack/processes.ts';
 
