@@ -81,6 +81,8 @@ const FAULTS = {
   stream_stalled: { status: 504, kind: 'timeout', source: 'provider' },
   /** The provider reported an error inside a stream that had begun. */
   stream_error: { status: 502, kind: 'unavailable', source: 'provider' },
+  /** Nothing is served that cannot be recorded, and nothing can be recorded now. */
+  audit_unavailable: { status: 503, kind: 'unavailable', source: 'gateway' },
   gateway_unavailable: { status: 503, kind: 'unavailable', source: 'gateway' },
   gateway_error: { status: 500, kind: 'internal', source: 'gateway' },
 } as const satisfies Record<string, { status: number; kind: FaultKind; source: FaultSource }>;
@@ -106,6 +108,8 @@ export interface FaultDetails {
   /** Overrides where the provider's own classification is sharper than the code's default. */
   readonly status?: number;
   readonly kind?: FaultKind;
+  /** Name of the quota, budget, zone or rule that refused, for audit. */
+  readonly rule?: string;
   readonly cause?: unknown;
 }
 
@@ -117,6 +121,7 @@ export class Fault extends Error {
   readonly source: FaultSource;
   readonly param: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  readonly rule: string | undefined;
 
   get refusedBy(): RefusedBy {
     if (this.source === 'provider' || this.code === 'provider_refused_request') return 'provider';
@@ -132,5 +137,6 @@ export class Fault extends Error {
     this.source = declared.source;
     this.param = details.param;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.rule = details.rule;
   }
 }

@@ -31,12 +31,16 @@ async function main(): Promise<void> {
 
 async function serveAlone(settings: Settings, log: Logger): Promise<void> {
   const address = settings.advertise ?? settings.listen;
+  let serving = true;
   const pages = await openConsole(settings, log, async (forMs) => {
     const snapshot = worker.snapshot(forMs);
     return { snapshots: snapshot === undefined ? [] : [snapshot], expected: 1 };
   });
   const worker = await startWorker({
     ...{ settings, log, address, index: 0, auditName: '', onHint: () => undefined },
+    onServing(now) {
+      serving = now;
+    },
     ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
   const exports = await startAuditExport(settings, log);
@@ -44,7 +48,7 @@ async function serveAlone(settings: Settings, log: Logger): Promise<void> {
   const admin = await startAdminServer({
     ...{ host: settings.adminHost, port: settings.adminPort },
     metrics: async () => (await worker.registry.metrics()) + (await exports.metrics()),
-    isReady: () => !draining,
+    isReady: () => !draining && serving,
     console: pages?.answer,
   });
   log.info({ socket: settings.socketPath, adminPort: admin.port, policy: worker.policyVersion() }, 'filter is ready');
@@ -85,6 +89,7 @@ async function serveAsWorker(settings: Settings, log: Logger): Promise<void> {
     log,
     ...placeOf(settings),
     onHint: (hint) => tell({ kind: 'hint', hint }),
+    onServing: (serving) => tell({ kind: 'serving', serving }),
   });
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'hint') worker.hear(message.hint);

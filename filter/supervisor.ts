@@ -22,6 +22,7 @@ export type Hint =
 /** What workers tell the supervisor. */
 export type FromWorker =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'serving'; readonly serving: boolean }
   | { readonly kind: 'hint'; readonly hint: Hint }
   | { readonly kind: 'metrics'; readonly question: number; readonly metrics: WorkerMetrics }
   | { readonly kind: 'snapshot'; readonly question: number; readonly snapshot: WorkerSnapshot | undefined };
@@ -57,6 +58,8 @@ export interface Supervisor {
 interface Running {
   readonly child: ChildProcess;
   ready: boolean;
+  /** Not while it cannot write its audit log, where that is asked for. */
+  serving: boolean;
 }
 
 /** @returns when all workers take requests @throws Error when one ends before that: it has said why */
@@ -78,6 +81,11 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
         if (readyWorkers().length === workers) resolve();
         return;
       }
+      case 'serving': {
+        const worker = running.get(from);
+        if (worker !== undefined) worker.serving = message.serving;
+        return;
+      }
       case 'hint':
         for (const [index, { child }] of running) if (index !== from) tell(child, message);
         return;
@@ -91,7 +99,7 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
     const child = fork(process.argv[1] ?? '', [], {
       env: { ...process.env, [WORKER_VARIABLE]: String(index) },
     });
-    running.set(index, { child, ready: false });
+    running.set(index, { child, ready: false, serving: true });
     child.on('message', (message: FromWorker) => hear(index, message));
     child.on('exit', (code, signal) => {
       running.delete(index);
@@ -137,7 +145,7 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
   const askAll = (questionOf: (question: number) => ToWorker): Promise<(Answer | undefined)[]> =>
     Promise.all(readyWorkers().map(({ child }) => ask(child, questionOf)));
   return {
-    isReady: () => !stopping && readyWorkers().length > 0,
+    isReady: () => !stopping && readyWorkers().some(({ serving }) => serving),
     async metrics() {
       const all = await askAll((question) => ({ kind: 'metrics', question }));
       const whole = AggregatorRegistry.aggregate(

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { WorkerSnapshot } from './admin/console/snapshot.ts';
 import { createWorkerView } from './admin/console/worker-view.ts';
+import { startBodyLog, tellUnrecorded } from './body-recording.ts';
 import { canariesOf, canaryIds, canaryStopFile } from './canary-state.ts';
 import { KeyHealth } from './credentials/key-health.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
@@ -16,6 +17,7 @@ import { NO_STALE_ANSWERS } from './fallback/stale-answers.ts';
 import { startIdentity } from './identification.ts';
 import { deprecations } from './lifecycle/deprecations.ts';
 import { AuditLog } from './observability/audit-log.ts';
+import { registerBodyMetrics } from './observability/body-metrics.ts';
 import { registerBudgetMetrics } from './observability/budget-metrics.ts';
 import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { openBaselines } from './observability/latency-baseline-file.ts';
@@ -55,6 +57,8 @@ export interface WorkerOptions {
   readonly auditName: string;
   /** This process has learnt something that others should know. */
   readonly onHint: (hint: Hint) => void;
+  /** Requests are served from now on, or are not: their records cannot be written. */
+  readonly onServing?: (serving: boolean) => void;
 }
 
 export interface Worker {
@@ -119,10 +123,16 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       canaries.keep(canaryIds(policy));
       limits.follow(policy.targets);
       quotas.follow(budgetPlans(policy));
+      tellUnrecorded(settings.bodies, policy, log);
     },
   });
   quotas.follow(budgetPlans(rules.inForce().policy));
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
+  tellUnrecorded(settings.bodies, rules.inForce().policy, log);
+  const bodies = await startBodyLog(settings.bodies, auditName, log);
+  const mayServe = (): boolean => settings.audit.outage === 'serve' || auditLog.state === 'writing';
+  auditLog.onState = () => options.onServing?.(mayServe());
+  options.onServing?.(mayServe());
   let handedOver = (): number => 0;
   const metrics = createMetrics({
     auditLog,
@@ -163,6 +173,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
           latencies: () => baselines.comparisons(),
           deprecations: () => deprecations(rules.inForce().policy),
         });
+  if (bodies !== undefined) registerBodyMetrics(metrics.registry, () => bodies.figures());
   const gateway: Gateway = {
     ruleset: rules.inForce,
     identity,
@@ -183,6 +194,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       baselines.observe(record);
       view?.observe(record);
     },
+    mayServe,
+    bodies,
     onInternalError: (error, requestId) => log.error({ error, requestId }, 'the gateway failed on a request'),
     maxRequestBytes: settings.maxRequestBytes,
   };
@@ -229,6 +242,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       await closeIdentity();
       await closeBaselines();
       await quotas.close();
+      await bodies?.close();
       await auditLog.close();
       await traces?.close();
     },

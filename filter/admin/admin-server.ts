@@ -43,7 +43,8 @@ export async function startAdminServer({ host, port, metrics, isReady, console }
         return;
       case '/readyz':
         if (isReady()) send(response, 200, 'ready\n');
-        else send(response, 503, 'no new requests are taken: draining, or no worker is ready\n');
+        else
+          send(response, 503, 'no new requests are taken: draining, no worker is ready, or no audit log can be written\n');
         return;
       case '/metrics':
         send(response, 200, await metrics(), Registry.PROMETHEUS_CONTENT_TYPE);

@@ -58,25 +58,30 @@ function decided(exchange: Exchange, plan: QuotaPlan, decision: Decision): void 
   exchange.reservation = decision.reservation;
   exchange.warnings = decision.warnings;
   exchange.targets = decision.targets;
-  if (decision.targets === 'cheaper' && exchange.plan?.key.degradation === 'refused')
-    throw new Fault('budget_spent', 'A budget is spent, and this request takes no answer of a cheaper model.');
+  if (decision.targets === 'cheaper' && exchange.plan?.key.degradation === 'refused') {
+    const spent = decision.warnings.find(({ state }) => state === 'spent');
+    throw new Fault('budget_spent', 'A budget is spent, and this request takes no answer of a cheaper model.', {
+      ...(spent === undefined ? {} : { rule: spent.budget }),
+    });
+  }
 }
 
 function refusalOf({ bucket, retryAfterMs }: Refused): Fault {
   const retryAfterSeconds = Math.ceil(retryAfterMs / 1000);
   const name = JSON.stringify(bucket.name);
+  const details = { retryAfterSeconds, rule: bucket.name };
   switch (bucket.kind) {
     case 'budget': {
       const message = `The budget ${name} of this ${bucket.period} is spent.`;
-      return new Fault('budget_spent', message, { retryAfterSeconds });
+      return new Fault('budget_spent', message, details);
     }
     case 'concurrency': {
       const message = `The quota ${name} lets ${bucket.limit} requests be in flight at once. Retry after ${retryAfterSeconds} s.`;
-      return new Fault('quota_exceeded', message, { retryAfterSeconds });
+      return new Fault('quota_exceeded', message, details);
     }
     default: {
       const message = `The quota ${name} has too few ${bucket.kind} left. Retry after ${retryAfterSeconds} s.`;
-      return new Fault('quota_exceeded', message, { retryAfterSeconds });
+      return new Fault('quota_exceeded', message, details);
     }
   }
 }

@@ -102,7 +102,10 @@ export class AnswerStream {
   #carryOne(event: StreamEvent): Buffer {
     const carried = this.#carrier.carry(event);
     const { error } = this.#carrier;
-    return error === undefined ? carried : Buffer.concat([carried, this.#fail(streamErrorFault(error))]);
+    if (error === undefined) return carried;
+    const attempt = this.#exchange.attempts.at(-1);
+    if (attempt !== undefined) attempt.errorKind = error.kind;
+    return Buffer.concat([carried, this.#fail(streamErrorFault(error))]);
   }
 
   #carryAll(events: readonly StreamEvent[]): Buffer {
@@ -139,6 +142,7 @@ export class AnswerStream {
 
   #count(bytes: Buffer): Buffer {
     this.#exchange.responseBytes += bytes.length;
+    this.#exchange.bodies?.keepPiece(bytes);
     return bytes;
   }
 }

@@ -74,6 +74,7 @@ export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswe
   if (attempt.outcome !== 'ok') {
     const status = attempt.status ?? 0;
     const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), bytes);
+    attempt.errorKind = error.kind;
     const fault = providerFault(exchange, error);
     // The provider's own words, where they are the caller's schema too; platforms have others.
     const said = conversion.passes && fault.code === 'provider_refused_request' && fault.status === status;
@@ -104,6 +105,7 @@ export function answerTooLate(exchange: Exchange): Fault {
 
 function wholeAnswer(exchange: Exchange, headers: HeaderView, { body, contentType }: ConvertedAnswer): WholeAnswer {
   exchange.responseBytes = body.length;
+  exchange.bodies?.keepAnswer(body);
   const { set, remove } = answerHeaders(exchange, headers, []);
   const source = exchange.fault === undefined ? [] : [['x-gateway-error-source', exchange.fault.refusedBy] as const];
   const type = contentType === undefined ? [] : [['content-type', contentType] as const];

@@ -11,6 +11,7 @@ import type { Exchange } from './exchange.ts';
 import type { HeaderView } from './http.ts';
 import { checkKeys, noteOutcome } from './keys.ts';
 import { endPass, takePass } from './provider-limits.ts';
+import { gatewayMs } from './time-split.ts';
 
 /** A request as one target will see it. */
 export interface PreparedAttempt {
@@ -122,10 +123,12 @@ interface Begun {
 
 function begin(exchange: Exchange, target: Target, { number, converted, key }: Begun): void {
   exchange.dropped = converted.dropped;
+  const startedAt = performance.now();
   const attempt: Attempt = {
     number,
     target,
-    startedAt: performance.now(),
+    startedAt,
+    gatewayMs: gatewayMs(exchange, startedAt),
     endedAt: undefined,
     outcome: 'pending',
     status: undefined,

@@ -44,6 +44,7 @@ function beginChain(exchange: Exchange, plan: Plan, chain: readonly Target[]): F
   for (const [index, target] of chain.entries()) {
     try {
       const first = prepareAttempt(exchange, target, 1, 'usable');
+      if (target !== chain[0]) exchange.detours = [...exchange.detours, 'skipped'];
       const clusters = restOfChain(exchange, chain, index, target);
       exchange.attemptDeadlineMs = attemptDeadlineMs(exchange, plan);
       exchange.spareAttempts = spareAttempts(exchange);

@@ -23,6 +23,8 @@ export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
   const ordered = orderedByHealth(chain, health);
   const [leader] = ordered;
   if (leader !== undefined && health.stateOf(leader.id) === 'probing') exchange.probe = leader;
+  if (exchange.probe !== undefined) exchange.detours = ['probe'];
+  else if (leader !== chain[0]) exchange.detours = ['health'];
   return ordered;
 }
 
@@ -145,10 +147,14 @@ function nothingLeft({ excluded }: Exchange, { alias, key }: Plan): Fault {
     return new Fault('chain_exhausted', message, { retryAfterSeconds: alias.retryAfterSeconds });
   }
   if (rules.size === 1 && rules.has('privacy_zone')) {
-    return new Fault('zone_unavailable', `No target of ${name} lies in the privacy zone ${key.zones.join(' and ')}.`);
+    return new Fault('zone_unavailable', `No target of ${name} lies in the privacy zone ${key.zones.join(' and ')}.`, {
+      rule: key.zones.join(' '),
+    });
   }
   if (rules.size === 1 && rules.has('context_window'))
     return new Fault('context_too_long', `The prompt is longer than any target of ${name} takes.`);
   const why = [...rules].map((rule) => rule.replaceAll('_', ' ')).join(', ');
-  return new Fault('no_eligible_target', `No target of ${name} may answer this request; left out by: ${why}.`);
+  return new Fault('no_eligible_target', `No target of ${name} may answer this request; left out by: ${why}.`, {
+    rule: [...rules].join(' '),
+  });
 }

@@ -8,6 +8,8 @@ import type { StaleAnswers } from '../fallback/stale-answers.ts';
 import type { Fault } from '../fault.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { AuditRecord } from '../observability/audit-record.ts';
+import type { BodyCapture } from '../observability/body-capture.ts';
+import type { BodyLog } from '../observability/body-log.ts';
 import { NO_TRACE, type ReceivedTrace, type TraceContext } from '../observability/trace-context.ts';
 import type { Alias, Caller, Policy, RegionName, Target } from '../policy/policy.ts';
 import type { TokenEstimate } from '../prices/cost.ts';
@@ -16,7 +18,7 @@ import type { ProviderLimits } from '../quota/provider-limits.ts';
 import type { BudgetWarning, QuotaStore, Reservation } from '../quota/quota-store.ts';
 import type { RateLimitHeaders } from '../quota/rate-limit-headers.ts';
 import type { CanarySlice, CanaryWatch } from '../routing/canary.ts';
-import type { Exclusion, Plan } from '../routing/plan.ts';
+import type { Detour, Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
 import type { HeaderView } from './http.ts';
 import type { Ruleset } from './ruleset.ts';
@@ -39,6 +41,10 @@ export interface Gateway {
   readonly region: RegionName | undefined;
   readonly exchanges: Exchanges;
   readonly record: (record: AuditRecord, trace: TraceContext) => void;
+  /** `false`: requests cannot be recorded now, and must not be served. */
+  readonly mayServe: () => boolean;
+  /** Where bodies go; undefined: none are recorded. */
+  readonly bodies: BodyLog | undefined;
   readonly onInternalError: (error: unknown, requestId: string) => void;
   readonly maxRequestBytes: number;
 }
@@ -66,6 +72,8 @@ export interface Exchange {
   head: RequestHead | undefined;
   alias: Alias | undefined;
   plan: Plan | undefined;
+  /** What changed the chain's first target, besides canary, budget and exclusions. */
+  detours: readonly Detour[];
   /** Targets of the alias that may not be asked, and why. */
   excluded: readonly Exclusion[];
   /** The caller wants to see how its route came about, and may. */
@@ -130,6 +138,10 @@ export interface Exchange {
   fault: Fault | undefined;
   /** Time in the filter's own code, milliseconds. */
   spentMs: number;
+  /** When the message came that is being handled; undefined: none is. */
+  handlingSince: number | undefined;
+  /** Bodies that are to be recorded; undefined: its are not. */
+  bodies: BodyCapture | undefined;
   settled: boolean;
 }
 
@@ -157,6 +169,7 @@ export function openExchange(gateway: Gateway): Exchange {
     head: undefined,
     alias: undefined,
     plan: undefined,
+    detours: [],
     excluded: [],
     explain: 'not_asked',
     slice: undefined,
@@ -193,6 +206,8 @@ export function openExchange(gateway: Gateway): Exchange {
     status: 0,
     fault: undefined,
     spentMs: 0,
+    handlingSince: undefined,
+    bodies: undefined,
     settled: false,
   };
   gateway.exchanges.set(exchange.id, exchange);

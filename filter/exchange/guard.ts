@@ -31,6 +31,7 @@ export function onErrorBody(exchange: Exchange, number: number, headers: HeaderV
   const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), body);
   if (!movesOn(error.kind, exchange.alias?.fallBackOn ?? NOTHING)) return 'pass';
   attempt.status = status;
+  attempt.errorKind = error.kind;
   conclude(exchange, attempt, failureOfKind(error.kind));
   return 'move_on';
 }
@@ -119,6 +120,7 @@ export class AnswerGuard {
   #fail(outcome: ReturnType<typeof failureOfKind>): void {
     const attempt = this.#exchange.attempts.findLast(({ number }) => number === this.#number);
     if (attempt === undefined) return;
+    if (this.#error !== undefined) attempt.errorKind = this.#error.kind;
     conclude(this.#exchange, attempt, outcome);
   }
 }

@@ -48,5 +48,6 @@ export function answerCount(exchange: Exchange): OwnAnswer {
 function ownAnswer(exchange: Exchange, body: string, headers: OwnAnswer['headers'] = []): OwnAnswer {
   exchange.status = 200;
   exchange.responseBytes = Buffer.byteLength(body);
+  exchange.bodies?.keepAnswer(body);
   return { status: 200, headers: [['content-type', 'application/json'], ...gatewayHeaders(exchange), ...headers], body };
 }

@@ -21,6 +21,7 @@ import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import type { RequestLine } from '../transform/schema.ts';
 import { admit } from './admission.ts';
+import { keepRequestBody } from './bodies.ts';
 import { type Forward, startChain } from './chain.ts';
 import type { Exchange } from './exchange.ts';
 import type { Connection, HeaderView, OwnAnswer } from './http.ts';
@@ -43,6 +44,7 @@ export function onRequestHeaders(
   exchange.callerSchema = schema ?? callerForUnknownPath((name) => headers.get(name));
   exchange.receivedHeaders = [...headers.names()];
   noteTrace(exchange, headers, connection.traceparent);
+  if (!exchange.gateway.mayServe()) throw notRecorded();
 
   const caller = exchange.gateway.identity.identify(exchange.policy, { header: (name) => headers.get(name), ...connection });
   return caller instanceof Promise
@@ -81,6 +83,7 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnA
   if (callerSchema === undefined || caller === undefined) throw new Error('a body arrived before its headers');
   exchange.requestBytes = bytes.length;
   refuseTooLarge(exchange, bytes.length);
+  keepRequestBody(exchange, bytes);
   const json = isMultipart(exchange) ? {} : parseBody(bytes);
   if (!isObject(json)) throw new Fault('body_invalid', 'The request body must be a JSON object.');
   exchange.original = { line: exchange.line, bytes, json, header: exchange.header };
@@ -118,6 +121,14 @@ function demanded(exchange: Exchange, caller: Caller): RouteRules | undefined {
     exchange.explain = 'asked';
   }
   return demandsOf(header, exchange.policy);
+}
+
+/** As long as the audit log takes to try again, and a little more. */
+const AUDIT_RETRY_SECONDS = 2;
+
+function notRecorded(): Fault {
+  const message = `The gateway cannot write its audit log, and serves nothing until it can. Retry after ${AUDIT_RETRY_SECONDS} s.`;
+  return new Fault('audit_unavailable', message, { retryAfterSeconds: AUDIT_RETRY_SECONDS });
 }
 
 function requestLine(target: string): RequestLine {

@@ -81,6 +81,7 @@ function nextWithRoom(exchange: Exchange, chain: readonly Target[]): readonly Ta
       continue;
     }
     exchange.passes.push({ target, pass });
+    exchange.detours = [...exchange.detours, 'room'];
     const others = chain.filter((one, index) => index !== at && !full.has(one));
     return [target, ...others, ...chain.filter((one) => full.has(one))];
   }

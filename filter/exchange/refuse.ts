@@ -13,6 +13,7 @@ export function refuse(exchange: Exchange, fault: Fault): OwnAnswer {
   const schema = exchange.callerSchema ?? callerForUnknownPath(() => undefined);
   const body = schema.encodeFault(fault, exchange.id);
   exchange.responseBytes = Buffer.byteLength(body);
+  exchange.bodies?.keepAnswer(body);
   const headers: [string, string][] = [
     ['content-type', 'application/json'],
     ['x-gateway-error-source', fault.refusedBy],

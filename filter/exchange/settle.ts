@@ -1,5 +1,5 @@
 /** The end of every exchange: its audit record, written exactly once, whatever became of it. */
-import { type Attempt, failsItsTarget } from '../fallback/attempt.ts';
+import { failsItsTarget } from '../fallback/attempt.ts';
 import type { FaultKind } from '../fault.ts';
 import type { AuditOutcome, AuditRecord, AuditRouteKey } from '../observability/audit-record.ts';
 import { auditUsage } from '../observability/estimate.ts';
@@ -10,11 +10,15 @@ import type { RouteKey } from '../routing/route-key.ts';
 import { totalInput } from '../transform/unified.ts';
 import { settleQuota } from './admission.ts';
 import { conclude } from './attempts.ts';
+import { auditAttempts } from './audit-attempts.ts';
+import { recordBodies } from './bodies.ts';
 import { answerKind } from './choose.ts';
 import { degradation } from './contract.ts';
+import { decisionOf, refusalOf } from './decision.ts';
 import type { Exchange } from './exchange.ts';
 import { hadItsTime } from './fair-time.ts';
 import { settlePasses } from './provider-limits.ts';
+import { auditDuration } from './time-split.ts';
 import { type Ending, type Spent, spentOf } from './token-use.ts';
 
 export type { Ending } from './token-use.ts';
@@ -39,6 +43,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   noteLatency(exchange);
   noteCanary(exchange, ending, spent);
   const degraded = degradation(exchange);
+  const usage = spent === undefined ? null : auditUsage(spent.usage, spent.source);
   const trace = traceContextOf(exchange.trace, exchange.id);
   const record: AuditRecord = {
     schema_version: 1,
@@ -60,26 +65,14 @@ export function settle(exchange: Exchange, ending: Ending): void {
     stream: exchange.head?.stream ?? false,
     route_key: exchange.plan === undefined ? null : auditRouteKey(exchange.plan.key),
     excluded: exchange.excluded.map(({ target, rule }) => ({ target: target.id, rule })),
+    decision: decisionOf(exchange),
     canary_slice: exchange.slice ?? null,
     cache: exchange.cache,
     degraded: degraded === undefined ? null : degraded === 'degraded',
-    attempts: [...exchange.skipped, ...exchange.attempts].map((attempt) => ({
-      number: attempt.number,
-      target: attempt.target.id,
-      cluster: attempt.target.cluster,
-      provider_schema: attempt.target.schema.name,
-      model: attempt.target.model,
-      outcome: attempt.outcome,
-      status: attempt.status ?? null,
-      credential: attempt.credential?.name ?? null,
-      credential_fingerprint: attempt.credential?.fingerprint ?? null,
-      start_ms: rounded(attempt.startedAt - exchange.startedAt),
-      duration_ms: attempt.endedAt === undefined ? null : rounded(attempt.endedAt - attempt.startedAt),
-      first_byte_ms: attempt === last ? firstByteOf(exchange, last) : null,
-    })),
+    attempts: auditAttempts(exchange, spent, usage),
     response_model: exchange.facts.model ?? null,
     provider_request_id: exchange.providerRequestId ?? null,
-    usage: spent === undefined ? null : auditUsage(spent.usage, spent.source),
+    usage,
     cost_nano_usd: spent?.nanoUsd ?? null,
     price_book: exchange.policy.priceBookVersion,
     budgets: exchange.warnings.map(({ budget, state }) => ({ budget, state })),
@@ -87,17 +80,13 @@ export function settle(exchange: Exchange, ending: Ending): void {
     outcome: outcomeOf(exchange, ending),
     status: exchange.status,
     fault: exchange.fault?.code ?? null,
-    duration_ms: {
-      total: rounded(now - exchange.startedAt),
-      gateway: rounded(exchange.spentMs),
-      queue: rounded(exchange.queuedMs),
-      to_headers: sinceStart(exchange, exchange.headersAt),
-      to_first_byte: sinceStart(exchange, exchange.firstByteAt),
-    },
+    refused_by: refusalOf(exchange),
+    duration_ms: auditDuration(exchange, now),
     request_bytes: exchange.requestBytes,
     response_bytes: exchange.responseBytes,
   };
   exchange.gateway.record(record, trace);
+  recordBodies(exchange);
 }
 
 /** What was to be probed could not be asked, or its request left before: the next one may. */
@@ -114,10 +103,6 @@ function auditRouteKey(key: RouteKey): AuditRouteKey {
     cost_ceiling_usd: key.costCeilingNanoUsd === undefined ? null : formatUsd(key.costCeilingNanoUsd),
     degradation: key.degradation,
   };
-}
-
-function firstByteOf({ firstByteAt }: Exchange, { outcome, startedAt }: Attempt): number | null {
-  return outcome === 'ok' && firstByteAt !== undefined ? rounded(firstByteAt - startedAt) : null;
 }
 
 /** How fast the target began, for orders and deadlines. */
@@ -168,12 +153,4 @@ function outcomeOf(exchange: Exchange, ending: Ending): AuditOutcome {
   if (fault.code === 'stream_cut' || fault.code === 'stream_stalled' || fault.code === 'stream_error') return 'cut';
   if (REFUSALS.has(fault.kind)) return 'refused';
   return fault.source === 'caller' ? 'caller_error' : 'failed';
-}
-
-function sinceStart(exchange: Exchange, at: number | undefined): number | null {
-  return at === undefined ? null : rounded(at - exchange.startedAt);
-}
-
-function rounded(milliseconds: number): number {
-  return Math.round(milliseconds * 1000) / 1000;
 }

@@ -24,6 +24,7 @@ export function staleAnswer(exchange: Exchange, fault: unknown): OwnAnswer | und
   exchange.status = 200;
   exchange.facts.model = found.model;
   exchange.responseBytes = Buffer.byteLength(found.body);
+  exchange.bodies?.keepAnswer(found.body);
   // RFC 9111, 5.1: what a cache gives says how old it is.
   const age = ['age', String(found.ageSeconds)] as const;
   return { status: 200, headers: [...found.headers, age, ...gatewayHeaders(exchange)], body: found.body };

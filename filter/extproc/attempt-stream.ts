@@ -33,6 +33,7 @@ export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, Process
       return;
     }
     const began = performance.now();
+    exchange.handlingSince = began;
     const send = (attempt: PreparedAttempt): void => {
       // Envoy's own time-out of attempts is the same for all of them; the latency budget may leave this one less.
       if (exchange.deadlineAt !== undefined) {
@@ -52,6 +53,7 @@ export function serveAttempt(call: ServerDuplexStream<ProcessingRequest, Process
       refuseWith(error);
     }
     exchange.spentMs += performance.now() - began;
+    exchange.handlingSince = undefined;
   });
   call.on('end', () => {
     clearTimeout(deadline);

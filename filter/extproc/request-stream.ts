@@ -143,16 +143,17 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     // Envoy does not wait for us before it sends an answer's body: after our last word there may be more to come.
     if (exchange.settled) return;
     const began = performance.now();
+    exchange.handlingSince = began;
     let reply: Reply | Promise<Reply>;
     try {
       reply = handle(message);
     } catch (error) {
       // A stream's own faults are events of the stream and never come here, so the answer has not begun.
-      exchange.spentMs += performance.now() - began;
+      handled(exchange, began);
       refuseWith(error);
       return;
     }
-    exchange.spentMs += performance.now() - began;
+    handled(exchange, began);
     if (reply instanceof Promise) {
       reply.then(
         (made) => {
@@ -184,6 +185,11 @@ export function serveRequest(call: Call, gateway: Gateway): void {
     if (exchange.headersAt === undefined) finish('caller_left');
     else setTimeout(() => finish(exchange.providerBroke ? 'provider_reset' : 'caller_left'), ENDING_GRACE_MS);
   }
+}
+
+function handled(exchange: Exchange, began: number): void {
+  exchange.spentMs += performance.now() - began;
+  exchange.handlingSince = undefined;
 }
 
 /** A stream that is ended in good order before its work is done would let the request pass unprocessed: fail it. */

@@ -38,6 +38,10 @@ export interface Attempt {
   readonly credential?: { readonly name: CredentialName; readonly fingerprint: string | undefined } | undefined;
   /** What the provider asked to wait. */
   retryAfterSeconds?: number | undefined;
+  /** Time that the filter had spent on the request when it began, milliseconds. */
+  readonly gatewayMs?: number;
+  /** What its body said was wrong, where somebody had to read it. */
+  errorKind?: ProviderErrorKind;
 }
 
 /** Failures that may be one gateway key's and not the target's: another key may do better. */

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { AuditRecord } from './audit-record.ts';
 import { prune, type Retention } from './audit-retention.ts';
 import { AuditWriter } from './audit-writer.ts';
+import type { BodyRecord } from './body-record.ts';
 
 const RETRY_MS = 1000;
 const PRUNE_MS = 3_600_000;
@@ -18,18 +19,37 @@ export interface AuditSettings extends Retention {
   /** A segment that has this many bytes, or is this old, is followed by another. */
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
+  /** `refuse`: nothing is served that cannot be recorded, and so the process begins also where nothing can be written yet. */
+  readonly outage: 'serve' | 'refuse';
+  /** `bodies` are for fewer eyes than records. */
+  readonly kind: 'audit' | 'bodies';
 }
 
 const DEFAULTS: AuditSettings = {
   ...{ syncMs: 100, queueBytes: 64 * 1024 * 1024, segmentBytes: 64 * 1024 * 1024, segmentAgeMs: 24 * 3_600_000 },
-  ...{ retainMs: undefined, retainBytes: undefined },
+  ...{ retainMs: undefined, retainBytes: undefined, outage: 'serve', kind: 'audit' },
 };
 
+/** The files' names and who may read them: their owner and its group, or their owner alone. */
+const KINDS = {
+  audit: { chain: 'filter', directoryMode: 0o750, fileMode: 0o640 },
+  bodies: { chain: 'bodies', directoryMode: 0o700, fileMode: 0o600 },
+} as const;
+
+export interface AuditPlace {
+  readonly directory: string;
+  /** What tells this process's chain from others' in the same directory; one process for a name. */
+  readonly chain: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
 export class AuditLog {
-  readonly #writer: AuditWriter;
+  readonly #place: AuditPlace;
   readonly #log: Logger;
   readonly #settings: AuditSettings;
-  readonly #prune: () => Promise<string[]>;
+  /** undefined: its directory could not be used so far. */
+  #writer: AuditWriter | undefined;
   #queue: string[] = [];
   #queuedBytes = 0;
   /** Given up since the last record that was queued. */
@@ -41,23 +61,24 @@ export class AuditLog {
   #pruning: Promise<void> | undefined;
   /** `failing`: the disk refused the last write; records wait. */
   state: 'writing' | 'failing' = 'writing';
+  /** Is told of every change of `state`. */
+  onState: (state: 'writing' | 'failing') => void = () => undefined;
   /** Records on disk, synced. */
   written = 0;
   /** Records given up because the queue was full. */
   dropped = 0;
   failedWrites = 0;
 
-  private constructor(writer: AuditWriter, log: Logger, settings: AuditSettings, prune: () => Promise<string[]>) {
-    this.#writer = writer;
+  private constructor(place: AuditPlace, log: Logger, settings: AuditSettings) {
+    this.#place = place;
     this.#log = log;
     this.#settings = settings;
-    this.#prune = prune;
   }
 
   /**
-   * @param name what tells this process's chain from others' in the same directory; one process for a name
+   * @param name `-1` of the first worker; empty: there is one process
    * @param now milliseconds since the epoch
-   * @throws Error when the directory cannot be made, or what is in it not be read
+   * @throws Error when the directory cannot be made, or what is in it not be read; not with `refuse`, which begins as `failing`
    */
   static async open(
     directory: string,
@@ -66,22 +87,9 @@ export class AuditLog {
     settings: AuditSettings = DEFAULTS,
     now: () => number = Date.now,
   ): Promise<AuditLog> {
-    await mkdir(directory, { recursive: true, mode: 0o750 });
-    const chain = `filter${name}`;
-    let audit: AuditLog | undefined;
-    const writer = await AuditWriter.recover({
-      ...{ directory, chain, now, segmentBytes: settings.segmentBytes, segmentAgeMs: settings.segmentAgeMs },
-      onFull(segment) {
-        log.info(segment, 'audit segment is full');
-        audit?.keepRetention();
-      },
-    });
-    const { recovered, last } = writer;
-    if (recovered.cutBytes > 0) log.warn({ ...recovered, ...last }, 'audit log: half a record at its end is cut off');
-    if (recovered.damaged.length > 0)
-      log.error({ ...recovered }, 'audit log: segments that hold no record are put aside as .damaged');
-    audit = new AuditLog(writer, log, settings, () => prune(directory, chain, settings, writer.path, now()));
-    audit.keepRetention();
+    const audit = new AuditLog({ directory, chain: `${KINDS[settings.kind].chain}${name}`, now }, log, settings);
+    if (settings.outage === 'refuse') await audit.flush();
+    else await audit.#ready();
     audit.#pruneTimer = setInterval(() => audit.keepRetention(), PRUNE_MS).unref();
     return audit;
   }
@@ -90,7 +98,7 @@ export class AuditLog {
     return this.#queuedBytes;
   }
 
-  append(record: AuditRecord): void {
+  append(record: AuditRecord | BodyRecord): void {
     const json = JSON.stringify(record);
     // What waits is kept rather than what comes: the gap is then in one place, and the next record tells its size.
     if (this.#queuedBytes + json.length > this.#settings.queueBytes) {
@@ -115,10 +123,10 @@ export class AuditLog {
   async flush(): Promise<void> {
     const failedBefore = this.failedWrites;
     await this.#writing;
-    while (this.#queue.length > 0 && this.failedWrites === failedBefore) {
+    do {
       this.#writing ??= this.#drain();
       await this.#writing;
-    }
+    } while (this.#queue.length > 0 && this.failedWrites === failedBefore);
   }
 
   async close(): Promise<void> {
@@ -128,13 +136,15 @@ export class AuditLog {
     const lost = this.#queue.length + this.#lost;
     if (lost > 0) this.#log.error({ records: lost }, 'audit records lost: the disk did not take them');
     await this.#pruning;
-    await this.#writer.close();
-    this.#log.info({ ...this.#writer.last }, 'audit log is closed');
+    await this.#writer?.close();
+    this.#log.info({ ...this.#writer?.last }, 'audit log is closed');
   }
 
   /** Removes old segments now, unless that is being done; a failure is logged, and tried again within the hour. */
   keepRetention(): void {
-    this.#pruning ??= this.#prune()
+    const { directory, chain, now } = this.#place;
+    const writing = this.#writer?.path;
+    this.#pruning ??= prune(directory, chain, this.#settings, writing, now())
       .then(
         (removed) => {
           if (removed.length > 0) this.#log.info({ removed }, 'audit segments are past their retention and removed');
@@ -149,19 +159,55 @@ export class AuditLog {
   async #drain(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#queue.length > 0) {
-      const { records, bytes } = this.#take();
-      try {
-        await this.#writer.write(records);
-        this.written += records.length;
-        if (this.state === 'failing') this.#log.info('audit log writes again');
-        this.state = 'writing';
-      } catch (error) {
-        this.#giveBack(records, bytes, error);
-        break;
-      }
+    try {
+      const writer = await this.#ready();
+      while (this.#queue.length > 0) await this.#writeBatch(writer);
+      this.#well();
+    } catch (error) {
+      this.#failed(error);
     }
     this.#writing = undefined;
+  }
+
+  /** @throws Error when the directory cannot be used */
+  async #ready(): Promise<AuditWriter> {
+    this.#writer ??= await this.#recover();
+    // A segment is begun now, and not with the first record: that one's request would have been served already.
+    if (this.#settings.outage === 'refuse') await this.#writer.prepare();
+    return this.#writer;
+  }
+
+  async #recover(): Promise<AuditWriter> {
+    const { directory, chain, now } = this.#place;
+    const { segmentBytes, segmentAgeMs, kind } = this.#settings;
+    const { directoryMode, fileMode } = KINDS[kind];
+    await mkdir(directory, { recursive: true, mode: directoryMode });
+    const writer = await AuditWriter.recover({
+      ...{ directory, chain, now, segmentBytes, segmentAgeMs, fileMode },
+      onFull: (segment) => {
+        this.#log.info(segment, 'audit segment is full');
+        this.keepRetention();
+      },
+    });
+    const { recovered, last } = writer;
+    if (recovered.cutBytes > 0) this.#log.warn({ ...recovered, ...last }, 'audit log: half a record at its end is cut off');
+    if (recovered.damaged.length > 0)
+      this.#log.error({ ...recovered }, 'audit log: segments that hold no record are put aside as .damaged');
+    this.keepRetention();
+    return writer;
+  }
+
+  async #writeBatch(writer: AuditWriter): Promise<void> {
+    const { records, bytes } = this.#take();
+    try {
+      await writer.write(records);
+    } catch (error) {
+      this.#queue = records.concat(this.#queue);
+      this.#queuedBytes += bytes;
+      throw error;
+    }
+    this.written += records.length;
+    this.#well();
   }
 
   #take(): { records: string[]; bytes: number } {
@@ -176,13 +222,20 @@ export class AuditLog {
     return { records: this.#queue.splice(0, count), bytes };
   }
 
-  #giveBack(records: string[], bytes: number, error: unknown): void {
+  #well(): void {
+    if (this.state === 'writing') return;
+    this.#log.info('audit log writes again');
+    this.state = 'writing';
+    this.onState(this.state);
+  }
+
+  #failed(error: unknown): void {
     this.failedWrites += 1;
-    this.#queue = records.concat(this.#queue);
-    this.#queuedBytes += bytes;
-    // Once per outage, not once per record.
-    if (this.state === 'writing') this.#log.error({ error }, 'audit log cannot be written; records are queued');
-    this.state = 'failing';
     this.#timer = setTimeout(this.#start, RETRY_MS);
+    // Once per outage, not once per record.
+    if (this.state === 'failing') return;
+    this.#log.error({ error }, 'audit log cannot be written; records are queued');
+    this.state = 'failing';
+    this.onState(this.state);
   }
 }

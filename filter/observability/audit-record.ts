@@ -31,6 +31,8 @@ export interface AuditRecord {
   readonly route_key: AuditRouteKey | null;
   /** Targets of the alias that might not be asked, and by which rule. */
   readonly excluded: readonly { readonly target: string; readonly rule: string }[];
+  /** Why the first target was first: the alias's order, then what changed it (exchange/decision.ts). Empty: nobody was asked. */
+  readonly decision: readonly string[];
   /** On which side of its alias's canary the request was; null: none runs. */
   readonly canary_slice: 'canary' | 'stable' | null;
   /** `stale`: nobody could answer, and an older answer was given. `off`: nothing is kept of such requests. */
@@ -56,6 +58,8 @@ export interface AuditRecord {
   readonly status: number;
   /** The fault's code, when the gateway answered or ended the stream with one. */
   readonly fault: string | null;
+  /** Whose no it was; null: nobody's here. */
+  readonly refused_by: AuditRefusal | null;
   readonly duration_ms: AuditDuration;
   readonly request_bytes: number;
   readonly response_bytes: number;
@@ -76,6 +80,12 @@ export interface AuditLine extends AuditRecord {
  * policy said no. failed: no target answered. cut: an answer that had begun broke. caller_left: the caller went first.
  */
 export type AuditOutcome = 'ok' | 'caller_error' | 'refused' | 'failed' | 'cut' | 'caller_left';
+
+export interface AuditRefusal {
+  readonly kind: 'identity' | 'policy' | 'zone' | 'quota' | 'budget' | 'limit';
+  /** Of the quota, budget or zone, or the rules that left no target; null: there is no name. */
+  readonly name: string | null;
+}
 
 export interface AuditRouteKey {
   readonly workload_class: string;
@@ -106,6 +116,25 @@ export interface AuditAttempt {
   readonly duration_ms: number | null;
   /** Until the first byte of its streamed answer; null: there was none, or it answered in one piece. */
   readonly first_byte_ms: number | null;
+  /** The target's, as its provider names it; null: policy does not say. */
+  readonly region: string | null;
+  /** What kind of trouble it was by the provider's own word, or by its status where only that is known; null: none, or the provider was not asked. */
+  readonly error_class: string | null;
+  /** Which price of the book it has; null: the target is unpriced. */
+  readonly price: AuditPrice | null;
+  /** Of the attempt that answered; null for others, which nobody reports. */
+  readonly usage: AuditUsage | null;
+  readonly cost_nano_usd: number | null;
+}
+
+/** With `region` and `usage`, all that a cost is made of. */
+export interface AuditPrice {
+  /** The price book's model id. */
+  readonly id: string;
+  /** null: the model's home. */
+  readonly platform: string | null;
+  /** That it was served with; null: nothing was used. */
+  readonly tier: string | null;
 }
 
 export interface AuditUsage {
@@ -113,9 +142,22 @@ export interface AuditUsage {
   /** Parts of `input_tokens`. */
   readonly cache_read_input_tokens: number;
   readonly cache_write_input_tokens: number;
+  /** Parts of `cache_write_input_tokens`; what is in neither was kept for 5 minutes, or nobody knows how long. */
+  readonly cache_write_1h_input_tokens: number;
+  readonly cache_write_12h_input_tokens: number;
+  /** Part of `input_tokens`, neither read from a cache nor written to one. */
+  readonly audio_input_tokens: number;
+  readonly image_input_tokens: number;
+  /** Part of `cache_read_input_tokens`. */
+  readonly audio_cache_read_input_tokens: number;
   readonly output_tokens: number;
   /** Part of `output_tokens`. */
   readonly reasoning_output_tokens: number;
+  /** Parts of `output_tokens`, reasoning apart. */
+  readonly audio_output_tokens: number;
+  readonly image_output_tokens: number;
+  /** Searches of the web by the provider: on top of tokens. */
+  readonly web_searches: number;
   /** `provider`: reported. `estimated`: the stream was cut before the provider said; from the characters seen. */
   readonly source: 'provider' | 'estimated';
 }
@@ -130,4 +172,6 @@ export interface AuditDuration {
   readonly to_headers: number | null;
   /** From request to the first byte of the answer's body. */
   readonly to_first_byte: number | null;
+  /** Taken by attempts: failed ones until their failure, the one that answered until its answer's end. */
+  readonly provider: number;
 }

@@ -10,6 +10,8 @@ export interface WriterOptions {
   readonly chain: string;
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
+  /** Of new segments; absent: 0640. */
+  readonly fileMode?: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** How segments are opened for writing; absent: on the disk. */
@@ -112,6 +114,11 @@ export class AuditWriter {
     }
   }
 
+  /** Begins a segment, unless one is begun. @throws Error when that cannot be written */
+  async prepare(): Promise<void> {
+    await this.#ready();
+  }
+
   async close(): Promise<void> {
     const handle = this.#handle;
     this.#handle = undefined;
@@ -150,10 +157,10 @@ export class AuditWriter {
   }
 
   async #begin(): Promise<Current> {
-    const { directory, chain, now } = this.#options;
+    const { directory, chain, now, fileMode = 0o640 } = this.#options;
     const path = join(directory, segmentName(chain, this.#last.seq + 1));
     // It must not be there: two processes of one name would spoil each other's chain.
-    this.#handle = await (this.#options.openFile ?? open)(path, 'wx', 0o640);
+    this.#handle = await (this.#options.openFile ?? open)(path, 'wx', fileMode);
     const current = { path, openedAt: now(), size: 0 };
     // Known from here on, whatever fails next: it is used again then.
     this.#current = current;

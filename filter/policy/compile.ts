@@ -5,6 +5,7 @@ import type { PriceBook } from '../prices/price-book.ts';
 import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
+import { compileBodies } from './compile-bodies.ts';
 import { compilePolicyKeys } from './compile-caller.ts';
 import { compileCanary } from './compile-canary.ts';
 import { compileCredential, refuseForeignHost } from './compile-credential.ts';
@@ -94,6 +95,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
     policy: Object.freeze({
       ...{ version: about.version, callerKeys, identity, tenantRules, aliases, targets, credentials, zones, nearness },
       priceBookVersion: book.version,
+      recordedBodies: compileBodies(document),
       tenantWeights: new Map(
         Object.entries(document.tenants).map(([tenant, { weight = 1 }]) => [tenant as TenantId, weight] as const),
       ),
@@ -150,7 +152,7 @@ function compileTarget(
     workloadClasses: target.workload_classes === undefined ? 'all' : new Set(target.workload_classes),
     platform: platformOf(target),
     deprecatedOn,
-    price: priceOfTarget(id, target, pricedAs, book, problems),
+    ...priceOfTarget(id, target, pricedAs, book, problems),
     contextWindow: target.context_window ?? contextWindow,
     limits: compileLimits(target.limits),
     basePath: target.base_path?.replace(/\/$/, ''),

@@ -118,7 +118,16 @@ export interface BudgetDocument {
 export interface TenantDocument {
   readonly weight?: number;
   readonly route?: RouteDocument;
+  readonly record_bodies?: RecordBodiesDocument;
   readonly caller_keys?: readonly CallerKeyDocument[];
+}
+
+export interface RecordBodiesDocument {
+  readonly request?: boolean;
+  readonly response?: boolean;
+  readonly max_bytes?: number;
+  readonly sample?: number;
+  readonly redact?: readonly string[];
 }
 
 export interface ZoneDocument {

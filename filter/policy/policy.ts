@@ -37,6 +37,8 @@ export interface Policy {
   readonly tenantRules: ReadonlyMap<TenantId, RouteRules>;
   /** Every tenant's share against others', when a provider's limit is not enough for all. */
   readonly tenantWeights: ReadonlyMap<TenantId, number>;
+  /** Tenants whose bodies are recorded; nobody else's are. */
+  readonly recordedBodies: ReadonlyMap<TenantId, BodyRecording>;
   /** Of the price book: audit says which prices a cost is made of. */
   readonly priceBookVersion: string;
   readonly aliases: ReadonlyMap<AliasName, Alias>;
@@ -50,6 +52,23 @@ export interface Policy {
   readonly quotas: readonly Quota[];
   readonly budgets: readonly Budget[];
 }
+
+/** What is kept of a tenant's requests and answers. */
+export interface BodyRecording {
+  readonly request: boolean;
+  readonly response: boolean;
+  /** Of each body; what is longer is cut. */
+  readonly maxBytes: number;
+  /** Share of the requests, 0 to 1. */
+  readonly share: number;
+  /** Never kept, besides what looks like a secret. */
+  readonly redact: readonly RedactedField[];
+}
+
+/** `name`: wherever it stands, in lower case. `path`: from the body's root; `*` is any place of an array. */
+export type RedactedField =
+  | { readonly by: 'name'; readonly name: string }
+  | { readonly by: 'path'; readonly path: readonly (string | number)[] };
 
 /** What a quota or a budget makes one bucket for each of; the tenant is always one of them. */
 export const QUOTA_DIMENSIONS = ['tenant', 'feature', 'agent', 'alias', 'caller_key'] as const;
@@ -284,6 +303,13 @@ export type ChainOrder = (typeof CHAIN_ORDERS)[number];
 export const FALLBACK_CONDITIONS = ['throttled', 'credential', 'model_gone', 'context_too_long', 'content_refused'] as const;
 export type FallbackCondition = (typeof FALLBACK_CONDITIONS)[number];
 
+export interface PricedAs {
+  /** The price book's model id. */
+  readonly id: string;
+  /** undefined: the model's home. */
+  readonly platform: Platform | undefined;
+}
+
 /** One model version on one Envoy cluster. */
 export interface Target extends EncodeTarget {
   readonly id: TargetId;
@@ -302,6 +328,8 @@ export interface Target extends EncodeTarget {
   readonly deprecatedOn: string | undefined;
   /** undefined: unpriced. */
   readonly price: Price | undefined;
+  /** Where the price book has that price: audit says it, so that a request can be priced again. */
+  readonly pricedAs: PricedAs | undefined;
   /** Tokens of prompt and answer together; undefined: not known. */
   readonly contextWindow: number | undefined;
   /** What its provider lets us have; what is not set here is learned from its answers, where they say it. */

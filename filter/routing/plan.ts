@@ -16,6 +16,22 @@ export type ExclusionRule =
   | 'circuit_open'
   | 'no_healthy_host';
 
+/** Why the first target was not the first that the order names. Published, in the audit record. */
+export type Detour =
+  | 'canary'
+  /** A budget is spent, and the cheapest is asked first. */
+  | 'cheaper'
+  /** The alias's first target might not be asked; `excluded` says by which rule. */
+  | 'excluded'
+  /** The first target was down or throttled. */
+  | 'health'
+  /** One that was down had the request for a probe. */
+  | 'probe'
+  /** The first target's limit had no room. */
+  | 'room'
+  /** The first target could not be told the request, or had no key; it stands in `attempts` with the number 0. */
+  | 'skipped';
+
 export interface Exclusion {
   readonly target: Target;
   readonly rule: ExclusionRule;

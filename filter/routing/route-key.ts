@@ -128,5 +128,7 @@ function served(name: string, policy: Policy): ZoneName {
   const zone = policy.zones.get(name as ZoneName);
   if (zone?.audit === 'inside') return zone.name;
   const why = zone === undefined ? 'is not known to this gateway' : 'is not one that the audit log of this gateway lies in';
-  throw new Fault('zone_unavailable', `The privacy zone ${JSON.stringify(name.slice(0, 64))} ${why}.`);
+  throw new Fault('zone_unavailable', `The privacy zone ${JSON.stringify(name.slice(0, 64))} ${why}.`, {
+    rule: name.slice(0, 64),
+  });
 }

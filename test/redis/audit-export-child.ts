@@ -12,7 +12,7 @@ const log = pino({ level: 'silent' });
 const auditDirectory = join(directory, 'audit');
 const audit = await AuditLog.open(auditDirectory, '', log, {
   ...{ syncMs: 1, queueBytes: 64 << 20, segmentBytes: 100_000, segmentAgeMs: 3_600_000 },
-  ...{ retainMs: undefined, retainBytes: undefined },
+  ...{ retainMs: undefined, retainBytes: undefined, outage: 'serve' as const, kind: 'audit' as const },
 });
 const client = createClient({
   mode: 'standalone',

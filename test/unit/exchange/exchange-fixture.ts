@@ -59,6 +59,8 @@ export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gatew
     address: undefined,
     region: undefined,
     exchanges: new Map(),
+    mayServe: () => true,
+    bodies: undefined,
     record: () => undefined,
     onInternalError: () => undefined,
     maxRequestBytes: 1_000_000,

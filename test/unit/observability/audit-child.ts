@@ -7,7 +7,7 @@ import { record as auditRecord } from './observed.ts';
 const [, , directory = '', run = ''] = process.argv;
 const audit = await AuditLog.open(directory, '', pino({ level: 'silent' }), {
   ...{ syncMs: 1, queueBytes: 64 << 20, segmentBytes: 200_000, segmentAgeMs: 3_600_000 },
-  ...{ retainMs: undefined, retainBytes: undefined },
+  ...{ retainMs: undefined, retainBytes: undefined, outage: 'serve', kind: 'audit' },
 });
 let told = 0;
 let next = 0;

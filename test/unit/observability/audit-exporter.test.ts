@@ -18,7 +18,7 @@ import { record as auditRecord } from './observed.ts';
 const log = pino({ level: 'silent' });
 const SETTINGS = {
   ...{ syncMs: 1, queueBytes: 64 << 20, segmentBytes: 64 << 20, segmentAgeMs: 3_600_000 },
-  ...{ retainMs: undefined, retainBytes: undefined },
+  ...{ retainMs: undefined, retainBytes: undefined, outage: 'serve' as const, kind: 'audit' as const },
 };
 
 /** Takes everything, unless it is told otherwise. */

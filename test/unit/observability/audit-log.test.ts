@@ -28,7 +28,7 @@ import { record as auditRecord } from './observed.ts';
 const log = pino({ level: 'silent' });
 const settings: AuditSettings = {
   ...{ syncMs: 5, queueBytes: 1 << 20, segmentBytes: 1 << 20, segmentAgeMs: 3_600_000 },
-  ...{ retainMs: undefined, retainBytes: undefined },
+  ...{ retainMs: undefined, retainBytes: undefined, outage: 'serve' as const, kind: 'audit' as const },
 };
 
 describe('audit log', () => {

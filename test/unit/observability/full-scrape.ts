@@ -1,11 +1,14 @@
 /** A scrape in which every series occurs with every word that its labels may have. */
+
 import { Registry } from 'prom-client';
 import type { KeyCondition } from '../../../filter/credentials/credentials.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import type { HealthState } from '../../../filter/fallback/health.ts';
 import type { FaultCode } from '../../../filter/fault.ts';
 import type { AuditOutcome } from '../../../filter/observability/audit-record.ts';
+import { registerBodyMetrics } from '../../../filter/observability/body-metrics.ts';
 import { registerBudgetMetrics } from '../../../filter/observability/budget-metrics.ts';
+import { auditUsage } from '../../../filter/observability/estimate.ts';
 import { registerExportMetrics } from '../../../filter/observability/export-metrics.ts';
 import { registerIdentityMetrics } from '../../../filter/observability/identity-metrics.ts';
 import { registerLatencyMetrics } from '../../../filter/observability/latency-metrics.ts';
@@ -15,6 +18,7 @@ import { type QuotaSources, registerQuotaMetrics } from '../../../filter/observa
 import { registerTraceMetrics } from '../../../filter/observability/trace-metrics.ts';
 import { registerWorkerMetrics } from '../../../filter/observability/worker-metrics.ts';
 import { WORKLOAD_CLASSES } from '../../../filter/policy/policy.ts';
+import { NO_USAGE } from '../../../filter/transform/unified.ts';
 import { attempt, record, sources } from './observed.ts';
 import type { Catalogue } from './promql.ts';
 
@@ -78,6 +82,7 @@ export async function fullScrape(): Promise<string> {
     () => 0,
   );
   registerLifecycleMetrics(registry, () => [{ target: 'gpt', model: 'm', daysLeft: 3 }]);
+  registerBodyMetrics(registry, () => ({ written: 1, dropped: 1, queuedBytes: 1, failing: true }));
   const workers = new Registry();
   registerWorkerMetrics(workers, () => 1);
   for (const workload_class of WORKLOAD_CLASSES)
@@ -89,10 +94,8 @@ export async function fullScrape(): Promise<string> {
   for (const outcome of Object.keys(ATTEMPTS))
     observe(record('b', { attempts: [attempt({ outcome }), attempt({ target: 'other' })] }));
   for (const fault of FAULTS) observe(record('c', { fault, degraded: true }));
-  const usage = {
-    ...{ input_tokens: 4, cache_read_input_tokens: 1, cache_write_input_tokens: 1 },
-    ...{ output_tokens: 2, reasoning_output_tokens: 1, source: 'estimated' as const },
-  };
+  const used = { ...NO_USAGE, inputUncached: 2, cacheRead: 1, cacheWriteOther: 1, outputVisible: 1, outputReasoning: 1 };
+  const usage = auditUsage(used, 'estimated');
   observe(record('d', { usage, stream: true }));
   observe(record('e', { cache: 'stale' }));
   let scraped = (await registry.metrics()) + (await workers.metrics());

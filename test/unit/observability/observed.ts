@@ -48,6 +48,8 @@ export function record(id: string, changes: Partial<AuditRecord> = {}): AuditRec
       route_key: null,
       excluded: [],
       degraded: null,
+      decision: ['as_written'],
+      refused_by: null,
       canary_slice: null,
       cache: 'off' as const,
       cost_nano_usd: null,
@@ -59,7 +61,7 @@ export function record(id: string, changes: Partial<AuditRecord> = {}): AuditRec
     attempts: [attempt()],
     usage: auditUsage({ ...NO_USAGE, inputUncached: 3, cacheRead: 2, outputVisible: 4 }, 'provider'),
     ...{ dropped_fields: [], outcome: 'ok', status: 200, fault: null, request_bytes: 1, response_bytes: 1 },
-    duration_ms: { total: 10, queue: 0, gateway: 0.2, to_headers: 5, to_first_byte: 6 },
+    duration_ms: { total: 10, queue: 0, gateway: 0.2, to_headers: 5, to_first_byte: 6, provider: 9 },
     ...changes,
   };
 }
@@ -78,6 +80,7 @@ export function attempt(changes: Partial<AuditAttempt> = {}): AuditAttempt {
     start_ms: 1,
     duration_ms: 5,
     first_byte_ms: 6,
+    ...{ region: null, error_class: null, price: null, usage: null, cost_nano_usd: null },
     ...changes,
   };
 }

@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AuditRecord } from '../../../filter/observability/audit-record.ts';
+import { auditUsage } from '../../../filter/observability/estimate.ts';
 import { createMetrics } from '../../../filter/observability/metrics.ts';
 import { providerSchemaNames } from '../../../filter/transform/registry.ts';
+import { NO_USAGE } from '../../../filter/transform/unified.ts';
 import { attempt, record, sources } from './observed.ts';
 
 const NOTHING_QUEUED = { queuedBytes: 0, written: 0, dropped: 0, failedWrites: 0, state: 'writing' as const };
@@ -87,12 +89,9 @@ describe('metrics of traffic', () => {
 });
 
 describe("metrics by OpenTelemetry's names", () => {
-  const usage = {
-    ...{ input_tokens: 100, cache_read_input_tokens: 0, cache_write_input_tokens: 0, reasoning_output_tokens: 0 },
-    ...{ output_tokens: 21, source: 'provider' as const },
-  };
+  const usage = auditUsage({ ...NO_USAGE, inputUncached: 100, outputVisible: 21 }, 'provider');
   // It began 100 ms after the request, its headers came at 150, its first byte at 400, and its end at 1400.
-  const duration_ms = { total: 1400, queue: 0, gateway: 1, to_headers: 150, to_first_byte: 400 };
+  const duration_ms = { total: 1400, queue: 0, gateway: 1, provider: 1390, to_headers: 150, to_first_byte: 400 };
   const answered = { ...second, duration_ms: 50, provider_schema: 'anthropic-messages' };
   const streamed = record('a', { stream: true, attempts: [failed, answered], usage, duration_ms });
   const labels = 'target="claude",gen_ai_request_model="c",gen_ai_provider_name="anthropic",gen_ai_operation_name="chat"';

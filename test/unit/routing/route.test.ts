@@ -77,6 +77,8 @@ function world(policy: Policy, region?: string): World {
       address: undefined,
       region: region as RegionName | undefined,
       exchanges: new Map(),
+      mayServe: () => true,
+      bodies: undefined,
       record: () => undefined,
       onInternalError: () => undefined,
       maxRequestBytes: 1_000_000,

@@ -1,0 +1,61 @@
+/** What is kept of one request's bodies while it lives: copies, never more than the cap of each. */
+import type { BodyRecording } from '../policy/policy.ts';
+
+export interface CapturedBody {
+  /** Of the whole body. */
+  readonly bytes: number;
+  readonly kept: Buffer;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+export class BodyCapture {
+  readonly recording: BodyRecording;
+  #request: CapturedBody | undefined;
+  #pieces: Buffer[] = [];
+  #keptBytes = 0;
+  #bytes = 0;
+
+  constructor(recording: BodyRecording) {
+    this.recording = recording;
+  }
+
+  /** undefined: it is not recorded. */
+  get request(): CapturedBody | undefined {
+    return this.#request;
+  }
+
+  /** undefined: it is not recorded. */
+  get response(): CapturedBody | undefined {
+    if (!this.recording.response) return undefined;
+    return { bytes: this.#bytes, kept: this.#pieces.length === 0 ? NOTHING : Buffer.concat(this.#pieces) };
+  }
+
+  /** What it holds in memory. */
+  get size(): number {
+    return (this.#request?.kept.length ?? 0) + this.#keptBytes;
+  }
+
+  keepRequest(bytes: Buffer): void {
+    if (!this.recording.request) return;
+    // A copy: a part of a large body would hold all of it.
+    this.#request = { bytes: bytes.length, kept: Buffer.from(bytes.subarray(0, this.recording.maxBytes)) };
+  }
+
+  /** What a caller gets in one go, in the place of all that was to come before. */
+  keepAnswer(body: Buffer | string): void {
+    this.#pieces = [];
+    this.#keptBytes = 0;
+    this.#bytes = 0;
+    this.keepPiece(typeof body === 'string' ? Buffer.from(body) : body);
+  }
+
+  keepPiece(bytes: Buffer): void {
+    this.#bytes += bytes.length;
+    const room = this.recording.maxBytes - this.#keptBytes;
+    if (!this.recording.response || room <= 0 || bytes.length === 0) return;
+    const kept = Buffer.from(bytes.subarray(0, room));
+    this.#pieces.push(kept);
+    this.#keptBytes += kept.length;
+  }
+}

@@ -1,0 +1,155 @@
+import { expect } from 'chai';
+import { redactBody } from '../../../filter/observability/redact.ts';
+import { compile } from '../../../filter/policy/compile.ts';
+import type { PolicyDocument } from '../../../filter/policy/document.ts';
+import type { RedactedField, TenantId } from '../../../filter/policy/policy.ts';
+
+const SECRETS: Readonly<Record<string, string>> = {
+  openai: 'sk-proj-AbCdEf0123456789AbCdEf0123456789',
+  anthropic: 'sk-ant-api03-AbCdEf0123456789_AbCdEf-0123456789',
+  caller: 'gk-0123456789abcdefghijABCDEFGHIJ01234567',
+  aws: 'AKIAIOSFODNN7EXAMPLE',
+  google: `AIza${'Sy0123456789abcdefghijABCDEFGHIJ012'}`,
+  github: `ghp_${'0123456789abcdefghijABCDEFGHIJ012345'}`,
+  jwt: 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl',
+  bearer: 'Bearer abcdefghijklmnop.qrstuv',
+  email: 'jane.doe+x@mail.example.com',
+  card: '4111 1111 1111 1111',
+};
+
+const whole = (body: unknown, fields: readonly RedactedField[] = []): string =>
+  redactBody(typeof body === 'string' ? body : JSON.stringify(body), fields, 'whole') ?? 'undefined';
+
+/** Fields as a policy has them. */
+function fields(...redact: string[]): readonly RedactedField[] {
+  const document: PolicyDocument = {
+    ...{ version: 1, targets: {}, aliases: {} },
+    tenants: { t: { record_bodies: { request: true, redact } } },
+  };
+  const compiled = compile(document, { version: 'v', baseDirectory: '/' });
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+  return compiled.policy.recordedBodies.get('t' as TenantId)?.redact ?? [];
+}
+
+/** A stream of Chat Completions that sends `text` in pieces of `size` characters. */
+function streamOf(text: string, size: number): string {
+  const pieces = text.match(new RegExp(`[\\s\\S]{1,${size}}`, 'g')) ?? [];
+  const events = pieces.map((content) => ({
+    id: 'c-1',
+    created: 1_700_000_000,
+    choices: [{ index: 0, delta: { content } }],
+  }));
+  return `: x-gateway-target: t\n\n${events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')}data: [DONE]\n\n`;
+}
+
+function textOf(stream: string): string {
+  return [...stream.matchAll(/^data: (\{.*)$/gm)].map(([, json = '']) => JSON.parse(json).choices[0].delta.content).join('');
+}
+
+describe('redaction of bodies', () => {
+  for (const [what, secret] of Object.entries(SECRETS)) {
+    it(`${what}: in a text, after an escape, as a name, in JSON inside of a text`, () => {
+      const bodies = [
+        { a: `it is ${secret}, yes` },
+        { a: [`\n${secret}\n`, `é${secret}`] },
+        { [secret]: 1 },
+        { a: JSON.stringify({ b: secret }) },
+      ];
+      for (const body of bodies) {
+        const told = whole(body);
+        expect(told).to.contain('[redacted ');
+        expect(told).not.to.contain(secret.slice(-10));
+        expect(() => JSON.parse(told), told).not.to.throw();
+      }
+    });
+
+    it(`${what}: wherever a stream has cut it`, () => {
+      for (let size = 1; size < 30; size++) {
+        const told = whole(streamOf(`before ${secret} after`, size));
+        expect(textOf(told)).to.match(/^before (Bearer )?\[redacted \w+\] after$/);
+      }
+    });
+
+    it(`${what}: nothing of it is left wherever the cap falls`, () => {
+      for (const body of [
+        JSON.stringify({ m: [{ content: `before ${secret} after` }] }),
+        streamOf(`before ${secret} after`, 7),
+      ]) {
+        for (let end = 1; end < body.length; end++) {
+          const told = redactBody(body.slice(0, end), [], 'cut') ?? '';
+          const pieces = told.startsWith('{')
+            ? told
+            : [...told.matchAll(/"content":"([^"]*)"?/g)].map(([, piece]) => piece).join('');
+          expect(pieces, `${end}: ${told}`).not.to.contain(secret.replace('Bearer ', '').slice(0, 4));
+        }
+      }
+    });
+  }
+
+  it('what was written with escapes', () => {
+    expect(whole('{"a":"jane\\u0040example.com"}')).to.equal('{"a":"[redacted email]"}');
+  });
+
+  it('a card’s number only when its check digit is right, as a number too', () => {
+    expect(whole({ a: '4111 1111 1111 1112', b: 4111111111111111, c: 1700000000 })).to.equal(
+      '{"a":"4111 1111 1111 1112","b":"[redacted card]","c":1700000000}',
+    );
+  });
+
+  it('fields by name, at any depth and of any kind, and by path', () => {
+    const body = {
+      Password: 'x',
+      a: [{ password: { deep: ['x'] } }, { password: 7, keep: 'yes' }],
+      messages: [{ content: 'x' }, { content: 'x', role: 'user' }],
+      content: 'stays',
+    };
+    expect(JSON.parse(whole(body, fields('password', '$.messages[*].content')))).to.deep.equal({
+      Password: '[redacted]',
+      a: [{ password: '[redacted]' }, { password: '[redacted]', keep: 'yes' }],
+      messages: [{ content: '[redacted]' }, { content: '[redacted]', role: 'user' }],
+      content: 'stays',
+    });
+    expect(whole({ a: [1, 2] }, fields('$.a[1]'))).to.equal('{"a":[1,"[redacted]"]}');
+  });
+
+  it('fields in the arguments of a tool call, in one piece and in many', () => {
+    const args = JSON.stringify({ user: 'u', password: 'hunter2' });
+    expect(whole({ arguments: args }, fields('password'))).not.to.contain('hunter2');
+    const stream = streamOf(args, 5);
+    expect(textOf(whole(stream, fields('password')))).to.equal('{"user":"u","password":"[redacted]"}');
+  });
+
+  it('a field whose value the cap cuts', () => {
+    const body = '{"password":"hunter2 and more';
+    for (let end = 12; end <= body.length; end++)
+      expect(redactBody(body.slice(0, end), fields('password'), 'cut')).not.to.contain('hunter');
+  });
+
+  it('base64: in data URLs and on its own; its size is told', () => {
+    const data = Buffer.alloc(900, 'picture').toString('base64');
+    const told = whole({ url: `data:image/png;base64,${data}`, data, short: 'aGk=' });
+    expect(told).to.equal(
+      `{"url":"[base64, ${data.length + 22} characters]","data":"[base64, 1200 characters]","short":"aGk="}`,
+    );
+  });
+
+  it('choices that come mixed are texts of their own', () => {
+    const event = (index: number, content: string): string =>
+      `data: ${JSON.stringify({ choices: [{ index, delta: { content } }] })}\n\n`;
+    const told = whole(event(0, 'jane@ex') + event(1, 'ok') + event(0, 'ample.com'));
+    expect(told).to.contain('[redacted email]').and.not.to.contain('jane');
+    expect(told).to.contain('"ok"');
+  });
+
+  it('what has nothing of the kind stays as it is, byte for byte', () => {
+    const body = '{ "a" : [ 1.5e3, true, null, {} , [] ],\n "b": "x\\u00e9\\n \\"q\\"" }';
+    expect(whole(body)).to.equal(body);
+    expect(whole(streamOf('hello world', 3))).to.equal(streamOf('hello world', 3));
+  });
+
+  it('what is no JSON is not kept, from where it is none', () => {
+    expect(redactBody('password=hunter2', [], 'whole')).to.equal(undefined);
+    expect(whole('{"a":1, password: "hunter2"}')).to.equal('{"a":1, [not JSON]');
+    expect(whole('{"a":1} hunter2')).to.equal('{"a":1}[not JSON]');
+  });
+});
