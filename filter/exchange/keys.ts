@@ -47,7 +47,7 @@ export function noteOutcome(exchange: Exchange, attempt: Attempt): void {
     return;
   }
   if (!isKeyFailure(outcome)) {
-    if (outcome === 'ok') credentials.accepted(credential, target);
+    if (outcome === 'ok') credentials.accepted(credential, target, attempt.startedAt);
     else credentials.untold(credential, target);
     health.note({ target, outcome }, retryAfterSeconds);
     return;
