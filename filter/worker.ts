@@ -59,7 +59,11 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { settings, log, socketPath, listen, address, auditName, onHint } = options;
   const now = (): number => performance.now();
   const exchanges: Exchanges = new Map();
-  const health = new TargetHealth({ now, onSick: (target) => onHint({ kind: 'sick', target }) });
+  const health = new TargetHealth({
+    now,
+    inForce: (id) => rules.inForce().policy.targets.get(id),
+    onSick: (target) => onHint({ kind: 'sick', target }),
+  });
   const latency = new TargetLatency();
   const clusters = new ClusterView(now);
   const stops = canaryStopFile(settings.stateDirectory, log);
@@ -72,7 +76,15 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
     now: Date.now,
   });
-  const keys = new KeyHealth({ now, log, onChange: (change) => onHint({ kind: 'key', change }) });
+  const keys = new KeyHealth({
+    now,
+    log,
+    isInForce(name, target) {
+      const { policy } = rules.inForce();
+      return policy.credentials.has(name) && (target === undefined || policy.targets.has(target));
+    },
+    onChange: (change) => onHint({ kind: 'key', change }),
+  });
   const {
     identity,
     keys: callerKeys,
@@ -90,6 +102,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     callerKeys,
     onForget(ids) {
       health.forget(ids);
+      keys.forgetTargets(ids);
       latency.forget(ids);
       limits.forget(ids);
     },

@@ -170,7 +170,8 @@ const NO_LOG: CredentialLog = { info: () => undefined, warn: () => undefined };
 
 /** For those who ask nobody: a check, a test. */
 function unheard(): KeyHealth {
-  return new KeyHealth({ now: () => performance.now(), log: { info: () => undefined, error: () => undefined } });
+  const log = { info: () => undefined, error: () => undefined };
+  return new KeyHealth({ now: () => performance.now(), log, isInForce: () => true });
 }
 
 export interface LoadOptions {

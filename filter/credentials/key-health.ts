@@ -12,6 +12,8 @@ export interface KeyHealthOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly log: AlarmLog;
+  /** Are the key and the target in the policy in force? Of others nothing is kept. */
+  readonly isInForce: (name: CredentialName, target: TargetId | undefined) => boolean;
   /** Something has become of a key here that other processes should know. */
   readonly onChange?: (change: KeyChange) => void;
   /** Calls back after so long, unless the process has ended by then. */
@@ -130,6 +132,7 @@ export class KeyHealth {
 
   /** @param retestMs first pause of a key that was refused, doubled by each test that fails */
   turnedDown(key: UsedKey, target: TargetId, trouble: KeyTrouble, retestMs: number): void {
+    if (!this.#options.isInForce(key.name, target)) return;
     if (trouble.kind === 'throttled') {
       this.#cool(key, target, Math.min(trouble.forMs ?? COOL_MS, MAX_COOL_MS));
       return;
@@ -158,6 +161,7 @@ export class KeyHealth {
 
   /** Another process has seen this, and told the operator. */
   hear({ key, target, state, forMs }: KeyChange): void {
+    if (!this.#options.isInForce(key.name, target)) return;
     const place = target === undefined ? key.name : placeOf(key.name, target);
     if (state === 'accepted') {
       const view = this.#views.get(place);
@@ -172,6 +176,12 @@ export class KeyHealth {
   forget(name: CredentialName): void {
     for (const places of [this.#views, this.#past])
       for (const place of places.keys()) if (place === name || place.startsWith(`${name} `)) places.delete(place);
+  }
+
+  /** Targets that are no more, or are something else now. */
+  forgetTargets(ids: ReadonlySet<TargetId>): void {
+    for (const places of [this.#views, this.#past])
+      for (const place of places.keys()) if (ids.has(place.split(' ')[1] as TargetId)) places.delete(place);
   }
 
   /** The worst that is known of a key, at any target. */

@@ -15,6 +15,7 @@ function world() {
   const said: string[] = [];
   const changes: KeyChange[] = [];
   const clock = { now: 0 };
+  const inForce = new Set<string>([KEY.name, 'two', A, B]);
   const later: { at: number; run: () => void }[] = [];
   /** Time passes, and what was to be done by then is done. */
   const pass = (ms: number): void => {
@@ -23,11 +24,12 @@ function world() {
   };
   const health = new KeyHealth({
     now: () => clock.now,
+    isInForce: (name, target) => inForce.has(name) && (target === undefined || inForce.has(target)),
     log: { error: (fields) => said.push(`error ${JSON.stringify(fields)}`), info: (_, message) => said.push(message) },
     onChange: (change) => changes.push(change),
     after: (ms, run) => later.push({ at: clock.now + ms, run }),
   });
-  return { health, said, changes, clock, pass };
+  return { health, said, changes, clock, pass, inForce };
 }
 
 describe('the health of keys', () => {
@@ -176,6 +178,21 @@ describe('the health of keys', () => {
     expect(health.readiness(KEY, A)).to.equal('resting');
     health.untold(KEY, A);
     expect(health.readiness(KEY, A)).to.equal('due');
+  });
+
+  it('of keys and targets that the policy no longer has nothing is kept, however late it is told', () => {
+    const { health, inForce } = world();
+    const forbidden: KeyTrouble = { kind: 'refused', where: 'target', status: 403 };
+    health.turnedDown(KEY, A, forbidden, RETEST);
+    inForce.delete(A);
+    health.forgetTargets(new Set([A]));
+    expect(health.stateOf(KEY)).to.equal(undefined);
+    health.turnedDown(KEY, A, forbidden, RETEST);
+    health.turnedDown(KEY, A, { kind: 'throttled', forMs: 1_000 }, RETEST);
+    health.hear({ key: KEY, target: A, state: 'refused', forMs: 1_000 });
+    inForce.delete(KEY.name);
+    health.turnedDown(KEY, B, REFUSED, RETEST);
+    expect(health.allWell).to.equal(true);
   });
 
   it('whatever happens: at most one request tests a refused key in half a minute, and what is held is bounded', () => {
