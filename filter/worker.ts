@@ -1,7 +1,7 @@
 /** One process that takes streams: everything that a request meets, wired. */
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { canariesOf, canaryIds, canaryStopFile } from './canary-state.ts';
+import { canariesOf, canaryIds, canaryStopFiles } from './canary-state.ts';
 import { KeyHealth } from './credentials/key-health.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
@@ -66,7 +66,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   const latency = new TargetLatency();
   const clusters = new ClusterView(now);
-  const stops = canaryStopFile(settings.stateDirectory, log);
+  const stops = canaryStopFiles(settings.stateDirectory, log);
   const canaries = new CanaryWatch({
     stopped: stops.read(),
     onStop(stop) {
