@@ -1,5 +1,5 @@
-/** Canaries that were stopped stay so when the process is started again: a file keeps them. */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+/** Canaries that were stopped stay so when the process is started again: files keep them. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { isObject, type Json } from './json.ts';
@@ -7,15 +7,16 @@ import type { Policy } from './policy/policy.ts';
 import type { CanarySlice, CanaryStop, CanaryWatch } from './routing/canary.ts';
 import type { CanaryArm } from './routing/canary-arm.ts';
 
-export interface CanaryStopFile {
+export interface CanaryStopFiles {
   read(): CanaryStop[];
   add(stop: CanaryStop): void;
 }
 
-/** Several processes of one place share the file; each writes what it has stopped beside what stands there. */
-export function canaryStopFile(directory: string, log: Logger): CanaryStopFile {
-  const path = join(directory, 'canary-stops.json');
-  const read = (): CanaryStop[] => {
+/** Several processes of one place share the folder. Every stop has a file of its own, so that two of one moment do not write over each other. */
+export function canaryStopFiles(directory: string, log: Pick<Logger, 'error'>): CanaryStopFiles {
+  const folder = join(directory, 'canary-stops');
+  const fileOf = ({ id }: CanaryStop): string => join(folder, `${encodeURIComponent(id)}.json`);
+  const readFile = (path: string): CanaryStop[] => {
     let text: string;
     try {
       text = readFileSync(path, 'utf8');
@@ -24,23 +25,35 @@ export function canaryStopFile(directory: string, log: Logger): CanaryStopFile {
     }
     try {
       const parsed: Json = JSON.parse(text);
-      return Array.isArray(parsed) ? parsed.filter(isStop) : [];
+      return (Array.isArray(parsed) ? parsed : [parsed]).filter(isStop);
     } catch (error) {
-      log.error({ error, path }, 'the file of stopped canaries cannot be read; those in it may run again');
+      log.error({ error, path }, 'the file of a stopped canary cannot be read; it may run again');
       return [];
     }
   };
+  const kept = (): CanaryStop[] => {
+    let names: string[];
+    try {
+      names = readdirSync(folder);
+    } catch {
+      return [];
+    }
+    return names.filter((name) => name.endsWith('.json')).flatMap((name) => readFile(join(folder, name)));
+  };
   return {
-    read,
+    // Releases before this one kept all in one file.
+    read: () => [...readFile(join(directory, 'canary-stops.json')), ...kept()],
     add(stop) {
-      const stops = [...read().filter(({ id }) => id !== stop.id), stop].slice(-MAX_KEPT);
       try {
-        mkdirSync(directory, { recursive: true, mode: 0o750 });
+        mkdirSync(folder, { recursive: true, mode: 0o750 });
+        const path = fileOf(stop);
         const temporary = `${path}.${process.pid}`;
-        writeFileSync(temporary, `${JSON.stringify(stops, undefined, 1)}\n`, { mode: 0o640 });
+        writeFileSync(temporary, `${JSON.stringify(stop, undefined, 1)}\n`, { mode: 0o640 });
         renameSync(temporary, path);
+        const old = kept().toSorted((a, b) => (a.time < b.time ? 1 : -1));
+        for (const gone of old.slice(MAX_KEPT)) rmSync(fileOf(gone), { force: true });
       } catch (error) {
-        log.error({ error, path }, 'a stopped canary cannot be kept; it runs again when the process is started again');
+        log.error({ error, folder }, 'a stopped canary cannot be kept; it runs again when the process is started again');
       }
     },
   };
@@ -49,7 +62,7 @@ export function canaryStopFile(directory: string, log: Logger): CanaryStopFile {
 const MAX_KEPT = 100;
 
 function isStop(value: Json): value is CanaryStop & Json {
-  return isObject(value) && typeof value['id'] === 'string' && typeof value['alias'] === 'string';
+  return isObject(value) && ['id', 'alias', 'time'].every((field) => typeof value[field] === 'string');
 }
 
 export function canaryIds({ aliases }: Policy): Set<string> {

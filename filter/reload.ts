@@ -6,7 +6,8 @@ import type { KeyHealth } from './credentials/key-health.ts';
 import { Ruleset } from './exchange/ruleset.ts';
 import type { KeyStore } from './key-store.ts';
 import { loadPolicy, PolicyError } from './policy/load.ts';
-import type { CredentialName, GatewayKey, Policy, Target, TargetId } from './policy/policy.ts';
+import type { CredentialName, GatewayKey, Policy, TargetId } from './policy/policy.ts';
+import { isSameTarget } from './policy/same-target.ts';
 import { type FileWatch, watchFile } from './policy/watch.ts';
 
 /** Requests should find their credentials; a token endpoint that is away must not keep the others waiting. */
@@ -124,17 +125,10 @@ export async function startReloading({
   };
 }
 
-/** What makes a target the one that it is. */
-const IDENTITY = ['cluster', 'schema', 'model', 'basePath', 'query', 'host', 'region'] as const;
-
 /** What is known of a target's health holds for what it was. */
 function changedTargets(before: Policy, after: Policy): Set<TargetId> {
-  const same = (a: Target, b: Target | undefined): boolean =>
-    b !== undefined &&
-    IDENTITY.every((field) => a[field] === b[field]) &&
-    a.credentials.join(' ') === b.credentials.join(' ');
   return new Set(
-    [...before.targets.values()].filter((target) => !same(target, after.targets.get(target.id))).map(({ id }) => id),
+    [...before.targets.values()].filter((target) => !isSameTarget(target, after.targets.get(target.id))).map(({ id }) => id),
   );
 }
 

@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import type { WorkerSnapshot } from './admin/console/snapshot.ts';
 import { createWorkerView } from './admin/console/worker-view.ts';
 import { startBodyLog, tellUnrecorded } from './body-recording.ts';
-import { canariesOf, canaryIds, canaryStopFile } from './canary-state.ts';
+import { canariesOf, canaryIds, canaryStopFiles } from './canary-state.ts';
 import { KeyHealth } from './credentials/key-health.ts';
 import type { Exchanges, Gateway } from './exchange/exchange.ts';
 import { settle } from './exchange/settle.ts';
@@ -79,10 +79,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { settings, log, socketPath, listen, address, index, auditName, onHint } = options;
   const now = (): number => performance.now();
   const exchanges: Exchanges = new Map();
-  const health = new TargetHealth({ now, onSick: (target) => onHint({ kind: 'sick', target }) });
+  const health = new TargetHealth({
+    now,
+    inForce: (id) => rules.inForce().policy.targets.get(id),
+    onSick: (target) => onHint({ kind: 'sick', target }),
+  });
   const latency = new TargetLatency();
   const clusters = new ClusterView(now);
-  const stops = canaryStopFile(settings.stateDirectory, log);
+  const stops = canaryStopFiles(settings.stateDirectory, log);
   const canaries = new CanaryWatch({
     stopped: stops.read(),
     onStop(stop) {
@@ -92,7 +96,15 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
     now: Date.now,
   });
-  const keys = new KeyHealth({ now, log, onChange: (change) => onHint({ kind: 'key', change }) });
+  const keys = new KeyHealth({
+    now,
+    log,
+    isInForce(name, target) {
+      const { policy } = rules.inForce();
+      return policy.credentials.has(name) && (target === undefined || policy.targets.has(target));
+    },
+    onChange: (change) => onHint({ kind: 'key', change }),
+  });
   const {
     identity,
     keys: callerKeys,
@@ -114,6 +126,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     callerKeys,
     onForget(ids) {
       health.forget(ids);
+      keys.forgetTargets(ids);
       latency.forget(ids);
       limits.forget(ids);
       // A target that is gone may come back as it was.

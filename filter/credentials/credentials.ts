@@ -86,9 +86,9 @@ export class Credentials {
     return held.credential.authorize(byKey, request);
   }
 
-  /** The provider took the key. */
-  accepted(used: UsedKey, target: Target): void {
-    this.#health.accepted(used, target.id);
+  /** The provider took the key, in a request that was sent at `sentAt` (monotonic milliseconds). */
+  accepted(used: UsedKey, target: Target, sentAt: number): void {
+    this.#health.accepted(used, target.id, sentAt);
   }
 
   /** The attempt said nothing of its key. */
@@ -104,7 +104,7 @@ export class Credentials {
     const held = this.#keys.get(used.name);
     if (held === undefined) return 'target';
     if (held.credential.fingerprint() !== used.fingerprint) return 'key';
-    this.#health.turnedDown(used, target.id, trouble);
+    this.#health.turnedDown(used, target.id, trouble, held.key.retestMs);
     if (trouble.kind === 'refused') held.credential.suspect();
     const pool = this.#poolOf(target);
     if (pool.length === 1) return 'target';
@@ -175,7 +175,8 @@ const NO_LOG: CredentialLog = { info: () => undefined, warn: () => undefined };
 
 /** For those who ask nobody: a check, a test. */
 function unheard(): KeyHealth {
-  return new KeyHealth({ now: () => performance.now(), log: { info: () => undefined, error: () => undefined } });
+  const log = { info: () => undefined, error: () => undefined };
+  return new KeyHealth({ now: () => performance.now(), log, isInForce: () => true });
 }
 
 export interface LoadOptions {

@@ -6,19 +6,18 @@
  */
 import type { CredentialName, TargetId } from '../policy/policy.ts';
 import type { UsedKey } from './credential.ts';
+import { type AlarmLog, KeyAlarms } from './key-alarms.ts';
 
 export interface KeyHealthOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  readonly log: KeyAlarm;
+  readonly log: AlarmLog;
+  /** Are the key and the target in the policy in force? Of others nothing is kept. */
+  readonly isInForce: (name: CredentialName, target: TargetId | undefined) => boolean;
   /** Something has become of a key here that other processes should know. */
   readonly onChange?: (change: KeyChange) => void;
-}
-
-/** The part of pino that is used. */
-export interface KeyAlarm {
-  error(fields: object, message: string): void;
-  info(fields: object, message: string): void;
+  /** Calls back after so long, unless the process has ended by then. */
+  readonly after?: (ms: number, run: () => void) => void;
 }
 
 /** How a provider turned a key down. `target`: this key for this target alone. */
@@ -40,9 +39,9 @@ export interface KeyChange {
 /** due: to be tested by the one request that claims it. */
 export type KeyReadiness = 'ready' | 'due' | 'resting';
 
-/** First pause of a key that was refused, doubled by each test that fails. */
-const FIRST_PAUSE_MS = 30_000;
 const MAX_PAUSE_MS = 10 * 60_000;
+/** A key that is refused again within this time of coming back rests for twice as long as before: one good answer is no recovery. */
+const PROBATION_MS = 10 * 60_000;
 /** A throttled key whose provider gave no hint. */
 const COOL_MS = 2_000;
 const MAX_COOL_MS = 10 * 60_000;
@@ -53,10 +52,19 @@ interface View {
   readonly state: 'refused' | 'cooling';
   /** Of the key that this was said of; another key under the same name starts anew. */
   readonly fingerprint: string | undefined;
+  /** When it was last said. */
+  saidAt: number;
   until: number;
   pauseMs: number;
-  /** When the test that is out began. */
-  testSince: number | undefined;
+  /** The request that tests it, known by the key that it was given, and since when. */
+  test: { readonly by: UsedKey; readonly since: number } | undefined;
+}
+
+/** A key that came back, and what its pause had grown to. */
+interface Past {
+  readonly fingerprint: string | undefined;
+  readonly acceptedAt: number;
+  readonly pauseMs: number;
 }
 
 type Place = CredentialName | `${CredentialName} ${TargetId}`;
@@ -65,10 +73,13 @@ export class KeyHealth {
   readonly #options: KeyHealthOptions;
   /** Of keys that are not well; names have no spaces. */
   readonly #views = new Map<Place, View>();
+  readonly #past = new Map<Place, Past>();
+  readonly #alarms: KeyAlarms;
   readonly #refusals = new Map<CredentialName, number>();
 
   constructor(options: KeyHealthOptions) {
     this.#options = options;
+    this.#alarms = new KeyAlarms(options.log, options.after);
   }
 
   get allWell(): boolean {
@@ -89,36 +100,39 @@ export class KeyHealth {
     return Math.max(0, ...untils.map((until) => until - this.#options.now()));
   }
 
-  /** Whoever claims a key that is due must send a request with it. */
-  claim({ name }: UsedKey, target: TargetId): void {
-    for (const view of [this.#views.get(name), this.#views.get(placeOf(name, target))])
-      if (view?.state === 'refused') view.testSince = this.#options.now();
+  /** Whoever claims a key that is due must send a request with it, and hand in this very object with what became of it. */
+  claim(key: UsedKey, target: TargetId): void {
+    const since = this.#options.now();
+    for (const view of this.#viewsOf(key, target)) if (view.state === 'refused') view.test = { by: key, since };
   }
 
-  accepted(key: UsedKey, target: TargetId): void {
+  /** @param sentAt when the request was sent: an answer to one from before the refusal says nothing against it */
+  accepted(key: UsedKey, target: TargetId, sentAt: number): void {
     if (this.allWell) return;
     for (const [place, at] of [
       [key.name, undefined],
       [placeOf(key.name, target), target],
     ] as const) {
       const view = this.#views.get(place);
-      if (view === undefined || view.fingerprint !== key.fingerprint) continue;
+      if (view === undefined || view.fingerprint !== key.fingerprint || sentAt < view.saidAt) continue;
       // One good answer of many does not end the pause that a provider asked for.
       if (view.state === 'cooling') continue;
-      this.#views.delete(place);
-      this.#options.log.info({ ...told(key), ...(at && { target: at }) }, 'the provider takes the gateway key again');
+      this.#comeBack(place, view);
+      const fields = { ...told(key), ...(at && { target: at }) };
+      this.#alarms.tell(place, { level: 'info', fields, message: 'the provider takes the gateway key again' });
       this.#options.onChange?.({ key, target: at, state: 'accepted', forMs: 0 });
     }
   }
 
   /** The test told nothing: the target failed, or the caller left. */
-  untold({ name }: UsedKey, target: TargetId): void {
+  untold(key: UsedKey, target: TargetId): void {
     if (this.allWell) return;
-    for (const view of [this.#views.get(name), this.#views.get(placeOf(name, target))])
-      if (view !== undefined) view.testSince = undefined;
+    for (const view of this.#viewsOf(key, target)) if (view.test?.by === key) view.test = undefined;
   }
 
-  turnedDown(key: UsedKey, target: TargetId, trouble: KeyTrouble): void {
+  /** @param retestMs first pause of a key that was refused, doubled by each test that fails */
+  turnedDown(key: UsedKey, target: TargetId, trouble: KeyTrouble, retestMs: number): void {
+    if (!this.#options.isInForce(key.name, target)) return;
     if (trouble.kind === 'throttled') {
       this.#cool(key, target, Math.min(trouble.forMs ?? COOL_MS, MAX_COOL_MS));
       return;
@@ -130,25 +144,28 @@ export class KeyHealth {
     const known = this.#viewAt(place, key);
     if (known?.state === 'refused') {
       // Others that were under way when it was set aside tell nothing new.
-      if (now < known.until && known.testSince === undefined) return;
+      if (now < known.until && known.test?.by !== key) return;
       known.pauseMs = Math.min(known.pauseMs * 2, MAX_PAUSE_MS);
+      known.saidAt = now;
       known.until = now + known.pauseMs;
-      known.testSince = undefined;
+      known.test = undefined;
       this.#options.onChange?.({ key, target: at, state: 'refused', forMs: known.pauseMs });
       return;
     }
-    const pauseMs = trouble.kind === 'unpaid' ? MAX_PAUSE_MS : FIRST_PAUSE_MS;
+    const pauseMs = trouble.kind === 'unpaid' ? MAX_PAUSE_MS : this.#firstPauseMs(place, key, retestMs);
     this.#views.set(place, this.#view('refused', key, pauseMs));
     const fields = { ...told(key), target, status: trouble.status, retestInMs: pauseMs };
-    this.#options.log.error(fields, ALARMS[trouble.kind]);
+    this.#alarms.tell(place, { level: 'error', fields, message: ALARMS[trouble.kind] });
     this.#options.onChange?.({ key, target: at, state: 'refused', forMs: pauseMs });
   }
 
   /** Another process has seen this, and told the operator. */
   hear({ key, target, state, forMs }: KeyChange): void {
+    if (!this.#options.isInForce(key.name, target)) return;
     const place = target === undefined ? key.name : placeOf(key.name, target);
     if (state === 'accepted') {
-      if (this.#views.get(place)?.fingerprint === key.fingerprint) this.#views.delete(place);
+      const view = this.#views.get(place);
+      if (view !== undefined && view.fingerprint === key.fingerprint) this.#comeBack(place, view);
       return;
     }
     const known = this.#viewAt(place, key);
@@ -157,7 +174,14 @@ export class KeyHealth {
 
   /** Of this name there is another key now, or none. */
   forget(name: CredentialName): void {
-    for (const place of this.#views.keys()) if (place === name || place.startsWith(`${name} `)) this.#views.delete(place);
+    for (const places of [this.#views, this.#past])
+      for (const place of places.keys()) if (place === name || place.startsWith(`${name} `)) places.delete(place);
+  }
+
+  /** Targets that are no more, or are something else now. */
+  forgetTargets(ids: ReadonlySet<TargetId>): void {
+    for (const places of [this.#views, this.#past])
+      for (const place of places.keys()) if (ids.has(place.split(' ')[1] as TargetId)) places.delete(place);
   }
 
   /** The worst that is known of a key, at any target. */
@@ -183,7 +207,7 @@ export class KeyHealth {
     if (known?.state === 'refused') {
       // A test that is throttled: the key may be good, and the next test tells.
       known.until = Math.max(known.until, this.#options.now() + forMs);
-      known.testSince = undefined;
+      if (known.test?.by === key) known.test = undefined;
       return;
     }
     const view = this.#view('cooling', key, forMs);
@@ -201,7 +225,24 @@ export class KeyHealth {
       this.#views.delete(place);
       return 'ready';
     }
-    return view.testSince !== undefined && now - view.testSince < TEST_LIMIT_MS ? 'resting' : 'due';
+    return view.test !== undefined && now - view.test.since < TEST_LIMIT_MS ? 'resting' : 'due';
+  }
+
+  #viewsOf({ name }: UsedKey, target: TargetId): View[] {
+    return [name, placeOf(name, target)].flatMap((place) => this.#views.get(place) ?? []);
+  }
+
+  #comeBack(place: Place, view: View): void {
+    this.#views.delete(place);
+    const { fingerprint, pauseMs } = view;
+    if (view.state === 'refused') this.#past.set(place, { fingerprint, pauseMs, acceptedAt: this.#options.now() });
+  }
+
+  #firstPauseMs(place: Place, { fingerprint }: UsedKey, retestMs: number): number {
+    const past = this.#past.get(place);
+    this.#past.delete(place);
+    if (past === undefined || past.fingerprint !== fingerprint) return retestMs;
+    return this.#options.now() - past.acceptedAt < PROBATION_MS ? Math.min(past.pauseMs * 2, MAX_PAUSE_MS) : retestMs;
   }
 
   /** @returns undefined, too, for what was said of the key before this one */
@@ -213,7 +254,8 @@ export class KeyHealth {
   }
 
   #view(state: View['state'], { fingerprint }: UsedKey, pauseMs: number): View {
-    return { state, fingerprint, until: this.#options.now() + pauseMs, pauseMs, testSince: undefined };
+    const saidAt = this.#options.now();
+    return { state, fingerprint, saidAt, until: saidAt + pauseMs, pauseMs, test: undefined };
   }
 }
 

@@ -20,7 +20,7 @@ export function choose(exchange: Exchange, plan: Plan): readonly Target[] {
   const chain = changesByRequest(exchange, plan) ? chosenNow(exchange, plan) : plan.chain;
   if (chain.length === 0) throw nothingLeft(exchange, plan);
   if (alias.order === 'fixed' || health.allWell) return chain;
-  const ordered = orderedByHealth(chain, health);
+  const ordered = orderedByHealth(chain, health, exchange.id);
   const [leader] = ordered;
   if (leader !== undefined && health.stateOf(leader.id) === 'probing') exchange.probe = leader;
   if (exchange.probe !== undefined) exchange.detours = ['probe'];

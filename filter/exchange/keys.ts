@@ -43,24 +43,24 @@ export function noteOutcome(exchange: Exchange, attempt: Attempt): void {
   const { health } = exchange.gateway;
   const { credentials } = exchange.ruleset;
   if (credential === undefined) {
-    health.note({ target, outcome }, retryAfterSeconds);
+    health.note({ target, outcome }, exchange.id, retryAfterSeconds);
     return;
   }
   if (!isKeyFailure(outcome)) {
-    if (outcome === 'ok') credentials.accepted(credential, target);
+    if (outcome === 'ok') credentials.accepted(credential, target, attempt.startedAt);
     else credentials.untold(credential, target);
-    health.note({ target, outcome }, retryAfterSeconds);
+    health.note({ target, outcome }, exchange.id, retryAfterSeconds);
     return;
   }
   if (credentials.turnedDown(credential, target, troubleOf(attempt, outcome)) === 'key') {
     // Nothing was learnt of the target.
-    health.note({ target, outcome: 'abandoned' });
+    health.note({ target, outcome: 'abandoned' }, exchange.id, undefined);
     return;
   }
   const waitMs = target.credentials.length < 2 ? undefined : credentials.waitMs(target, exchange.caller?.tenant);
-  if (waitMs === undefined) health.note(attempt, retryAfterSeconds);
+  if (waitMs === undefined) health.note(attempt, exchange.id, retryAfterSeconds);
   // With all its keys resting the target rests until the first of them may be used.
-  else health.note({ target, outcome: 'rate_limited' }, Math.ceil(waitMs / 1000));
+  else health.note({ target, outcome: 'rate_limited' }, exchange.id, Math.ceil(waitMs / 1000));
 }
 
 function troubleOf({ status, retryAfterSeconds }: Attempt, failure: KeyFailure): Trouble {

@@ -35,7 +35,7 @@ export function settle(exchange: Exchange, ending: Ending): void {
   }
   // An answer that had begun and broke is the target's failure, though its headers were good.
   if (last !== undefined && outcomeOf(exchange, ending) === 'cut')
-    exchange.gateway.health.note({ target: last.target, outcome: 'server_error' });
+    exchange.gateway.health.note({ target: last.target, outcome: 'server_error' }, exchange.id, undefined);
   returnProbe(exchange);
   const spent = spentOf(exchange, ending);
   settleQuota(exchange, spent);
@@ -90,9 +90,9 @@ export function settle(exchange: Exchange, ending: Ending): void {
 }
 
 /** What was to be probed could not be asked, or its request left before: the next one may. */
-function returnProbe({ probe, attempts, gateway }: Exchange): void {
+function returnProbe({ id, probe, attempts, gateway }: Exchange): void {
   if (probe === undefined || attempts.some(({ target }) => target === probe)) return;
-  gateway.health.note({ target: probe, outcome: 'abandoned' });
+  gateway.health.note({ target: probe, outcome: 'abandoned' }, id, undefined);
 }
 
 function auditRouteKey(key: RouteKey): AuditRouteKey {

@@ -6,11 +6,14 @@
  * Sick targets stay in the chain, last: when all are sick, somebody is asked.
  */
 import type { Target, TargetId } from '../policy/policy.ts';
+import { isSameTarget } from '../policy/same-target.ts';
 import { type Attempt, type AttemptFailure, failsItsTarget } from './attempt.ts';
 
 export interface HealthOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** The target of this name in the policy in force: of others nothing is kept. */
+  readonly inForce: (id: TargetId) => Target | undefined;
   /** A target has turned down or throttled here. */
   readonly onSick?: (target: SickTarget) => void;
 }
@@ -46,6 +49,11 @@ const PROBE_LIMIT_MS = 30_000;
 const LASTING: ReadonlySet<AttemptFailure> = new Set(['credential_refused', 'billing', 'model_not_found']);
 export type HealthState = 'well' | 'down' | 'throttled' | 'probing' | 'recovering';
 
+interface Probe {
+  readonly by: string;
+  readonly since: number;
+}
+
 interface View {
   state: HealthState;
   /** Attempts of the window: when, and whether they failed. */
@@ -53,8 +61,8 @@ interface View {
   /** down, throttled: until when it is left alone. */
   until: number;
   pauseMs: number;
-  /** probing: when the probe that is out began. */
-  probeSince: number | undefined;
+  /** probing: the request whose probe is out, and since when. */
+  probe: Probe | undefined;
   /** recovering: step of SHARES, and successes at it. */
   step: number;
   successes: number;
@@ -87,8 +95,9 @@ export class TargetHealth {
 
   /**
    * May `target` be asked first? A target that is due for a probe gives its place to the one who asks: whoever gets `true` must ask it.
+   * @param requestId whose attempt it would be
    */
-  mayLead(target: Target): boolean {
+  mayLead(target: Target, requestId: string): boolean {
     const view = this.#views.get(target.id);
     if (view === undefined || view.state === 'well') return true;
     const now = this.#options.now();
@@ -97,11 +106,11 @@ export class TargetHealth {
       case 'throttled':
         if (now < view.until) return false;
         view.state = 'probing';
-        view.probeSince = now;
+        view.probe = { by: requestId, since: now };
         return true;
       case 'probing':
-        if (view.probeSince !== undefined && now - view.probeSince < PROBE_LIMIT_MS) return false;
-        view.probeSince = now;
+        if (view.probe !== undefined && now - view.probe.since < PROBE_LIMIT_MS) return false;
+        view.probe = { by: requestId, since: now };
         return true;
       case 'recovering':
         view.asked += 1;
@@ -124,6 +133,7 @@ export class TargetHealth {
 
   /** Another process has seen this. */
   hear({ id, state, forMs }: SickTarget): void {
+    if (this.#options.inForce(id) === undefined) return;
     const view = this.#viewOf(id);
     this.#turn(view, state);
     view.until = Math.max(view.until, this.#options.now() + forMs);
@@ -138,18 +148,21 @@ export class TargetHealth {
     }
   }
 
-  /** What became of an attempt. @param retryAfterSeconds the provider's own word on how long to wait */
-  note({ target, outcome }: Pick<Attempt, 'target' | 'outcome'>, retryAfterSeconds?: number): void {
-    if (outcome === 'pending') return;
+  /** What became of an attempt of request `requestId`. @param retryAfterSeconds the provider's own word on how long to wait */
+  note(
+    { target, outcome }: Pick<Attempt, 'target' | 'outcome'>,
+    requestId: string,
+    retryAfterSeconds: number | undefined,
+  ): void {
+    if (outcome === 'pending' || !isSameTarget(target, this.#options.inForce(target.id))) return;
     const view = this.#viewOf(target.id);
     if (outcome === 'abandoned') {
-      // The caller left: nothing was learnt, and the next one may probe.
-      view.probeSince = undefined;
+      giveUpProbe(view, requestId);
       return;
     }
     if (outcome === 'ok') this.#succeeded(view);
     else if (failsItsTarget(outcome)) this.#failed(target.id, view, outcome, retryAfterSeconds);
-    else view.probeSince = undefined;
+    else giveUpProbe(view, requestId);
   }
 
   #succeeded(view: View): void {
@@ -198,7 +211,6 @@ export class TargetHealth {
 
   #remember(view: View, failed: boolean): void {
     const at = this.#options.now();
-    view.probeSince = undefined;
     view.outcomes.push({ at, failed });
     while (view.outcomes.length > WINDOW || (view.outcomes[0]?.at ?? at) < at - WINDOW_MS) view.outcomes.shift();
   }
@@ -207,7 +219,7 @@ export class TargetHealth {
     if (view.state === 'well' && state !== 'well') this.#unwell += 1;
     if (view.state !== 'well' && state === 'well') this.#unwell -= 1;
     view.state = state;
-    view.probeSince = undefined;
+    view.probe = undefined;
   }
 
   #viewOf(id: TargetId): View {
@@ -215,12 +227,17 @@ export class TargetHealth {
     if (view === undefined) {
       view = {
         ...{ state: 'well', outcomes: [], until: 0, pauseMs: FIRST_PAUSE_MS },
-        ...{ probeSince: undefined, step: 0, successes: 0, asked: 0 },
+        ...{ probe: undefined, step: 0, successes: 0, asked: 0 },
       };
       this.#views.set(id, view);
     }
     return view;
   }
+}
+
+/** Nothing was learnt: the next one may probe. A probe that another request has out is not touched. */
+function giveUpProbe(view: View, requestId: string): void {
+  if (view.probe?.by === requestId) view.probe = undefined;
 }
 
 /** Is the `count`th one of a `share` of all that is spread evenly? */
@@ -236,7 +253,7 @@ const orders = new WeakMap<readonly Target[], Map<string, readonly Target[]>>();
  * The chain with the targets that may not lead now behind those that may, both in the policy's order. One and the same list for the same order.
  * A retry on the same target (named twice in a row) goes with it.
  */
-export function orderedByHealth(chain: readonly Target[], health: TargetHealth): readonly Target[] {
+export function orderedByHealth(chain: readonly Target[], health: TargetHealth, requestId: string): readonly Target[] {
   if (health.allWell) return chain;
   const led = new Map<TargetId, boolean>();
   let leads = false;
@@ -244,7 +261,7 @@ export function orderedByHealth(chain: readonly Target[], health: TargetHealth):
     let may = led.get(target.id);
     if (may === undefined) {
       // Behind a target that leads nobody needs to be probed: a probe is for the first attempt alone.
-      may = leads ? health.stateOf(target.id) === 'well' : health.mayLead(target);
+      may = leads ? health.stateOf(target.id) === 'well' : health.mayLead(target, requestId);
       led.set(target.id, may);
       leads ||= may;
     }

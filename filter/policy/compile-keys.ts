@@ -1,4 +1,5 @@
 /** Gateway keys of a policy document: which targets name them, whose requests they serve, and the clusters that they may be sent to. */
+import { parseDuration } from '../quantities.ts';
 import type { Place, PolicyDocument, Problem, TargetDocument } from './document.ts';
 import {
   type ClusterName,
@@ -9,6 +10,10 @@ import {
   type TenantId,
 } from './policy.ts';
 import { suggest } from './suggest.ts';
+
+const RETEST_MS = 30_000;
+const LEAST_RETEST_MS = 1_000;
+const MOST_RETEST_MS = 600_000;
 
 export type CredentialSources = ReadonlyMap<CredentialName, CredentialSource>;
 
@@ -58,7 +63,10 @@ export function compileKeys(
 ): Map<CredentialName, GatewayKey> {
   const keys = new Map<CredentialName, GatewayKey>();
   for (const [name, source] of sources) {
-    const { state = 'active', tenants } = document.credentials?.[name] ?? {};
+    const { state = 'active', tenants, retest_after } = document.credentials?.[name] ?? {};
+    const retestMs = parseDuration(retest_after) ?? RETEST_MS;
+    if (retestMs < LEAST_RETEST_MS || retestMs > MOST_RETEST_MS)
+      problems.push({ at: ['credentials', name, 'retest_after'], message: 'expected 1s at least, 10m at most' });
     tenants?.forEach((tenant, index) => {
       if (document.tenants[tenant] !== undefined) return;
       const message = `no tenant ${JSON.stringify(tenant)}; ${suggest(tenant, Object.keys(document.tenants))}`;
@@ -70,6 +78,7 @@ export function compileKeys(
       state,
       tenants: tenants === undefined ? 'all' : new Set(tenants as readonly TenantId[]),
       clusters: boundClusters(document, name, problems),
+      retestMs,
     };
     keys.set(name, Object.freeze(key));
   }

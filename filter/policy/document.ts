@@ -146,6 +146,7 @@ export interface RouteDocument {
 /** One of file, env, exec, aws, google and azure. */
 export interface CredentialDocument extends SecretDocument {
   readonly state?: KeyState;
+  readonly retest_after?: string;
   readonly tenants?: readonly string[];
   readonly clusters?: readonly string[];
   readonly format?: 'plain' | 'sds';

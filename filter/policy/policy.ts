@@ -358,6 +358,8 @@ export interface GatewayKey {
   readonly tenants: 'all' | ReadonlySet<TenantId>;
   /** It is sent to these and to no other. */
   readonly clusters: ReadonlySet<ClusterName>;
+  /** How long it rests when a provider has refused it; doubled by each test that fails. */
+  readonly retestMs: number;
 }
 
 /** Of one target, over all its keys and all that use them. Each minute's worth refills evenly. */

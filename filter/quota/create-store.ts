@@ -4,6 +4,7 @@ import { createMemoryStore } from './memory-store.ts';
 import type { QuotaPlan } from './quota-plan.ts';
 import type { QuotaStore } from './quota-store.ts';
 import type { RedisSettings } from './redis-link.ts';
+import { steadyClock } from './steady-clock.ts';
 
 export interface QuotaSettings {
   /** Absent: every process counts for itself. */
@@ -14,15 +15,10 @@ export interface QuotaSettings {
   readonly shares: number;
 }
 
-/** Budgets follow the calendar and holds must not jump: the wall clock of the start, moved on by the monotonic one. */
-export function steadyNow(): number {
-  return performance.timeOrigin + performance.now();
-}
-
 /** @throws Error when files of the Redis settings cannot be read */
 export async function createQuotaStore(
   { redis, timeoutMs, shares }: QuotaSettings,
-  now: () => number = steadyNow,
+  now: () => number = steadyClock({ monotonic: () => performance.now(), wall: () => Date.now() }),
 ): Promise<QuotaStore> {
   if (redis !== undefined) {
     // Its client takes 20 MiB, which a filter without Redis need not have.

@@ -124,6 +124,48 @@ describe('gateway keys, through Envoy', () => {
     });
   }
 
+  it('a key that is refused is tested on its schedule, at no cost to callers, and comes back by itself', async () => {
+    const credentials = { ...two(), one: { file: write('one', ONE), retest_after: '1s' } };
+    await start({ credentials, accepts: [TWO], options: { order: 'as_written' } });
+    const answers: RawAnswer[] = [];
+    const tests: number[] = [];
+    const untilTested = (times: number): Promise<void> =>
+      waitFor(`test ${times}`, stack.filter, async () => {
+        answers.push(await ask());
+        if (carried(stack.openai, ONE) > tests.length) tests.push(performance.now());
+        return tests.length >= times;
+      });
+    await untilTested(3);
+    const [refused = 0, first = 0, second = 0] = tests;
+    expect(first - refused).to.be.within(900, 15_000);
+    expect(second - first).to.be.within(1_900, 15_000);
+    // Who made a test was given the next key's answer.
+    expect(answers.filter(({ headers }) => headers.get('x-gateway-attempt') === '2')).to.have.length(3);
+    stack.openai.accepts.add(ONE);
+    await untilTested(4);
+    expect(answers.filter(({ status }) => status !== 200)).to.deep.equal([]);
+    expect(answers.at(-1)?.headers.get('x-gateway-attempt')).to.equal('1');
+    const before = carried(stack.openai, ONE);
+    for (let round = 0; round < 10; round++) expect((await ask()).status).to.equal(200);
+    expect(carried(stack.openai, ONE)).to.equal(before + 5);
+    const scraped = await metrics();
+    expect(scraped).to.include('gateway_credential_state{credential="one",state="active"} 1');
+    expect(scraped).to.include('gateway_credential_refusals_total{credential="one"} 3');
+    expect(alarms()).to.have.length(1);
+  }).timeout(30_000);
+
+  it('a key that is refused and taken in turn makes one alarm, and a metric that counts them all', async () => {
+    await start({ credentials: { one: { file: write('one', ONE) } }, accepts: [] });
+    for (let turn = 0; turn < 20; turn++) {
+      stack.openai.accepts.delete(ONE);
+      expect((await ask()).status).to.equal(503);
+      stack.openai.accepts.add(ONE);
+      expect((await ask()).status).to.equal(200);
+    }
+    expect(alarms()).to.have.length(1);
+    expect(await metrics()).to.include('gateway_credential_refusals_total{credential="one"} 20');
+  });
+
   it('a key that is throttled gives its load to the others until its time', async () => {
     await start({ credentials: two(), accepts: [ONE, TWO], options: { order: 'as_written' } });
     stack.openai.scriptKey(ONE, { kind: 'status', status: 429, headers: { 'retry-after': '60' } });

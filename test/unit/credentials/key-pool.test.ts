@@ -33,7 +33,11 @@ function world(credentials: Record<string, CredentialDocument>) {
   const result = compile(documentOf(credentials), { version: 'v', baseDirectory: '/' });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   const clock = { now: 0 };
-  const health = new KeyHealth({ now: () => clock.now, log: { error: () => undefined, info: () => undefined } });
+  const health = new KeyHealth({
+    now: () => clock.now,
+    isInForce: () => true,
+    log: { error: () => undefined, info: () => undefined },
+  });
   const environment = Object.fromEntries(Object.keys(credentials).map((name) => [name.toUpperCase(), `key-${name}`]));
   const held = loadCredentials(result.policy, environment, { health });
   const target = result.policy.targets.get('t' as TargetId);

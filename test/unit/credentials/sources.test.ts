@@ -57,7 +57,14 @@ describe('where credentials come from', function () {
   };
   const load = (source: CredentialSource, environment: NodeJS.ProcessEnv = {}): Credentials => {
     const say = (fields: object, message: string) => void logged.push(`${message} ${JSON.stringify(fields)}`);
-    const key = { name: NAME, source, state: 'active', tenants: 'all', clusters: new Set([CLUSTER]) } as const;
+    const key = {
+      name: NAME,
+      source,
+      state: 'active',
+      tenants: 'all',
+      retestMs: 30_000,
+      clusters: new Set([CLUSTER]),
+    } as const;
     credentials = loadCredentials({ credentials: new Map([[NAME, key]]) }, environment, { log: { info: say, warn: say } });
     return credentials;
   };

@@ -49,7 +49,7 @@ export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gatew
   return {
     identity: makeIdentity().identity,
     ruleset: () => new Ruleset(policy, loadCredentials(policy, KEYS)),
-    health: new TargetHealth({ now }),
+    health: new TargetHealth({ now, inForce: (id) => policy.targets.get(id) }),
     latency: new TargetLatency(),
     clusters: new ClusterView(now),
     canaries: new CanaryWatch({ onStop: () => undefined, now }),

@@ -3,32 +3,35 @@ import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import { orderedByHealth, TargetHealth } from '../../../filter/fallback/health.ts';
 import type { Target, TargetId } from '../../../filter/policy/policy.ts';
 
-const target = (id: string): Target => ({ id: id as TargetId }) as Target;
+const target = (id: string): Target => ({ id: id as TargetId, credentials: [] as Target['credentials'] }) as Target;
 const [A, B, C] = [target('a'), target('b'), target('c')] as const;
 
 describe('health of targets', () => {
   let now = 0;
   let health: TargetHealth;
+  let inForce: Map<TargetId, Target>;
+  let requests = 0;
   beforeEach(() => {
     now = 1000;
-    health = new TargetHealth({ now: () => now });
+    inForce = new Map([A, B, C].map((known) => [known.id, known]));
+    health = new TargetHealth({ now: () => now, inForce: (id) => inForce.get(id) });
   });
   const fail = (of: Target, outcome: AttemptFailure, times = 1, retryAfter?: number): void => {
-    for (let time = 0; time < times; time++) health.note({ target: of, outcome }, retryAfter);
+    for (let time = 0; time < times; time++) health.note({ target: of, outcome }, 'some', retryAfter);
   };
   const succeed = (of: Target, times = 1): void => {
-    for (let time = 0; time < times; time++) health.note({ target: of, outcome: 'ok' });
+    for (let time = 0; time < times; time++) health.note({ target: of, outcome: 'ok' }, 'some', undefined);
   };
   const order = (chain: readonly Target[]): string =>
-    orderedByHealth(chain, health)
+    orderedByHealth(chain, health, `r${++requests}`)
       .map(({ id }) => id)
       .join('');
 
   it('leaves the chain as it is while all are well: the very same list', () => {
     const chain = [A, B];
-    expect(orderedByHealth(chain, health)).to.equal(chain);
+    expect(orderedByHealth(chain, health, 'r')).to.equal(chain);
     fail(A, 'overloaded', 4);
-    expect(orderedByHealth(chain, health)).to.equal(chain);
+    expect(orderedByHealth(chain, health, 'r')).to.equal(chain);
     expect(health.stateOf(A.id)).to.equal('well');
   });
 
@@ -37,7 +40,7 @@ describe('health of targets', () => {
     fail(A, 'overloaded', 5);
     expect(health.stateOf(A.id)).to.equal('down');
     expect(order(chain)).to.equal('bcaa');
-    expect(orderedByHealth(chain, health)).to.equal(orderedByHealth(chain, health));
+    expect(orderedByHealth(chain, health, 'r')).to.equal(orderedByHealth(chain, health, 'r'));
     fail(B, 'server_error', 5);
     expect(order(chain)).to.equal('caab');
     fail(C, 'connection_failed', 5);
@@ -109,10 +112,10 @@ describe('health of targets', () => {
     expect(order([A, B])).to.equal('ab');
     fail(B, 'rate_limited');
     now += 2000;
-    expect(health.mayLead(B)).to.equal(true);
+    expect(health.mayLead(B, 'r')).to.equal(true);
     fail(C, 'rate_limited', 1, 99_999);
     now += 120_000;
-    expect(health.mayLead(C)).to.equal(true);
+    expect(health.mayLead(C, 'r')).to.equal(true);
   });
 
   it('takes a key that is refused, a bill or a model that is gone for lasting at once', () => {
@@ -123,9 +126,9 @@ describe('health of targets', () => {
     ] as const) {
       fail(of, outcome);
       now += 30_000;
-      expect(health.mayLead(of), outcome).to.equal(false);
+      expect(health.mayLead(of, 'r'), outcome).to.equal(false);
       now += 30_000;
-      expect(health.mayLead(of), outcome).to.equal(true);
+      expect(health.mayLead(of, 'r'), outcome).to.equal(true);
     }
   });
 
@@ -135,8 +138,13 @@ describe('health of targets', () => {
     expect(health.stateOf(A.id)).to.equal('well');
     fail(A, 'overloaded', 5);
     now += 1000;
-    order([A, B]);
-    health.note({ target: A, outcome: 'abandoned' });
+    expect(order([A, B])).to.equal('ab');
+    const prober = `r${requests}`;
+    // A request that was sent before, and whose caller leaves now.
+    health.note({ target: A, outcome: 'abandoned' }, 'another', undefined);
+    health.note({ target: A, outcome: 'request_refused' }, 'another', undefined);
+    expect(order([A, B]), 'the probe is still out').to.equal('ba');
+    health.note({ target: A, outcome: 'abandoned' }, prober, undefined);
     // The probe is free again.
     expect(order([A, B])).to.equal('ab');
   });
@@ -149,6 +157,23 @@ describe('health of targets', () => {
     expect(order([A, B])).to.equal('ba');
     now += 1;
     expect(order([A, B])).to.equal('ab');
+  });
+
+  it('keeps nothing of a target that the policy no longer has, or has otherwise now', () => {
+    fail(A, 'overloaded', 5);
+    inForce.delete(A.id);
+    health.forget(new Set([A.id]));
+    fail(A, 'overloaded', 5);
+    health.hear({ id: A.id, state: 'down', forMs: 1_000 });
+    expect(health.allWell).to.equal(true);
+    expect(health.states()).to.deep.equal([]);
+    inForce.set(A.id, { ...A, model: 'another' });
+    fail(A, 'overloaded', 5);
+    expect(health.stateOf(A.id)).to.equal('well');
+    // The same one, of another reading of the policy.
+    inForce.set(A.id, { ...A });
+    fail(A, 'overloaded', 5);
+    expect(health.stateOf(A.id)).to.equal('down');
   });
 
   it('keeps little, however many attempts there are', () => {

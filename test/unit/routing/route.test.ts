@@ -67,7 +67,7 @@ function world(policy: Policy, region?: string): World {
     gateway: {
       identity: makeIdentity().identity,
       ruleset: () => new Ruleset(policy, loadCredentials(policy, {})),
-      health: new TargetHealth({ now: () => made.now }),
+      health: new TargetHealth({ now: () => made.now, inForce: (id) => policy.targets.get(id) }),
       latency: new TargetLatency(),
       clusters: new ClusterView(() => made.now),
       canaries: new CanaryWatch({ onStop: (stop) => made.stops.push(stop), now: () => made.now }),
@@ -254,7 +254,7 @@ describe('eligible targets and their order', () => {
     expect(chosen(request(world(policyOf(spread))))).to.equal('us nowhere frankfurt dublin last');
     const ill = world(policyOf(spread), 'eu-west-1');
     for (let time = 0; time < 5; time++)
-      ill.gateway.health.note({ target: request(ill).plan?.chain[0] ?? fail(), outcome: 'overloaded' });
+      ill.gateway.health.note({ target: request(ill).plan?.chain[0] ?? fail(), outcome: 'overloaded' }, 'r', undefined);
     expect(chosen(request(ill))).to.equal('frankfurt us nowhere last dublin');
   });
 
@@ -416,7 +416,7 @@ describe('the chain after a failed attempt', () => {
     const here = world(policyOf({ targets: { x: {}, y: {}, z: {} } }));
     const exchange = begun(here);
     for (let time = 0; time < 5; time++)
-      here.gateway.health.note({ target: exchange.chain[1] ?? fail(), outcome: 'overloaded' });
+      here.gateway.health.note({ target: exchange.chain[1] ?? fail(), outcome: 'overloaded' }, 'r', undefined);
     expect(failed(exchange, 'overloaded')).to.deep.equal(['c-x', 'c-z', 'c-y']);
     here.gateway.clusters.update(new Map([['c-z' as ClusterName, 'circuit_open']]));
     expect(failed(exchange, 'overloaded')).to.deep.equal(['c-x', 'c-y', 'no_chain']);
@@ -525,7 +525,11 @@ describe('privacy zones, whatever the policy and the weather', () => {
         });
         const here = world(policy);
         for (const id of made.sick)
-          here.gateway.health.note({ target: policy.targets.get(id as TargetId) ?? fail(), outcome: 'overloaded' });
+          here.gateway.health.note(
+            { target: policy.targets.get(id as TargetId) ?? fail(), outcome: 'overloaded' },
+            'r',
+            undefined,
+          );
         here.gateway.clusters.update(new Map(made.open.map((id) => [`c-${id}` as ClusterName, 'circuit_open'])));
         const wanted = new Set([...made.tenant, ...made.key, ...made.alias, ...made.header]);
         const check = (exchange: Exchange): void => {
