@@ -23,7 +23,7 @@ async function main(): Promise<void> {
 async function serveAlone(settings: Settings): Promise<void> {
   const address = settings.advertise ?? settings.listen;
   const worker = await startWorker({
-    ...{ settings, log, address, auditName: '', onHint: () => undefined },
+    ...{ settings, log, address, index, auditName: '', onHint: () => undefined },
     ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
   let draining = false;
@@ -58,8 +58,7 @@ async function serveWithWorkers(settings: Settings): Promise<void> {
 
 async function serveAsWorker(settings: Settings): Promise<void> {
   const worker = await startWorker({
-    settings,
-    log,
+    ...{ settings, log, index },
     ...placeOf(settings),
     onHint: (hint) => tell({ kind: 'hint', hint }),
   });

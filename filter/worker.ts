@@ -17,6 +17,7 @@ import { registerIdentityMetrics } from './observability/identity-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
 import type { AliasName, TenantId } from './policy/policy.ts';
+import { shareLimits } from './quota/create-sharing.ts';
 import { createQuotaStore } from './quota/create-store.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
 import { startReloading } from './reload.ts';
@@ -37,6 +38,8 @@ export interface WorkerOptions {
   readonly listen: string | undefined;
   /** Where other processes reach this one; undefined: there are none. */
   readonly address: string | undefined;
+  /** Which of the workers of its pod, from 1; 0: there are no others. */
+  readonly index: number;
   /** Part of the audit files' names: every process writes its own. */
   readonly auditName: string;
   /** This process has learnt something that others should know. */
@@ -56,7 +59,7 @@ export interface Worker {
 
 /** @throws PolicyError, CredentialError, or an Error that says what cannot be bound or written */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { settings, log, socketPath, listen, address, auditName, onHint } = options;
+  const { settings, log, socketPath, listen, address, index, auditName, onHint } = options;
   const now = (): number => performance.now();
   const exchanges: Exchanges = new Map();
   const health = new TargetHealth({ now, onSick: (target) => onHint({ kind: 'sick', target }) });
@@ -81,7 +84,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   } = startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now });
   const shares = settings.workers * settings.replicas;
   const quotas = await createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
-  const limits = new ProviderLimits({ now, processes: shares, maxWaiting: MAX_WAITING });
+  const processes = { pods: settings.replicas, workers: settings.workers, worker: Math.max(index - 1, 0) };
+  const sharing = await shareLimits({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, processes, now });
+  const limits = new ProviderLimits({ now, processes, maxWaiting: MAX_WAITING, ...sharing });
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
@@ -175,6 +180,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       watch?.close();
       rules.close();
       await closeIdentity();
+      limits.close();
       await quotas.close();
       await auditLog.close();
     },

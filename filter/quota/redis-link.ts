@@ -14,9 +14,11 @@ export interface RedisSettings {
   readonly caFile: string | undefined;
 }
 
-export type ScriptName = 'admit' | 'settle' | 'renew';
+export type ScriptName = 'admit' | 'settle' | 'renew' | 'share';
 
 export interface RedisLink {
+  /** Is there a connection now? One that waits to be needed begins. */
+  isReady(): boolean;
   /** All keys in one slot. Rejects for whatever reason there is no answer of the script. */
   run(script: ScriptName, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown>;
   /** Can be written where this key lies? Rejects if not. */
@@ -24,7 +26,7 @@ export interface RedisLink {
   close(): void;
 }
 
-const scripts = { admit: script('admit'), settle: script('settle'), renew: script('renew') };
+const scripts = { admit: script('admit'), settle: script('settle'), renew: script('renew'), share: script('share') };
 
 function script(name: ScriptName): { readonly text: string; readonly sha: string } {
   const text = readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
@@ -32,17 +34,24 @@ function script(name: ScriptName): { readonly text: string; readonly sha: string
 }
 
 /**
- * Begins to connect, and goes on trying for ever.
+ * Begins to connect, now or when it is first needed, and goes on trying for ever.
  * @param lost a connection was lost, so that what was sent may or may not have been done
  * @throws Error when the password or the authorities cannot be read
  */
-export function connectRedis(settings: RedisSettings, lost: () => void): RedisLink {
+export function connectRedis(settings: RedisSettings, lost: () => void, begin: 'now' | 'when_needed' = 'now'): RedisLink {
   const client = createClient(settings);
   // What is wrong shows in the commands that fail.
   client.on('error', () => {});
   client.on('close', lost);
-  client.connect().catch(() => {});
+  const connect = (): void => {
+    client.connect().catch(() => {});
+  };
+  if (begin === 'now') connect();
   return {
+    isReady() {
+      if (client.status === 'wait') connect();
+      return client.status === 'ready';
+    },
     async run(name, keys, values) {
       const { sha, text } = scripts[name];
       try {
