@@ -85,8 +85,7 @@ async function serveWithWorkers(settings: Settings, log: Logger): Promise<void> 
 
 async function serveAsWorker(settings: Settings, log: Logger): Promise<void> {
   const worker = await startWorker({
-    settings,
-    log,
+    ...{ settings, log, index },
     ...placeOf(settings),
     onHint: (hint) => tell({ kind: 'hint', hint }),
     onServing: (serving) => tell({ kind: 'serving', serving }),

@@ -28,6 +28,7 @@ import { registerQuotaMetrics } from './observability/quota-metrics.ts';
 import { registerTraceMetrics } from './observability/trace-metrics.ts';
 import type { AliasName, TargetId, TenantId } from './policy/policy.ts';
 import { budgetsInForce } from './quota/budgets-in-force.ts';
+import { shareLimits } from './quota/create-sharing.ts';
 import { createQuotaStore } from './quota/create-store.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
 import { budgetPlans } from './quota/quota-plan.ts';
@@ -51,7 +52,7 @@ export interface WorkerOptions {
   readonly listen: string | undefined;
   /** Where other processes reach this one; undefined: there are none. */
   readonly address: string | undefined;
-  /** Which of the workers this is, from 1; 0: it is alone. */
+  /** Which of the workers of its pod, from 1; 0: there are no others. */
   readonly index: number;
   /** Part of the audit files' names: every process writes its own. */
   readonly auditName: string;
@@ -113,11 +114,13 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   } = await startIdentity({ stateDirectory: settings.stateDirectory, name: auditName, log, now, redis: settings.redis });
   const shares = settings.workers * settings.replicas;
   const quotas = await createQuotaStore({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, shares });
-  const limits = new ProviderLimits({ now, processes: shares, maxWaiting: MAX_WAITING });
   const { baselines, close: closeBaselines } = await openBaselines({
     ...{ directory: settings.stateDirectory, name: auditName, log, now: Date.now },
   });
   const isTarget = (name: string): boolean => rules.inForce().policy.targets.has(name as TargetId);
+  const processes = { pods: settings.replicas, workers: settings.workers, worker: Math.max(index - 1, 0) };
+  const sharing = await shareLimits({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, processes, now });
+  const limits = new ProviderLimits({ now, processes, maxWaiting: MAX_WAITING, ...sharing });
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,
@@ -254,6 +257,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       rules.close();
       await closeIdentity();
       await closeBaselines();
+      limits.close();
       await quotas.close();
       await bodies?.close();
       await auditLog.close();

@@ -60,13 +60,11 @@ async function connected<Result>(
   const deadline = performance.now() + CONNECT_WITHIN_MS;
   try {
     const { connectRedis } = await import('../quota/redis-link.ts');
-    link = connectRedis(
-      redis,
-      () => undefined,
-      (error) => {
+    link = connectRedis(redis, () => undefined, {
+      failed(error) {
         unreached = error.message;
       },
-    );
+    });
     for (;;) {
       try {
         return await work(link);

@@ -17,7 +17,9 @@ export interface QuotaSources {
   readonly limits: () => Iterable<{
     readonly target: string;
     readonly kind: string;
-    /** 0 to 1. */
+    /** Of the limit, this process's part; 0 to 1. */
+    readonly share: number;
+    /** What is left of that; 0 to 1. */
     readonly room: number;
     readonly waiting: number;
   }>;
@@ -75,13 +77,23 @@ export function registerQuotaMetrics(registry: Registry, { figures, limits }: Qu
   });
   new Gauge({
     name: 'gateway_provider_limit_room',
-    help: "Share of a minute's worth of a provider's limit that is left.",
+    help: "Part of the share of a provider's limit that is left.",
     labelNames: ['target', 'kind'],
     aggregator: 'average',
     registers,
     collect() {
       this.reset();
       for (const { target, kind, room } of limits()) this.set({ target, kind }, room);
+    },
+  });
+  new Gauge({
+    name: 'gateway_provider_limit_share',
+    help: "Part of a provider's limit that these processes have.",
+    labelNames: ['target', 'kind'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { target, kind, share } of limits()) this.set({ target, kind }, share);
     },
   });
   new Gauge({

@@ -91,13 +91,13 @@ export class FairQueue {
     if (!this.#isAhead(rank)) {
       const wait = capacity.waitFor(amounts);
       if (wait === 0) return this.#serve(rank, demand, amounts);
-      if (wait !== Number.POSITIVE_INFINITY && wait > maxWaitMs) return undefined;
+      if (wait !== Number.POSITIVE_INFINITY && wait > maxWaitMs && !capacity.mayGrow) return this.#turnAway(amounts);
     }
-    if (maxWaitMs <= 0 || this.#waiting >= maxWaiting) return undefined;
+    if (maxWaitMs <= 0 || this.#waiting >= maxWaiting) return this.#turnAway(amounts);
     const { promise, resolve } = Promise.withResolvers<Pass | undefined>();
     const lane = this.#laneOf(rank, demand.tenant);
     // One tenant cannot fill the places of all: half of them at most.
-    if (lane.waiting.length >= Math.max(maxWaiting / 2, 1)) return undefined;
+    if (lane.waiting.length >= Math.max(maxWaiting / 2, 1)) return this.#turnAway(amounts);
     if (lane.waiting.length === 0) lane.finish = Math.max(lane.finish, this.#virtual[rank] ?? 0);
     const place: Waiting = { demand, amounts, expiresAt: now() + maxWaitMs, answer: resolve };
     lane.waiting.push(place);
@@ -105,6 +105,25 @@ export class FairQueue {
     onWait?.(() => this.#leave(lane, place));
     this.#schedule();
     return promise;
+  }
+
+  /** What all who wait would take together. */
+  waitingAmounts(): Amounts {
+    if (this.#waiting === 0) return NO_AMOUNTS;
+    const all = { requests: this.#waiting, inputTokens: 0, outputTokens: 0 };
+    for (const lanes of this.#ranks)
+      for (const { waiting } of lanes.values())
+        for (const { amounts } of waiting) {
+          all.inputTokens += amounts.inputTokens;
+          all.outputTokens += amounts.outputTokens;
+        }
+    return all;
+  }
+
+  /** It was demand all the same. */
+  #turnAway(amounts: Amounts): undefined {
+    this.#options.capacity.deny(amounts);
+    return undefined;
   }
 
   /** The capacity may be another now. */
@@ -208,8 +227,9 @@ export class FairQueue {
         if (late.length === 0) continue;
         const kept = lane.waiting.filter(({ expiresAt }) => expiresAt > now);
         lane.waiting.splice(0, lane.waiting.length, ...kept);
-        for (const { answer } of late) {
+        for (const { amounts, answer } of late) {
           this.#waiting -= 1;
+          this.#turnAway(amounts);
           answer(undefined);
         }
       }

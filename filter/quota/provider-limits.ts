@@ -8,15 +8,21 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ProviderLimit, Target, TargetId } from '../policy/policy.ts';
 import { FairQueue, type LimitDemand, type Pass } from './fair-queue.ts';
 import { type LearnedLimits, readLimits } from './limit-headers.ts';
+import type { Processes } from './limit-shares.ts';
+import type { LimitSharing } from './limit-sharing.ts';
 import { TargetCapacity } from './target-capacity.ts';
+
+const NOBODY_TO_WAKE = (): void => undefined;
 
 export const FREE_PASS: Pass = { settle: () => undefined, giveBack: () => undefined };
 
 export interface ProviderLimitsOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** Filter processes that share each limit: every one takes its part. */
-  readonly processes: number;
+  /** That ask the same targets: every one takes its part of each limit. */
+  readonly processes: Processes;
+  /** Absent: parts are even. */
+  readonly sharing?: LimitSharing;
   /** How many may wait for one target at most. */
   readonly maxWaiting: number;
 }
@@ -26,6 +32,19 @@ interface Limiter {
   readonly queue: FairQueue;
   /** The limit that holds. */
   set: ProviderLimit | undefined;
+  /** Before each request: it is asked for. */
+  readonly wake: () => void;
+}
+
+export interface LimitFigure {
+  readonly target: TargetId;
+  readonly kind: string;
+  /** Requests that wait for this target. */
+  readonly waiting: number;
+  /** This process's part of the limit, 0 to 1. */
+  readonly share: number;
+  /** What is left of that part, 0 to 1. */
+  readonly room: number;
 }
 
 export class ProviderLimits {
@@ -51,7 +70,9 @@ export class ProviderLimits {
     onWait?: (leave: () => void) => void,
   ): Pass | undefined | Promise<Pass | undefined> {
     const limiter = this.#limiterOf(target);
-    return limiter === undefined ? FREE_PASS : limiter.queue.enter(demand, maxWaitMs, onWait);
+    if (limiter === undefined) return FREE_PASS;
+    limiter.wake();
+    return limiter.queue.enter(demand, maxWaitMs, onWait);
   }
 
   /** Has it any limit that is known? */
@@ -61,7 +82,10 @@ export class ProviderLimits {
 
   /** For an attempt that is under way already, after another has failed: it counts, and does not wait. */
   enterAnyway(target: Target, demand: LimitDemand): Pass {
-    return this.#limiterOf(target)?.queue.enterAnyway(demand) ?? FREE_PASS;
+    const limiter = this.#limiterOf(target);
+    if (limiter === undefined) return FREE_PASS;
+    limiter.wake();
+    return limiter.queue.enterAnyway(demand);
   }
 
   /** Is there room for one more, without a wait? */
@@ -77,15 +101,22 @@ export class ProviderLimits {
   }
 
   /** For metrics. */
-  figures(): { readonly target: TargetId; readonly waiting: number; readonly kind: string; readonly room: number }[] {
+  figures(): LimitFigure[] {
     return [...this.#limiters].flatMap(([target, { capacity, queue }]) =>
-      capacity.rooms().map(({ kind, room }) => ({ target, waiting: queue.waiting, kind, room })),
+      capacity.rooms().map((room) => ({ target, waiting: queue.waiting, ...room })),
     );
+  }
+
+  close(): void {
+    this.#options.sharing?.close();
   }
 
   /** Targets that are no more, or are something else now. Whoever waits for one goes on waiting for what it was. */
   forget(ids: ReadonlySet<TargetId>): void {
-    for (const id of ids) this.#limiters.delete(id);
+    for (const id of ids) {
+      this.#limiters.delete(id);
+      this.#options.sharing?.remove(id);
+    }
   }
 
   /** Another policy is in force: its limits hold, and what is in flight counts against them. */
@@ -109,10 +140,10 @@ export class ProviderLimits {
     if (known !== undefined) return known;
     const set = this.#limitOf(target);
     if (set === undefined && learned === undefined) return undefined;
-    const { now, processes, maxWaiting } = this.#options;
-    const capacity = new TargetCapacity({ now, processes, set });
+    const { now, processes, maxWaiting, sharing } = this.#options;
+    const capacity = new TargetCapacity({ now, processes, set, begin: sharing?.begin() ?? 'even' });
     const queue = new FairQueue({ now, capacity, maxWaiting });
-    const made = { capacity, queue, set };
+    const made = { capacity, queue, set, wake: sharing?.add(target.id, capacity, queue) ?? NOBODY_TO_WAKE };
     this.#limiters.set(target.id, made);
     return made;
   }

@@ -17,6 +17,8 @@ export interface RedisSettings {
 export type ScriptName = keyof typeof SCRIPTS;
 
 export interface RedisLink {
+  /** Is there a connection now? One that waits to be needed begins. */
+  isReady(): boolean;
   /** All keys in one slot. Rejects for whatever reason there is no answer of the script. */
   run(script: ScriptName, keys: readonly string[], values: readonly (string | number)[]): Promise<unknown>;
   /** Fields of a hash; null for those that are not there. Rejects as `run` does. */
@@ -27,7 +29,7 @@ export interface RedisLink {
 }
 
 const SCRIPTS = {
-  ...{ admit: script('admit'), settle: script('settle'), renew: script('renew') },
+  ...{ admit: script('admit'), settle: script('settle'), renew: script('renew'), share: script('share') },
   ...{ revoke: script('../identity/revoke'), revocations: script('../identity/revocations') },
 };
 
@@ -36,22 +38,34 @@ function script(name: string): { readonly text: string; readonly sha: string } {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
+export interface ConnectOptions {
+  readonly begin?: 'now' | 'when_needed';
+  /** Why there is no connection. By default it is not told: it shows in the commands that fail. */
+  readonly failed?: (error: Error) => void;
+}
+
 /**
- * Begins to connect, and goes on trying for ever.
+ * Begins to connect, now or when it is first needed, and goes on trying for ever.
  * @param lost a connection was lost, so that what was sent may or may not have been done
- * @param failed why there is no connection. By default it is not told: it shows in the commands that fail
  * @throws Error when the password or the authorities cannot be read
  */
 export function connectRedis(
   settings: RedisSettings,
   lost: () => void,
-  failed: (error: Error) => void = () => undefined,
+  { begin = 'now', failed = () => undefined }: ConnectOptions = {},
 ): RedisLink {
   const client = createClient(settings);
   client.on('error', failed);
   client.on('close', lost);
-  client.connect().catch(() => {});
+  const connect = (): void => {
+    client.connect().catch(() => {});
+  };
+  if (begin === 'now') connect();
   return {
+    isReady() {
+      if (client.status === 'wait') connect();
+      return client.status === 'ready';
+    },
     async run(name, keys, values) {
       const { sha, text } = SCRIPTS[name];
       try {

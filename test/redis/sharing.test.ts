@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { TargetId } from '../../filter/policy/policy.ts';
+import type { LimitExchange } from '../../filter/quota/limit-sharing.ts';
 import type { QuotaStore } from '../../filter/quota/quota-store.ts';
+import { createRedisExchange } from '../../filter/quota/redis-exchange.ts';
 import { waitFor } from '../stack/processes.ts';
 import { makeTlsFiles, type RedisServer, startLine, startRedis, startRedisCluster } from '../stack/redis.ts';
 import { budget, concurrency, planOf, rate } from '../unit/quota/plans.ts';
@@ -154,7 +157,7 @@ describe('quotas shared through Redis', () => {
     writeFileSync(right, 'pass-of-the-gateway\n');
     writeFileSync(wrong, 'wrong-password\n');
     const rules =
-      '~{mg:* -@all +evalsha +eval +set +info +cluster|slots +time +hmget +hset +del +pexpire +zadd +zrem +zcard +zscore +zrangebyscore +zremrangebyscore';
+      '~{mg:* -@all +evalsha +eval +set +info +cluster|slots +time +hmget +hgetall +hset +hdel +del +pexpire +zadd +zrem +zcard +zscore +zrangebyscore +zremrangebyscore';
     const secured = await startRedis({
       config: [
         ...[`tls-cert-file ${files.certificate}`, `tls-key-file ${files.key}`, `tls-ca-cert-file ${files.ca}`],
@@ -164,6 +167,7 @@ describe('quotas shared through Redis', () => {
       ],
       client: { password: 'pass-of-the-tests', tls: { ca: await textOf(files.ca) } },
     });
+    const exchanges: LimitExchange[] = [];
     try {
       const url = secured.url.replace('rediss://', 'rediss://gateway@');
       const settings = { ...settingsOf(url), caFile: files.ca };
@@ -177,11 +181,22 @@ describe('quotas shared through Redis', () => {
       expect(await store.levels(plan)).to.deep.equal([30, 800, 9]);
       expect(store.figures().outages).to.equal(0);
 
+      const exchange = createRedisExchange({ redis: { ...settings, passwordFile: right } });
+      exchanges.push(exchange);
+      await waitFor('a connection', undefined, async () => exchange.isReady());
+      const told = { kind: 'requests', limit: 100, floor: 2, need: 50, used: 0, claim: 60, handedBack: 0 } as const;
+      const question = { processes: 2, begin: 'full', targets: [{ target: 'x' as TargetId, told: [told] }] } as const;
+      for (const process of ['p', 'q']) await exchange.ask({ ...question, process });
+      await secured.client.hset('{mg:}limit:x', 'gone', '{"at":0,"kinds":{}}');
+      await exchange.ask({ ...question, process: 'p' });
+      expect(await secured.client.hkeys('{mg:}limit:x')).to.have.members(['p', 'q', 'pools']);
+
       const outcome = await sharedOrNot({ ...settings, passwordFile: wrong });
       expect(outcome).to.equal('local');
       expect(await sharedOrNot({ ...settings, caFile: undefined, passwordFile: right })).to.equal('local');
     } finally {
       await Promise.all(stores.splice(0).map((store) => store.close()));
+      for (const exchange of exchanges) exchange.close();
       await secured.stop();
       for (const path of [directory, files.directory]) rmSync(path, { recursive: true });
     }

@@ -11,6 +11,7 @@ import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { compile } from '../../../filter/policy/compile.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
 import type { AliasName, Policy, Target, TargetId } from '../../../filter/policy/policy.ts';
+import { ALONE } from '../../../filter/quota/limit-shares.ts';
 import { createMemoryStore } from '../../../filter/quota/memory-store.ts';
 import { ProviderLimits } from '../../../filter/quota/provider-limits.ts';
 import { CanaryWatch } from '../../../filter/routing/canary.ts';
@@ -55,7 +56,7 @@ export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gatew
     canaries: new CanaryWatch({ onStop: () => undefined, now }),
     staleAnswers: NO_STALE_ANSWERS,
     quotas: createMemoryStore({ now }),
-    limits: new ProviderLimits({ now, processes: 1, maxWaiting: 10 }),
+    limits: new ProviderLimits({ now, processes: ALONE, maxWaiting: 10 }),
     address: undefined,
     region: undefined,
     exchanges: new Map(),

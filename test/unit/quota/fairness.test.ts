@@ -33,7 +33,7 @@ describe("providers' limits", () => {
   });
   afterEach(() => time.restore());
   const limitsOf = (processes = 1, maxWaiting = 1000): ProviderLimits =>
-    new ProviderLimits({ now: time.now, processes, maxWaiting });
+    new ProviderLimits({ now: time.now, processes: { pods: processes, workers: 1, worker: 0 }, maxWaiting });
 
   interface Load {
     readonly tenant: string;

@@ -19,7 +19,7 @@ export function simulatedTime(): SimulatedTime {
       for (let passed = 0; passed < milliseconds; passed += STEP_MS) {
         now += Math.min(STEP_MS, milliseconds - passed);
         mock.timers.tick(Math.min(STEP_MS, milliseconds - passed));
-        await Promise.resolve();
+        await new Promise(setImmediate);
       }
     },
     restore: () => mock.timers.reset(),

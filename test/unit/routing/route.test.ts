@@ -17,6 +17,7 @@ import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { compile } from '../../../filter/policy/compile.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
 import type { AliasName, ClusterName, Policy, RegionName, TargetId } from '../../../filter/policy/policy.ts';
+import { ALONE } from '../../../filter/quota/limit-shares.ts';
 import { createMemoryStore } from '../../../filter/quota/memory-store.ts';
 import { ProviderLimits } from '../../../filter/quota/provider-limits.ts';
 import { type CanaryStop, CanaryWatch } from '../../../filter/routing/canary.ts';
@@ -73,7 +74,7 @@ function world(policy: Policy, region?: string): World {
       canaries: new CanaryWatch({ onStop: (stop) => made.stops.push(stop), now: () => made.now }),
       staleAnswers: NO_STALE_ANSWERS,
       quotas: createMemoryStore({ now: () => made.now }),
-      limits: new ProviderLimits({ now: () => made.now, processes: 1, maxWaiting: 10 }),
+      limits: new ProviderLimits({ now: () => made.now, processes: ALONE, maxWaiting: 10 }),
       address: undefined,
       region: region as RegionName | undefined,
       exchanges: new Map(),

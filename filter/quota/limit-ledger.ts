@@ -1,0 +1,82 @@
+/** What processes have told each other of their need for limits, and who holds what: the arithmetic of the exchange (share.lua does the same in Redis). */
+import type { TargetId } from '../policy/policy.ts';
+import type { ShareKind } from './limit-shares.ts';
+import { type Granted, SHARE_LIFE_MS, type ShareAnswer, type ShareQuestion, type Told } from './limit-sharing.ts';
+
+const MINUTE_MS = 60_000;
+
+interface Entry {
+  readonly at: number;
+  readonly kinds: ReadonlyMap<ShareKind, { readonly need: number; readonly hold: number }>;
+}
+
+/** Of a limit per minute: what is there of the part that nobody holds. */
+interface Pool {
+  readonly left: number;
+  readonly at: number;
+}
+
+interface Shared {
+  readonly entries: Map<string, Entry>;
+  readonly pools: Map<ShareKind, Pool>;
+}
+
+export class LimitLedger {
+  readonly #targets = new Map<TargetId, Shared>();
+
+  /** @param now milliseconds of the ledger's clock */
+  answer({ process, processes, begin, targets }: ShareQuestion, now: number): ShareAnswer {
+    const answers = targets.map(({ target, told }) => {
+      const shared = this.#targets.get(target) ?? { entries: new Map(), pools: new Map() };
+      this.#targets.set(target, shared);
+      const granted = told.map((one) => grant(shared, { process, processes, begin, now }, one));
+      for (const [name, { at }] of shared.entries) if (at + SHARE_LIFE_MS <= now) shared.entries.delete(name);
+      const kinds = new Map(
+        granted.map(({ kind, share }, index) => {
+          const { need = 0, used = 0 } = told[index] ?? {};
+          return [kind, { need, hold: Math.max(share, used) }];
+        }),
+      );
+      shared.entries.set(process, { at: now, kinds });
+      return granted;
+    });
+    return { at: now, targets: answers };
+  }
+}
+
+interface Asking extends Pick<ShareQuestion, 'process' | 'processes' | 'begin'> {
+  readonly now: number;
+}
+
+function grant(
+  { entries, pools }: Shared,
+  { process, processes, begin, now }: Asking,
+  { kind, limit, floor, claim, handedBack }: Told,
+): Granted {
+  const known = [...entries].flatMap(([name, { at, kinds }]) => {
+    const one = kinds.get(kind);
+    return one === undefined ? [] : [{ process: name, isAlive: at + SHARE_LIFE_MS > now, ...one }];
+  });
+  const others = known.filter((one) => one.process !== process && one.isAlive);
+  const before = known.find((one) => one.process === process)?.hold ?? floor;
+  const open = limit - sumOf(others) - floor * Math.max(processes - 1 - others.length, 0);
+  const share = Math.max(Math.min(claim, open), floor);
+  let brought = 0;
+  if (kind !== 'concurrency') {
+    const pool = pools.get(kind);
+    let left = begin === 'full' ? Math.max(open - before, 0) : 0;
+    if (pool !== undefined) {
+      // Since the last round nobody had what the processes that were known then did not hold.
+      const free = Math.max(limit - sumOf(known) - floor * Math.max(processes - known.length, 0), 0);
+      left = Math.min(pool.left + (Math.max(now - pool.at, 0) * free) / MINUTE_MS, free);
+    }
+    left += handedBack;
+    if (share > before) brought = (left * (share - before)) / (Math.max(open, share) - before);
+    pools.set(kind, { left: Math.max(Math.min(left - brought, open - share), 0), at: now });
+  }
+  return { kind, share, brought, others: others.map(({ process: name, need }) => ({ process: name, need })) };
+}
+
+function sumOf(entries: readonly { readonly hold: number }[]): number {
+  return entries.reduce((sum, { hold }) => sum + hold, 0);
+}
