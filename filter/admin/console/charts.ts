@@ -43,10 +43,7 @@ interface Span {
   readonly tone: 'wait' | 'ok' | 'bad' | 'body';
 }
 
-/**
- * A request's time. Records have how long attempts took and when the answer began, not when attempts began: they are drawn one after another, the last one
- * ending where the answer's headers came.
- */
+/** A request's time: its turn, each attempt from where it began, the answer's body. Records from before `start_ms` have their attempts one after another, up to the answer's headers. */
 export function timeline(record: AuditRecord): Html {
   const { duration_ms: times, attempts } = record;
   const asked = attempts.filter(({ number }) => number > 0);
@@ -54,7 +51,8 @@ export function timeline(record: AuditRecord): Html {
   const spans: Span[] = [];
   if (times.queue > 0) spans.push({ name: 'waited for its turn', from: 0, to: times.queue, tone: 'wait' });
   let at = Math.max((times.to_headers ?? Math.min(times.queue + took, times.total)) - took, 0);
-  for (const { number, target, outcome, duration_ms } of asked) {
+  for (const { number, target, outcome, start_ms, duration_ms } of asked) {
+    at = start_ms ?? at;
     const to = at + (duration_ms ?? 0);
     const tone = outcome === 'ok' ? 'ok' : 'bad';
     spans.push({ name: `${number} ${target}: ${words(outcome)}`, from: at, to, tone });

@@ -20,7 +20,7 @@ ${facts([
 ])}
 <h2>Time line</h2>
 ${timeline(record)}
-<p class="about">Attempts are drawn one after another, up to the answer’s headers; what lies before them is the gateway, Envoy and the way between.</p>
+<p class="about">Attempts are drawn until their headers came, or they failed; what lies between is the gateway, Envoy and the way to them.</p>
 <h2>Attempts</h2>
 ${attemptTable(record)}
 <div class="columns">
@@ -94,8 +94,10 @@ function attemptTable({ attempts }: AuditLine): Html {
       tone: outcome === 'ok' || number === 0 ? undefined : 'bad',
       cells: [
         number === 0 ? 'not asked' : number,
-        html`<a href="/console/audit${queryOf({ target })}">${target}</a><small>${model}, cluster ${cluster}</small>`,
-        outcome === 'ok' ? 'ok' : html`<b class="bad">${words(outcome)}</b>`,
+        html`<a href="/console/audit${queryOf({ target })}">${target}</a><small>${model}, cluster ${cluster}${attempt.region && html`, ${attempt.region}`}</small>`,
+        outcome === 'ok'
+          ? 'ok'
+          : html`<b class="bad">${words(outcome)}</b>${attempt.error_class && html`<small>${words(attempt.error_class)}</small>`}`,
         status ?? dash(),
         duration(duration_ms ?? undefined),
         duration(first_byte_ms ?? undefined),
@@ -116,6 +118,8 @@ function callerFacts({
   on_behalf_of,
   caller_schema,
   request_bytes,
+  trace_id,
+  session_id,
 }: AuditLine): Html {
   return facts([
     ['Tenant', tenant === null ? 'not identified' : html`<a href="/console/audit${queryOf({ tenant })}">${tenant}</a>`],
@@ -125,6 +129,8 @@ function callerFacts({
     ['On behalf of', on_behalf_of ?? dash()],
     ['Schema', caller_schema ?? dash()],
     ['Request body', bytes(request_bytes)],
+    ['Session', session_id ?? dash()],
+    ['Trace', trace_id === undefined ? dash() : html`<code>${trace_id}</code>`],
   ]);
 }
 
@@ -137,6 +143,8 @@ function routeFacts({
   degraded,
   budgets,
   stream,
+  decision,
+  refused_by,
 }: AuditLine): Html {
   const left = excluded.map(({ target, rule }) => html`<li>${target}: ${words(rule)}</li>`);
   return facts([
@@ -150,6 +158,11 @@ function routeFacts({
     ['Cost ceiling', route_key?.cost_ceiling_usd == null ? 'none' : `$${route_key.cost_ceiling_usd}`],
     ['Lesser answers', route_key === null ? dash() : words(route_key.degradation)],
     ['Left out', left.length === 0 ? 'no target' : html`<ul class="plain">${left}</ul>`],
+    ['Why this first', decision === undefined || decision.length === 0 ? dash() : decision.map(words).join(', ')],
+    [
+      'Refused by',
+      refused_by == null ? 'nobody' : `${words(refused_by.kind)}${refused_by.name === null ? '' : `: ${refused_by.name}`}`,
+    ],
     ['Canary slice', canary_slice ?? 'no canary'],
     ['Degraded', degraded === null ? 'nobody answered' : degraded ? 'yes, a lesser target answered' : 'no'],
     [
@@ -182,6 +195,7 @@ function answerFacts({
     ['Cache', cache],
     ['Answer body', bytes(response_bytes)],
     ['Waited for its turn', duration(duration_ms.queue)],
+    ['Of the providers', duration(duration_ms.provider)],
     ['Until headers', duration(duration_ms.to_headers ?? undefined)],
     ['In the log', html`record ${seq}<small><code>${chain.slice(0, 16)}…</code></small>`],
   ]);
