@@ -16,12 +16,12 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
     labelNames: ['target', 'cluster', 'model', 'kind'],
     registers,
   });
-  const cost = new Counter({
-    name: 'gateway_cost_usd_total',
-    help: 'US dollars by the target that answered, at the prices of the policy; audit records have the exact sums.',
-    labelNames: ['target', 'cluster', 'model', 'alias'],
-    registers,
-  });
+  const cost = moneyCounter(
+    registry,
+    'gateway_cost_usd_total',
+    'US dollars by the target that answered, at the prices of the policy; exact to the nano-dollar.',
+    ['target', 'cluster', 'model', 'alias'],
+  );
   const unpriced = new Counter({
     name: 'gateway_unpriced_answers_total',
     help: 'Answers that used tokens of a target without a price.',
@@ -40,12 +40,10 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
     labelNames: ['tenant', 'feature', 'kind'],
     registers,
   });
-  const tenantCost = new Counter({
-    name: 'gateway_tenant_cost_usd_total',
-    help: 'US dollars by who spent them.',
-    labelNames: ['tenant', 'feature'],
-    registers,
-  });
+  const tenantCost = moneyCounter(registry, 'gateway_tenant_cost_usd_total', 'US dollars by who spent them.', [
+    'tenant',
+    'feature',
+  ]);
 
   const targetSeries = cached((key) => {
     const [target = '', cluster = '', model = '', alias = ''] = key.split('\n');
@@ -56,14 +54,14 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
       cacheRead: tokens.labels({ ...of, kind: 'cache_read' }),
       cacheWrite: tokens.labels({ ...of, kind: 'cache_write' }),
       reasoning: tokens.labels({ ...of, kind: 'reasoning' }),
-      cost: cost.labels({ ...of, alias }),
+      cost: cost({ ...of, alias }),
     };
   });
   const tenantSeries = cached((tenant) =>
     capped(MAX_FEATURES, (feature) => ({
       input: tenantTokens.labels({ tenant, feature, kind: 'input' }),
       output: tenantTokens.labels({ tenant, feature, kind: 'output' }),
-      cost: tenantCost.labels({ tenant, feature }),
+      cost: tenantCost({ tenant, feature }),
     })),
   );
 
@@ -85,7 +83,35 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
       unpriced.inc({ target, model });
       return;
     }
-    series.cost.inc(cost_nano_usd / NANO);
-    own.cost.inc(cost_nano_usd / NANO);
+    series.cost.nanoUsd += cost_nano_usd;
+    own.cost.nanoUsd += cost_nano_usd;
+  };
+}
+
+interface MoneySum {
+  /** Whole: exact up to nine million dollars. */
+  nanoUsd: number;
+}
+
+/** Sums whole nano-dollars and tells dollars: dollars that are added up themselves drift. A series begins with its first money. */
+function moneyCounter<Label extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: readonly Label[],
+): (labels: Readonly<Record<Label, string>>) => MoneySum {
+  const sums: { readonly labels: Readonly<Record<Label, string>>; readonly sum: MoneySum }[] = [];
+  new Counter({
+    ...{ name, help, registers: [registry] },
+    labelNames: [...labelNames],
+    collect() {
+      this.reset();
+      for (const { labels, sum } of sums) if (sum.nanoUsd > 0) this.inc({ ...labels }, sum.nanoUsd / NANO);
+    },
+  });
+  return (labels) => {
+    const sum = { nanoUsd: 0 };
+    sums.push({ labels, sum });
+    return sum;
   };
 }
