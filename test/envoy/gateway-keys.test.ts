@@ -290,6 +290,23 @@ describe('gateway keys, through Envoy', () => {
     expect((await ask('pool', { as: CALLER_KEYS.beta })).headers.get('x-gateway-attempt')).to.equal('2');
   });
 
+  it('a tenant for whom the target has no key is refused, told why, and costs no provider a request', async () => {
+    const policy: Given = { credentials: { betas: { env: 'KEY_TWO', tenants: ['beta'] } }, accepts: [TWO] };
+    await start(policy);
+    const refused = await ask();
+    expect(refused.status, refused.text).to.equal(403);
+    const { error } = JSON.parse(refused.text);
+    expect(error.code).to.equal('no_eligible_target');
+    expect(error.message).to.include('(targets: gpt-luna)').and.to.include('platform team');
+    expect(refused.headers.get('x-gateway-error-source')).to.equal('policy');
+    expect(stack.openai.requests).to.have.length(0);
+    const other = await ask('pool-first');
+    expect(other.headers.get('x-gateway-target')).to.equal('claude-haiku');
+    const { excluded } = await stack.auditOf(other.headers.get('x-gateway-request-id'));
+    expect(excluded).to.deep.equal([{ target: 'gpt-luna', rule: 'credential_scope' }]);
+    expect((await ask('pool', { as: CALLER_KEYS.beta })).status).to.equal(200);
+  });
+
   it('a draining key serves only while no active one can, and a disabled one never', async () => {
     await start({
       credentials: {
