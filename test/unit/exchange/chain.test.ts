@@ -4,6 +4,7 @@ import { onResponseHeaders } from '../../../filter/exchange/answer.ts';
 import { onFailedAttempt } from '../../../filter/exchange/attempts.ts';
 import { continueChain, replan, startChain } from '../../../filter/exchange/chain.ts';
 import type { Exchange } from '../../../filter/exchange/exchange.ts';
+import { onErrorBody } from '../../../filter/exchange/guard.ts';
 import { Fault } from '../../../filter/fault.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
 import type { Demand } from '../../../filter/quota/quota-store.ts';
@@ -37,6 +38,14 @@ describe('the chain of one request', () => {
     const early = requestOf(gateway, { budgetMs: 60_000 });
     startChain(early, early.plan);
     expect(early.attempts).to.have.length(1);
+  });
+
+  it('a provider’s word on how long to wait is kept where its body was read', () => {
+    const exchange = requestOf(gatewayOf(policyOf({ targets: { x: {}, y: {} } })));
+    startChain(exchange, exchange.plan);
+    const headers = headersOf({ ':status': '429', 'retry-after': '60' });
+    expect(onErrorBody(exchange, 1, headers, Buffer.from('{"error":{"code":"rate_limit_exceeded"}}'))).to.equal('move_on');
+    expect(exchange.attempts[0]).to.include({ outcome: 'rate_limited', retryAfterSeconds: 60 });
   });
 
   /** What Envoy says itself, of the two-target chain whose first was begun. */
