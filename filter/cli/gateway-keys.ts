@@ -1,6 +1,7 @@
 /** Gateway keys that cannot serve, and such that nobody asks for. */
-import type { Policy } from '../policy/policy.ts';
+import type { Alias, Policy, TenantId } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
+import { isOpen } from '../routing/plan.ts';
 
 /** @param clusters names of those that there are */
 export function keyProblems({ targets, credentials }: Policy, policyPath: string, clusters: readonly string[]): string[] {
@@ -24,17 +25,36 @@ export function keyProblems({ targets, credentials }: Policy, policyPath: string
   return problems;
 }
 
-export function keyWarnings({ targets, credentials }: Policy, policyPath: string): string[] {
+export function keyWarnings(policy: Policy, policyPath: string): string[] {
+  const { targets, credentials, aliases, tenantRules } = policy;
   const named = new Set([...targets.values()].flatMap(({ credentials: names }) => names));
-  const closed = [...targets.values()].filter(
-    ({ credentials: names }) => names.length > 0 && names.every((name) => credentials.get(name)?.tenants !== 'all'),
-  );
   const unnamed = [...credentials.values()].filter(({ name, state }) => !named.has(name) && state !== 'disabled');
   return [
-    ...closed.map(
-      ({ id }) =>
-        `${policyPath}: targets.${id}.credential: every key of it is for some tenants alone; others cannot use the target`,
-    ),
+    ...[...targets.values()].flatMap((target) => {
+      const shut = [...tenantRules.keys()].filter((tenant) => !isOpen(target, tenant, policy));
+      if (shut.length === 0) return [];
+      return [
+        `${policyPath}: targets.${target.id}.credential: no key of it is for ${namesOf(shut)}: requests of theirs leave the target out; add them to the tenants of one, or a key for all`,
+      ];
+    }),
+    ...[...aliases.values()].flatMap((alias) => {
+      const shut = [...tenantRules.keys()].filter((tenant) => isShut(alias, tenant, policy));
+      if (shut.length === 0) return [];
+      return [
+        `${policyPath}: aliases.${alias.name}.chain: none of its targets has a key for ${namesOf(shut)}: requests of theirs are refused (403)`,
+      ];
+    }),
     ...unnamed.map(({ name }) => `${policyPath}: credentials.${name}: no target names it, so it is read and never sent`),
   ];
+}
+
+function isShut({ chain, canary }: Alias, tenant: TenantId, policy: Policy): boolean {
+  return [...chain, ...(canary === undefined ? [] : [canary.target])].every((target) => !isOpen(target, tenant, policy));
+}
+
+/** A policy may have thousands of tenants. */
+function namesOf(tenants: readonly TenantId[]): string {
+  const [first = '', ...others] = tenants.map((tenant) => JSON.stringify(tenant));
+  if (others.length > 4) return `the tenant ${first} and ${others.length} others`;
+  return `the tenant${others.length === 0 ? '' : 's'} ${[first, ...others].join(', ')}`;
 }

@@ -5,7 +5,7 @@ import { parseObject } from '../json.ts';
 import type { ConvertedAnswer } from '../transform/conversion.ts';
 import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
-import { beginUnseen, conclude, concludeSilent, conversionFor, defaultsFor } from './attempts.ts';
+import { beginUnseen, conclude, concludeSilent, concludeUnpaid, conversionFor, defaultsFor } from './attempts.ts';
 import { chainExhausted, isOver } from './chain.ts';
 import { decoded } from './content-coding.ts';
 import type { Exchange } from './exchange.ts';
@@ -40,8 +40,9 @@ export function onResponseHeaders(exchange: Exchange, headers: HeaderView): Answ
     conclude(
       exchange,
       attempt,
-      failureOfStatus(status),
-      retryAfterSeconds((name) => headers.get(name)),
+      // Its body has been read, and said so.
+      attempt.outcome === 'billing' ? 'billing' : failureOfStatus(status),
+      attempt.retryAfterSeconds ?? retryAfterSeconds((name) => headers.get(name)),
     );
     return { kind: 'whole' };
   }
@@ -75,6 +76,7 @@ export function onResponseBody(exchange: Exchange, received: Buffer): WholeAnswe
     const status = attempt.status ?? 0;
     const error = attempt.target.schema.decodeError(status, (name) => headers.get(name), bytes);
     attempt.errorKind = error.kind;
+    if (error.kind === 'billing') concludeUnpaid(exchange, attempt);
     const fault = providerFault(exchange, error);
     // The provider's own words, where they are the caller's schema too; platforms have others.
     const said = conversion.passes && fault.code === 'provider_refused_request' && fault.status === status;

@@ -203,19 +203,28 @@ export function conclude(
   if (outcome !== 'ok') endPass(exchange, attempt);
 }
 
-/** A provider answered attempt `number` with a failure; Envoy may move on after this. */
-export function onFailedAttempt(exchange: Exchange, number: number, headers: HeaderView): void {
+/** A provider answered attempt `number` with a failure; Envoy may move on after this. @param body where it was read */
+export function onFailedAttempt(exchange: Exchange, number: number, headers: HeaderView, body?: Buffer): void {
   const attempt = exchange.attempts.findLast((made) => made.number === number);
   // What could not be asked was answered by us, and not by its provider.
   if (attempt?.outcome !== 'pending') return;
   const status = Number(headers.get(':status') ?? 0);
+  const header = (name: string): string | undefined => headers.get(name);
   attempt.status = status;
+  const said = body === undefined ? undefined : attempt.target.schema.decodeError(status, header, body);
   conclude(
     exchange,
     attempt,
-    failureOfStatus(status),
-    retryAfterSeconds((name) => headers.get(name)),
+    said?.kind === 'billing' ? 'billing' : failureOfStatus(status),
+    said?.retryAfterSeconds ?? retryAfterSeconds(header),
   );
+}
+
+/** The body of the answer that ended the chain says what its status did not: our account is unpaid. */
+export function concludeUnpaid(exchange: Exchange, attempt: Attempt): void {
+  if (attempt.outcome === 'billing') return;
+  attempt.outcome = 'billing';
+  noteOutcome(exchange, attempt);
 }
 
 /** How Envoy says that a request ended in disorder. */

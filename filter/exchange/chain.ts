@@ -39,6 +39,9 @@ export function startChain(exchange: Exchange, plan: Plan): Forward | Promise<Fo
 
 function beginChain(exchange: Exchange, plan: Plan, chain: readonly Target[]): Forward {
   const { alias } = plan;
+  // Waited for a turn, or for its token, until it was too late.
+  if (exchange.deadlineAt !== undefined && performance.now() >= exchange.deadlineAt)
+    throw chainExhausted(exchange, undefined);
   let refusal: Fault | undefined;
   const resting: Target[] = [];
   for (const [index, target] of chain.entries()) {

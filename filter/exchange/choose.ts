@@ -121,14 +121,14 @@ function byLatency(exchange: Exchange, step: readonly Target[]): readonly Target
   return step.toSorted((a, b) => of(a) - of(b));
 }
 
-/** A plan has few chains and each serves many requests. */
+/** Of a plan's chain few others are made, and each serves many requests, of other plans with the same chain too. */
 const MAX_CHAINS = 64;
-const chains = new WeakMap<Plan, Map<string, readonly Target[]>>();
+const chains = new WeakMap<readonly Target[], Map<string, readonly Target[]>>();
 
 function interned(plan: Plan, chain: readonly Target[]): readonly Target[] {
   if (chain.length === plan.chain.length && chain.every((target, index) => target === plan.chain[index])) return plan.chain;
-  const known = chains.get(plan) ?? new Map<string, readonly Target[]>();
-  chains.set(plan, known);
+  const known = chains.get(plan.chain) ?? new Map<string, readonly Target[]>();
+  chains.set(plan.chain, known);
   const key = chain.map(({ id }) => id).join(' ');
   const kept = known.get(key);
   if (kept !== undefined) return kept;
@@ -153,6 +153,11 @@ function nothingLeft({ excluded }: Exchange, { alias, key }: Plan): Fault {
   }
   if (rules.size === 1 && rules.has('context_window'))
     return new Fault('context_too_long', `The prompt is longer than any target of ${name} takes.`);
+  if (rules.size === 1 && rules.has('credential_scope')) {
+    const targets = excluded.map(({ target }) => target.id).join(', ');
+    const message = `No gateway key of ${name} may serve this tenant (targets: ${targets}). Ask the platform team to open one to it (credentials.<name>.tenants in the policy).`;
+    return new Fault('no_eligible_target', message);
+  }
   const why = [...rules].map((rule) => rule.replaceAll('_', ' ')).join(', ');
   return new Fault('no_eligible_target', `No target of ${name} may answer this request; left out by: ${why}.`, {
     rule: [...rules].join(' '),

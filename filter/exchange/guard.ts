@@ -32,13 +32,24 @@ export function onErrorBody(exchange: Exchange, number: number, headers: HeaderV
   if (!movesOn(error.kind, exchange.alias?.fallBackOn ?? NOTHING)) return 'pass';
   attempt.status = status;
   attempt.errorKind = error.kind;
-  conclude(exchange, attempt, failureOfKind(error.kind));
+  conclude(exchange, attempt, failureOfKind(error.kind), error.retryAfterSeconds);
   return 'move_on';
 }
 
-/** Does it take an answer's body to know whether to move on? Only a provider's 400 and its like leave that open. */
-export function readsBody({ alias }: Exchange, headers: HeaderView): boolean {
+/** Statuses by which some providers say that an account is unpaid, in the body alone: OpenAI, Anthropic and Google 429, Azure 403. */
+const MAY_BE_UNPAID: ReadonlySet<number> = new Set([403, 429]);
+
+/**
+ * Does it take an answer's body to know what has failed, or whether to move on? A provider's 400 and its like leave that open, for an alias that falls back
+ * on them; so does a limit without a hint of when it is over, of an attempt with a key.
+ */
+export function readsBody({ alias, attempts }: Exchange, number: number, headers: HeaderView): boolean {
   const status = Number(headers.get(':status') ?? 0);
+  if (MAY_BE_UNPAID.has(status)) {
+    const attempt = attempts.findLast((made) => made.number === number);
+    const hint = headers.get('retry-after') ?? headers.get('retry-after-ms');
+    return attempt?.outcome === 'pending' && attempt.credential !== undefined && hint === undefined;
+  }
   return (status === 400 || status === 413 || status === 422) && alias !== undefined && readsBodies(alias.fallBackOn);
 }
 

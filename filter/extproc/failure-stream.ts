@@ -5,6 +5,7 @@ import { replan } from '../exchange/chain.ts';
 import type { Exchange, Gateway } from '../exchange/exchange.ts';
 import { onErrorBody, readsBody } from '../exchange/guard.ts';
 import type { HeaderView } from '../exchange/http.ts';
+import { isKeyFailure } from '../fallback/attempt.ts';
 import type { ProcessingRequest, ProcessingResponse } from './gen/envoy/service/ext_proc/v3/external_processor.ts';
 import * as messages from './messages.ts';
 
@@ -26,7 +27,7 @@ export function serveFailure(call: ServerDuplexStream<ProcessingRequest, Process
     }
     const { number } = messages.attemptAttributes(message);
     const headers = messages.headerView(request.value.headers);
-    if (readsBody(exchange, headers) && request.value.endOfStream !== true) {
+    if (readsBody(exchange, number, headers) && request.value.endOfStream !== true) {
       open = { exchange, number, headers };
       call.write(messages.READ_RESPONSE_BODY);
       return;
@@ -46,10 +47,15 @@ function afterBody(
   { exchange, number, headers }: { exchange: Exchange; number: number; headers: HeaderView },
   body: Buffer,
 ): ProcessingResponse {
-  if (onErrorBody(exchange, number, headers, body) === 'pass') {
-    onFailedAttempt(exchange, number, headers);
-    return messages.CONTINUE_RESPONSE_BODY;
-  }
+  const verdict = onErrorBody(exchange, number, headers, body);
+  if (verdict === 'pass') onFailedAttempt(exchange, number, headers, body);
+  const outcome = exchange.attempts.findLast((made) => made.number === number)?.outcome;
+  if (verdict === 'pass' && (outcome === undefined || !isKeyFailure(outcome))) return messages.CONTINUE_RESPONSE_BODY;
   const chain = replan(exchange, number);
-  return { ...messages.MOVE_ON_AFTER_BODY, ...(chain === undefined ? {} : messages.continuedChain(chain)) };
+  // What only the body tells need not be a status that Envoy moves on from.
+  const movesOn = verdict === 'move_on' || (outcome === 'billing' && exchange.chain.length > number);
+  return {
+    ...(movesOn ? messages.MOVE_ON_AFTER_BODY : messages.CONTINUE_RESPONSE_BODY),
+    ...(chain === undefined ? {} : messages.continuedChain(chain)),
+  };
 }

@@ -3,7 +3,7 @@ import type { FallbackCondition } from '../policy/policy.ts';
 import type { ProviderErrorKind } from '../transform/unified.ts';
 import type { KeyFailure } from './attempt.ts';
 
-/** Of the two that only a body tells, the gateway makes a 503 (Envoy's route always moves on from 5xx, 408 and 409). */
+/** Of what only a body tells, the gateway makes a 503 (Envoy's route always moves on from 5xx, 408 and 409). */
 const STATUSES: Readonly<Record<FallbackCondition, readonly number[]>> = {
   throttled: [429],
   credential: [401, 402, 403],

@@ -5,6 +5,7 @@ import type { PriceBook } from '../prices/price-book.ts';
 import { parseDuration } from '../quantities.ts';
 import { type Capabilities, type ModelRow, readModelTable, UNKNOWN_MODEL } from '../transform/capabilities/capabilities.ts';
 import { providerSchema, providerSchemaNames } from '../transform/registry.ts';
+import { checkChainLengths } from './check-chain-length.ts';
 import { compileBodies } from './compile-bodies.ts';
 import { compilePolicyKeys } from './compile-caller.ts';
 import { compileCanary } from './compile-canary.ts';
@@ -86,6 +87,7 @@ export function compile(document: PolicyDocument, about: { version: string; base
   const callerKeys = compilePolicyKeys(document, callerContext);
   const identity = compileIdentity(document.identity, { ...callerContext, baseDirectory: about.baseDirectory });
   const zones = compileZones(document, names, targets, problems);
+  checkChainLengths(aliases, zones, problems);
   const quotas = compileQuotas(document, problems);
   const budgets = compileBudgets(document, problems);
   if (problems.length > 0) return { ok: false, problems };

@@ -1,13 +1,15 @@
 /** From a route key to the targets that may answer, in the policy's order: all that does not change from one request to the next. */
-import type { Alias, Caller, Canary, Policy, RegionName, RouteRules, Target } from '../policy/policy.ts';
+import type { Alias, Caller, Canary, Policy, RegionName, RouteRules, Target, TenantId } from '../policy/policy.ts';
 import { estimateNanoUsd } from '../prices/cost.ts';
-import { type RoutedOperation, type RouteKey, routeKeyOf } from './route-key.ts';
+import { narrowed, type RoutedOperation, type RouteKey, routeKeyOf } from './route-key.ts';
 
 /** Why a target of the chain may not be asked. Published, in explanations and in the audit record. */
 export type ExclusionRule =
   | 'privacy_zone'
   | 'workload_class'
   | 'degradation'
+  /** No gateway key of the target may serve the tenant. */
+  | 'credential_scope'
   | 'cost_ceiling'
   /** There is a ceiling, and nobody knows what the target costs. */
   | 'unpriced'
@@ -67,20 +69,51 @@ const plans = new WeakMap<Caller, WeakMap<Alias, Partial<Record<RoutedOperation,
 
 export function planFor(input: PlanInput): Plan {
   const { caller, alias, operation, demands } = input;
-  if (demands !== undefined) return makePlan(input);
-  const known = plans.get(caller)?.get(alias)?.[operation];
-  if (known !== undefined) return known;
-  const made = makePlan(input);
+  const plain = plans.get(caller)?.get(alias)?.[operation] ?? keep(input);
+  if (demands === undefined) return plain;
+  const key = narrowed(plain.key, demands);
+  return planOf(input, key);
+}
+
+/** The plan of requests that demand nothing. */
+function keep(input: PlanInput): Plan {
+  const { caller, alias, operation } = input;
+  const made = planOf(input, routeKeyOf(caller, alias, operation));
   const ofCaller = plans.get(caller) ?? new WeakMap<Alias, Partial<Record<RoutedOperation, Plan>>>();
   plans.set(caller, ofCaller.set(alias, { ...ofCaller.get(alias), [operation]: made }));
   return made;
 }
 
-function makePlan({ policy, caller, alias, operation, demands, region }: PlanInput): Plan {
-  const key = routeKeyOf(caller, alias, operation, demands);
+function planOf(input: PlanInput, key: RouteKey): Plan {
+  const { steps, chain, excluded, canary, leastWindow } = eligibleFor(input, key);
+  return { alias: input.alias, key, steps, chain, excluded, canary, leastWindow };
+}
+
+/** What a plan has that budgets and ceilings do not change: of those there are as many as callers think of. */
+type Eligible = Omit<Plan, 'alias' | 'key'>;
+
+/** By what is demanded, for each alias and tenant; a caller may name as many sets of zones as it likes. */
+const MAX_KEPT = 64;
+const eligible = new WeakMap<Alias, Map<TenantId, Map<string, Eligible>>>();
+
+function eligibleFor(input: PlanInput, key: RouteKey): Eligible {
+  const { caller, alias } = input;
+  const tenants = eligible.get(alias) ?? new Map<TenantId, Map<string, Eligible>>();
+  eligible.set(alias, tenants);
+  const known = tenants.get(caller.tenant) ?? new Map<string, Eligible>();
+  tenants.set(caller.tenant, known);
+  const name = `${key.workloadClass} ${key.degradation} ${key.zones.join(' ')}`;
+  const kept = known.get(name);
+  if (kept !== undefined) return kept;
+  const found = findEligible(input, key);
+  if (known.size < MAX_KEPT) known.set(name, found);
+  return found;
+}
+
+function findEligible({ policy, caller, alias, region }: PlanInput, key: RouteKey): Eligible {
   const excluded: Exclusion[] = [];
   const isEligible = (target: Target): boolean => {
-    const rule = ruleAgainst(target, key, alias);
+    const rule = ruleAgainst(target, key, alias) ?? (isOpen(target, caller.tenant, policy) ? undefined : 'credential_scope');
     if (rule !== undefined) excluded.push({ target, rule });
     return rule === undefined;
   };
@@ -95,13 +128,19 @@ function makePlan({ policy, caller, alias, operation, demands, region }: PlanInp
   const windows = [...chain, ...(canary === undefined ? [] : [canary.target])].map(
     ({ contextWindow = Infinity }) => contextWindow,
   );
-  return { alias, key, steps, chain, excluded, canary, leastWindow: Math.min(...windows, Infinity) };
+  return { steps, chain, excluded, canary, leastWindow: Math.min(...windows, Infinity) };
 }
 
 function ruleAgainst(target: Target, key: RouteKey, alias: Alias): ExclusionRule | undefined {
   if (!liesIn(target, key)) return 'privacy_zone';
   if (target.workloadClasses !== 'all' && !target.workloadClasses.has(key.workloadClass)) return 'workload_class';
   return key.degradation === 'refused' && alias.degraded.has(target.id) ? 'degradation' : undefined;
+}
+
+/** Has the target a gateway key that may serve this tenant? Where all are disabled it is no matter of whose they are. */
+export function isOpen({ credentials }: Target, tenant: TenantId, policy: Pick<Policy, 'credentials'>): boolean {
+  const keys = credentials.flatMap((name) => policy.credentials.get(name) ?? []).filter(({ state }) => state !== 'disabled');
+  return keys.length === 0 || keys.some(({ tenants }) => tenants === 'all' || tenants.has(tenant));
 }
 
 /** The one test of privacy zones. */

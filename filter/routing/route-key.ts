@@ -17,13 +17,8 @@ export interface RouteKey {
 
 export type RoutedOperation = 'embeddings' | 'other';
 
-/** @param demands of the request's own headers */
-export function routeKeyOf(
-  caller: Caller,
-  alias: Alias,
-  operation: RoutedOperation,
-  demands: RouteRules | undefined,
-): RouteKey {
+/** What is demanded of every request of `caller` for `alias`. */
+export function routeKeyOf(caller: Caller, alias: Alias, operation: RoutedOperation): RouteKey {
   let key: RouteKey = {
     workloadClass: operation === 'embeddings' ? 'embeddings' : 'interactive',
     latencyBudgetMs: undefined,
@@ -32,15 +27,17 @@ export function routeKeyOf(
     degradation: 'allowed',
   };
   for (const rules of [...caller.rules, alias.rules]) key = narrowed(key, rules);
-  return demands === undefined ? key : narrowed(key, demands);
+  return key;
 }
 
-function narrowed(key: RouteKey, rules: RouteRules): RouteKey {
+export function narrowed(key: RouteKey, rules: RouteRules): RouteKey {
   return {
     workloadClass: lessUrgent(key.workloadClass, rules.workloadClass),
     latencyBudgetMs: least(key.latencyBudgetMs, rules.latencyBudgetMs),
     costCeilingNanoUsd: least(key.costCeilingNanoUsd, rules.costCeilingNanoUsd),
-    zones: [...new Set([...key.zones, ...rules.zones])].sort(),
+    zones: rules.zones.every((zone) => key.zones.includes(zone))
+      ? key.zones
+      : [...new Set([...key.zones, ...rules.zones])].sort(),
     degradation: rules.degradation === 'refused' ? 'refused' : key.degradation,
   };
 }

@@ -88,6 +88,7 @@ describe('the check before going live', () => {
         anthropic: { env: 'D', tenants: ['alpha'] },
       };
       Object.assign(document.targets['gpt-luna'] ?? {}, { credential: ['openai', 'gone'] });
+      document.aliases['claude-alone'] = { chain: ['claude-haiku'] };
     });
     const checked = checkConfiguration(policy, CLUSTERS);
     const said = (lines: readonly string[]): string[] => lines.map((line) => line.replace(`${policy}: `, ''));
@@ -97,8 +98,9 @@ describe('the check before going live', () => {
       'credentials.spare.clusters: no cluster "openia"; did you mean "openai"?',
     ]);
     expect(said(checked.warnings)).to.deep.equal([
-      'targets.claude-haiku.credential: every key of it is for some tenants alone; others cannot use the target',
-      'targets.claude-overloaded.credential: every key of it is for some tenants alone; others cannot use the target',
+      'targets.claude-haiku.credential: no key of it is for the tenant "beta": requests of theirs leave the target out; add them to the tenants of one, or a key for all',
+      'targets.claude-overloaded.credential: no key of it is for the tenant "beta": requests of theirs leave the target out; add them to the tenants of one, or a key for all',
+      'aliases.claude-alone.chain: none of its targets has a key for the tenant "beta": requests of theirs are refused (403)',
       'credentials.spare: no target names it, so it is read and never sent',
     ]);
   });

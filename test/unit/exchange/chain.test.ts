@@ -4,25 +4,48 @@ import { onResponseHeaders } from '../../../filter/exchange/answer.ts';
 import { onFailedAttempt } from '../../../filter/exchange/attempts.ts';
 import { continueChain, replan, startChain } from '../../../filter/exchange/chain.ts';
 import type { Exchange } from '../../../filter/exchange/exchange.ts';
+import { onErrorBody } from '../../../filter/exchange/guard.ts';
 import { Fault } from '../../../filter/fault.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
 import type { Demand } from '../../../filter/quota/quota-store.ts';
-import { gatewayOf, headersOf, policyOf, requestOf } from './exchange-fixture.ts';
+import { CALLER_KEY, gatewayOf, headersOf, policyOf, requestOf } from './exchange-fixture.ts';
 
 describe('the chain of one request', () => {
-  it('has no more targets than Envoy is allowed attempts, last resorts among them', () => {
-    const ids = Array.from({ length: 12 }, (_, index) => `x${index}`);
+  it('has no more targets than Envoy is allowed attempts, though three zones have more last resorts together', () => {
+    const ids = Array.from({ length: 9 }, (_, index) => `x${index}`);
+    const zones = ['eu', 'de', 'be'];
     const policy = policyOf({
-      zones: { eu: { last_resort: ids.slice(8) } },
-      audit: { zones: ['eu'] },
-      targets: Object.fromEntries(ids.map((id) => [id, { zones: ['eu'] }])),
-      aliases: { a: { chain: ids.slice(0, 8), route: { privacy_zones: ['eu'] } } },
+      zones: Object.fromEntries(zones.map((zone, index) => [zone, { last_resort: ids.slice(6 + index, 7 + index) }])),
+      audit: { zones },
+      targets: Object.fromEntries(ids.map((id) => [id, { zones }])),
+      aliases: { a: { chain: ids.slice(0, 6) } },
+      tenants: { t: { route: { privacy_zones: zones }, caller_keys: [{ name: 'k', sha256: CALLER_KEY }] } },
     });
     const exchange = requestOf(gatewayOf(policy));
     const forward = startChain(exchange, exchange.plan);
     if (forward instanceof Promise) throw new Error('nothing to wait for');
     expect(forward.chain).to.have.length(8);
     expect(exchange.chain).to.have.length(8);
+  });
+
+  it('whose latency budget is over before anything was sent asks nobody', () => {
+    const gateway = gatewayOf(policyOf({ targets: { x: {}, y: {} } }));
+    const late = requestOf(gateway, { budgetMs: -1 });
+    expect(() => startChain(late, late.plan))
+      .to.throw(Fault)
+      .with.property('code', 'deadline_exceeded');
+    expect(late.attempts).to.deep.equal([]);
+    const early = requestOf(gateway, { budgetMs: 60_000 });
+    startChain(early, early.plan);
+    expect(early.attempts).to.have.length(1);
+  });
+
+  it('a provider’s word on how long to wait is kept where its body was read', () => {
+    const exchange = requestOf(gatewayOf(policyOf({ targets: { x: {}, y: {} } })));
+    startChain(exchange, exchange.plan);
+    const headers = headersOf({ ':status': '429', 'retry-after': '60' });
+    expect(onErrorBody(exchange, 1, headers, Buffer.from('{"error":{"code":"rate_limit_exceeded"}}'))).to.equal('move_on');
+    expect(exchange.attempts[0]).to.include({ outcome: 'rate_limited', retryAfterSeconds: 60 });
   });
 
   /** What Envoy says itself, of the two-target chain whose first was begun. */

@@ -15,13 +15,13 @@ import { NO_STALE_ANSWERS, type StaleAnswer, type StaleQuery } from '../../../fi
 import { Fault } from '../../../filter/fault.ts';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { compile } from '../../../filter/policy/compile.ts';
-import type { PolicyDocument } from '../../../filter/policy/document.ts';
+import type { CredentialDocument, PolicyDocument } from '../../../filter/policy/document.ts';
 import type { AliasName, ClusterName, Policy, RegionName, TargetId } from '../../../filter/policy/policy.ts';
 import { ALONE } from '../../../filter/quota/limit-shares.ts';
 import { createMemoryStore } from '../../../filter/quota/memory-store.ts';
 import { ProviderLimits } from '../../../filter/quota/provider-limits.ts';
 import { type CanaryStop, CanaryWatch } from '../../../filter/routing/canary.ts';
-import { planFor } from '../../../filter/routing/plan.ts';
+import { type Plan, planFor } from '../../../filter/routing/plan.ts';
 import { demandsOf } from '../../../filter/routing/route-key.ts';
 import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/caller.ts';
 import { priceFile } from '../../stack/prices.ts';
@@ -67,7 +67,7 @@ function world(policy: Policy, region?: string): World {
     stops: [],
     gateway: {
       identity: makeIdentity().identity,
-      ruleset: () => new Ruleset(policy, loadCredentials(policy, {})),
+      ruleset: () => new Ruleset(policy, loadCredentials(policy, { A: 'a', B: 'b' })),
       health: new TargetHealth({ now: () => made.now, inForce: (id) => policy.targets.get(id) }),
       latency: new TargetLatency(),
       clusters: new ClusterView(() => made.now),
@@ -208,6 +208,83 @@ describe('route key', () => {
 });
 
 describe('eligible targets and their order', () => {
+  it('a chain that is too long with the last resort of a zone is refused with the place, and one that is not is not', () => {
+    const ids = Array.from({ length: 9 }, (_, index) => `x${index}`);
+    const of = (inZone: number, more: Partial<Parts> = {}): (() => Policy) => {
+      const targets = ids.map((id, index) => [id, index < inZone || index === 8 ? { zones: ['eu', 'de'] } : {}] as const);
+      return () =>
+        policyOf({
+          ...{ zones: { eu: { last_resort: ['x8'] }, de: {} }, audit: { zones: ['eu', 'de'] } },
+          ...{ targets: Object.fromEntries(targets), aliases: { a: { chain: ids.slice(0, 8) } } },
+          ...more,
+        });
+    };
+    expect(of(8)).to.throw(
+      'aliases.a.chain: has 9 targets with the last resort of the zone eu; at most 8 can be asked: take 1 out, or do without the last resort',
+    );
+    // What lies outside the zone is not asked in it.
+    of(7)();
+    of(8, { zones: { eu: { last_resort: ['x7'] }, de: {} } })();
+    of(8, { audit: { zones: [] } })();
+    const two = { eu: { last_resort: ['x7'] }, de: { last_resort: ['x8'] } };
+    const aliases = { a: { chain: ids.slice(0, 7) } };
+    expect(of(8, { zones: two, aliases })).to.throw('with the last resort of the zone eu and de');
+    const canary = { a: { chain: ids.slice(0, 7), canary: { target: 'x7', percent: 1 } } };
+    expect(of(8, { aliases: canary })).to.throw('with the last resort of the zone eu and its canary');
+  });
+
+  it('what is demanded alike has one and the same chain, whatever its budget and ceiling', () => {
+    const policy = policyOf({
+      zones: { eu: {}, de: {} },
+      audit: { zones: ['eu', 'de'] },
+      targets: { x: { zones: ['eu', 'de'] }, y: { zones: ['eu'] }, z: {} },
+      aliases: { a: { chain: ['x', 'y', 'z'] } },
+    });
+    const here = world(policy);
+    const planOf = (headers: Record<string, string>): Plan => request(here, headers).plan ?? fail();
+    const eu = planOf({ 'x-gateway-privacy-zone': 'eu' });
+    expect(eu.chain.map(({ id }) => id)).to.deep.equal(['x', 'y']);
+    for (let ms = 1_000; ms < 1_100; ms++) {
+      const plan = planOf({
+        'x-gateway-privacy-zone': 'eu',
+        'x-gateway-latency-budget': `${ms}ms`,
+        'x-gateway-cost-ceiling': String(ms),
+      });
+      expect(plan.chain).to.equal(eu.chain);
+      expect(plan.key).to.include({ latencyBudgetMs: ms, costCeilingNanoUsd: ms * 1e9 });
+    }
+    expect(planOf({ 'x-gateway-privacy-zone': 'eu, de' }).chain).to.equal(
+      planOf({ 'x-gateway-privacy-zone': 'de,eu' }).chain,
+    );
+    expect(planOf({ 'x-gateway-privacy-zone': 'de' }).chain.map(({ id }) => id)).to.deep.equal(['x']);
+    expect(planOf({}).chain).to.have.length(3);
+    expect(planOf({ 'x-gateway-latency-budget': '1s' }).chain).to.equal(planOf({}).chain);
+  });
+
+  it('a target without a key for the tenant is left out; with no other it is a refusal that names it and says what to do', () => {
+    const policy = (credential: Partial<CredentialDocument>): Policy =>
+      policyOf({
+        credentials: { all: { env: 'A' }, others: { env: 'B', ...credential } },
+        targets: { x: { credential: 'others' }, y: { credential: 'all' } },
+        aliases: { a: { chain: ['x', 'y'] }, b: { chain: ['x'] } },
+        tenants: { t: { caller_keys: [{ name: 'k', sha256: KEY }] }, u: {} },
+      });
+    const eligible = (of: Policy): string => (request(world(of)).plan ?? fail()).chain.map(({ id }) => id).join(' ');
+    expect(eligible(policy({ tenants: ['u'] }))).to.equal('y');
+    expect(eligible(policy({ tenants: ['u', 't'] }))).to.equal('x y');
+    // Whose it is does not matter then: it is away for all.
+    expect(eligible(policy({ tenants: ['u'], state: 'disabled' }))).to.equal('x y');
+    const alone = policy({ tenants: ['u'] });
+    const caller = alone.callerKeys.get(KEY)?.caller ?? fail();
+    const alias = alone.aliases.get('b' as AliasName) ?? fail();
+    const exchange = request(world(alone));
+    const plan = planFor({ policy: alone, caller, alias, operation: 'other', demands: undefined, region: undefined });
+    expect(fault(() => choose(exchange, plan))).to.equal(
+      '403 no_eligible_target: No gateway key of "b" may serve this tenant (targets: x). Ask the platform team to open one to it (credentials.<name>.tenants in the policy).',
+    );
+    expect(plan.excluded.map(({ target, rule }) => `${target.id} ${rule}`)).to.deep.equal(['x credential_scope']);
+  });
+
   it('a zone leaves only its own, then its last resort; without any it is a refusal that says so', () => {
     const policy = policyOf({
       zones: { eu: { last_resort: ['local'] }, moon: {} },
