@@ -103,6 +103,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       limits.follow(policy.targets);
     },
   });
+  limits.follow(rules.inForce().policy.targets);
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
   let handedOver = (): number => 0;
   const metrics = createMetrics({
