@@ -143,6 +143,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     },
   });
   quotas.follow(budgetPlans(rules.inForce().policy));
+  limits.follow(rules.inForce().policy.targets);
   const auditLog = await AuditLog.open(settings.auditDirectory, auditName, log, settings.audit);
   tellUnrecorded(settings.bodies, rules.inForce().policy, log);
   const bodies = await startBodyLog(settings.bodies, auditName, log);

@@ -51,7 +51,7 @@ interface Asking extends Pick<ShareQuestion, 'process' | 'processes' | 'begin'> 
 function grant(
   { entries, pools }: Shared,
   { process, processes, begin, now }: Asking,
-  { kind, limit, floor, claim, handedBack }: Told,
+  { kind, limit, floor, claim, used, handedBack, remaining }: Told,
 ): Granted {
   const known = [...entries].flatMap(([name, { at, kinds }]) => {
     const one = kinds.get(kind);
@@ -62,6 +62,7 @@ function grant(
   const open = limit - sumOf(others) - floor * Math.max(processes - 1 - others.length, 0);
   const share = Math.max(Math.min(claim, open), floor);
   let brought = 0;
+  let spare = Math.max(open - Math.max(share, used), 0);
   if (kind !== 'concurrency') {
     const pool = pools.get(kind);
     let left = begin === 'full' ? Math.max(open - before, 0) : 0;
@@ -71,10 +72,12 @@ function grant(
       left = Math.min(pool.left + (Math.max(now - pool.at, 0) * free) / MINUTE_MS, free);
     }
     left += handedBack;
+    if (remaining !== null) left = Math.min(left, (remaining * Math.max(open - Math.min(before, share), 0)) / limit);
     if (share > before) brought = (left * (share - before)) / (Math.max(open, share) - before);
-    pools.set(kind, { left: Math.max(Math.min(left - brought, open - share), 0), at: now });
+    spare = Math.max(Math.min(left - brought, open - share), 0);
+    pools.set(kind, { left: spare, at: now });
   }
-  return { kind, share, brought, others: others.map(({ process: name, need }) => ({ process: name, need })) };
+  return { kind, share, brought, spare, others: others.map(({ process: name, need }) => ({ process: name, need })) };
 }
 
 function sumOf(entries: readonly { readonly hold: number }[]): number {

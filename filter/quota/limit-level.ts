@@ -16,6 +16,7 @@ export class LimitLevel {
   #recent = 0;
   #toldAt: number;
   #handedBack = 0;
+  #heard: number | null = null;
 
   constructor(now: () => number, limit: number, share: number) {
     this.#now = now;
@@ -61,6 +62,7 @@ export class LimitLevel {
   /** The provider says that so much is left for all; `believed` also when it is more than was thought. */
   hear(remaining: number, believed: boolean): void {
     this.#refill();
+    this.#heard = remaining;
     const part = (remaining * this.#share) / this.limit;
     this.#left = believed ? part : Math.min(this.#left, part);
   }
@@ -93,11 +95,12 @@ export class LimitLevel {
     this.#left = Math.min(this.#left + brought, share);
   }
 
-  /** @returns what was handed back since the last call */
-  collect(): number {
-    const handedBack = this.#handedBack;
+  /** @returns what was handed back, and what the provider said was left for all, since the last call */
+  collect(): { readonly handedBack: number; readonly remaining: number | null } {
+    const collected = { handedBack: this.#handedBack, remaining: this.#heard };
     this.#handedBack = 0;
-    return handedBack;
+    this.#heard = null;
+    return collected;
   }
 
   /** Per minute, what this process could use, with so much that waits. What was asked for is then told. */

@@ -34,6 +34,8 @@ export interface Told {
   readonly claim: number;
   /** Of a limit per minute: what a share that has become smaller was filled with. */
   readonly handedBack: number;
+  /** What the provider has said is left for all, since the last round; null: nothing. */
+  readonly remaining: number | null;
 }
 
 export interface Granted {
@@ -41,6 +43,8 @@ export interface Granted {
   readonly share: number;
   /** Of a limit per minute: what a share that has become larger is filled with. */
   readonly brought: number;
+  /** What nobody has now: places, or what is there of a limit per minute. */
+  readonly spare: number;
   /** Of processes that are heard of. */
   readonly others: readonly Need[];
 }
@@ -83,6 +87,8 @@ const SETTLING_MS = 1_200;
 /** How long it is somebody's turn at a place that does not come out even. */
 const TURN_MS = 2_000;
 const GOLDEN = 0.618_033_988_749_895;
+/** So long rounds are quick for a target that was not asked for before. */
+const NEW_MS = 1_000;
 /** Part of a limit: no move worth a quick round. */
 const SLIGHT = 0.02;
 
@@ -104,6 +110,7 @@ interface Member {
   /** `idle`: has its floor. `sharing`: in the rounds. `away`: in the rounds, and has its even part as long as nobody answers. */
   state: 'idle' | 'sharing' | 'away';
   lentUntil: number;
+  joinedAt: number;
   readonly others: Map<ShareKind, readonly Need[]>;
 }
 
@@ -125,6 +132,11 @@ export class LimitSharing {
     this.#options = options;
   }
 
+  /** There will be something to share. */
+  prepare(): void {
+    this.#options.exchange.isReady();
+  }
+
   /** How a target's capacity begins. */
   begin(): 'even' | 'floor' {
     if (this.#options.exchange.isReady()) return 'floor';
@@ -135,7 +147,7 @@ export class LimitSharing {
   /** @returns what is to be called before each request for the target */
   add(target: TargetId, capacity: TargetCapacity, queue: FairQueue): () => void {
     const member: Member = {
-      ...{ target, capacity, queue, state: 'idle', lentUntil: Number.NEGATIVE_INFINITY, others: new Map() },
+      ...{ target, capacity, queue, state: 'idle', lentUntil: Number.NEGATIVE_INFINITY, joinedAt: 0, others: new Map() },
     };
     this.#members.set(target, member);
     return () => {
@@ -155,6 +167,7 @@ export class LimitSharing {
 
   #join(member: Member): void {
     member.state = 'sharing';
+    member.joinedAt = this.#options.now();
     if (this.begin() === 'even') this.#sendAway(member);
     this.#schedule(0);
   }
@@ -235,7 +248,7 @@ export class LimitSharing {
       const { floor, claim } = this.#claim(member, portion);
       if (claim.share < share && member.state !== 'away') capacity.resize(kind, claim.share);
       const asked = member.state === 'away' ? share : claim.share;
-      return { kind, limit, floor, need, used, keeps, claim: asked, handedBack: capacity.collect(kind) };
+      return { ...{ kind, limit, floor, need, used, keeps, claim: asked }, ...capacity.collect(kind) };
     });
   }
 
@@ -260,13 +273,14 @@ export class LimitSharing {
     const { capacity, queue } = member;
     member.state = 'sharing';
     member.lentUntil = askedAt + LENT_MS;
-    let isMoving = false;
+    // Little is known of what it needs at first: it may have claimed too much of what others need.
+    let isMoving = askedAt - member.joinedAt < NEW_MS;
     let isIdle = true;
     let mayGrow = true;
-    for (const { kind, share, brought, others } of granted) {
+    for (const { kind, share, brought, spare, others } of granted) {
       const asked = told.find((one) => one.kind === kind);
       if (asked === undefined) continue;
-      capacity.resize(kind, share, brought);
+      capacity.resize(kind, share, brought, spare);
       member.others.set(kind, others);
       const { floor, claim } = this.#claim(member, asked);
       const move = claim.share - share;

@@ -50,7 +50,7 @@ export interface LimitFigure {
 export class ProviderLimits {
   readonly #options: ProviderLimitsOptions;
   readonly #limiters = new Map<TargetId, Limiter>();
-  /** Of the policy in force, once there was another: requests that began before still ask with the targets of theirs. */
+  /** Of the policy in force: requests that began before still ask with the targets of theirs. */
   #targets: ReadonlyMap<TargetId, Target> = new Map();
 
   constructor(options: ProviderLimitsOptions) {
@@ -119,9 +119,10 @@ export class ProviderLimits {
     }
   }
 
-  /** Another policy is in force: its limits hold, and what is in flight counts against them. */
+  /** This policy is in force: its limits hold, and what is in flight counts against them. */
   follow(targets: ReadonlyMap<TargetId, Target>): void {
     this.#targets = targets;
+    if ([...targets.values()].some(({ limits }) => limits !== undefined)) this.#options.sharing?.prepare();
     for (const [id, limiter] of this.#limiters) {
       const set = targets.get(id)?.limits;
       if (isDeepStrictEqual(limiter.set, set)) continue;

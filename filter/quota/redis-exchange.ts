@@ -29,8 +29,8 @@ function wordsOf(
   const keys = targets.map(({ target }) => `{mg:}limit:${encodeURIComponent(target)}`);
   const told = targets.map(({ told: limits }) =>
     JSON.stringify(
-      limits.map(({ kind, limit, floor, need, used, claim, handedBack }) => [
-        ...[kind, limit, floor, need, used, claim, handedBack],
+      limits.map(({ kind, limit, floor, need, used, claim, handedBack, remaining }) => [
+        ...[kind, limit, floor, need, used, claim, handedBack, remaining],
       ]),
     ),
   );
@@ -49,11 +49,11 @@ function readAnswer({ targets }: ShareQuestion, reply: unknown): ShareAnswer {
     return told.map(({ kind }, place) => {
       const one: unknown = list[place];
       if (!Array.isArray(one) || one[0] !== kind) throw new Error('not a reply of share.lua');
-      const [, share, brought, ...names]: unknown[] = one;
+      const [, share, brought, spare, ...names]: unknown[] = one;
       const others = [];
       for (let name = 0; name < names.length; name += 2)
         others.push({ process: String(names[name]), need: Number(names[name + 1]) });
-      return { kind, share: Number(share), brought: Number(brought), others };
+      return { kind, share: Number(share), brought: Number(brought), spare: Number(spare), others };
     });
   });
   return { at: Number(at), targets: read };

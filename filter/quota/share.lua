@@ -1,8 +1,8 @@
 -- One round of a process in the sharing of providers' limits (limit-sharing.ts). The arithmetic is that of limit-ledger.ts.
 -- KEYS  a hash for each target: by process what it told last and what it holds; in `pools` what nobody holds of limits per minute.
 -- ARGV  now ('' for the clock of Redis), process, life of what is told in ms, how many processes there are, full or empty: how pools begin;
---       for each target, as JSON, a list of: kind, limit, floor, need, used, claim, handed back.
--- Gives now, and for each target, as JSON, a list of: kind, share, what it brings, and of each other process that is heard of its name and need.
+--       for each target, as JSON, a list of: kind, limit, floor, need, used, claim, handed back, what the provider says is left.
+-- Gives now, and for each target, as JSON, a list of: kind, share, what it brings, what nobody has, and of each other process that is heard of its name and need.
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
@@ -24,9 +24,9 @@ local function share(key, told)
   local own = entries[process]
   local said, answers = {}, {}
   for _, of in ipairs(told) do
-    local kind, limit, floor, need, used, claim, handed_back = unpack(of)
+    local kind, limit, floor, need, used, claim, handed_back, remaining = unpack(of, 1, 8)
     local held, known, others, living = 0, 0, 0, 0
-    local answer = { kind, 0, 0 }
+    local answer = { kind, 0, 0, 0 }
     for name, entry in pairs(entries) do
       local one = entry.kinds[kind]
       if one then
@@ -44,6 +44,7 @@ local function share(key, told)
     local hold = granted
     if kind == 'concurrency' then
       hold = math.max(granted, used)
+      answer[4] = math.max(open - hold, 0)
     else
       local pool, left = pools[kind], 0
       if pool then
@@ -54,11 +55,13 @@ local function share(key, told)
         left = math.max(open - before, 0)
       end
       left = left + handed_back
+      if remaining ~= cjson.null then left = math.min(left, remaining * math.max(open - math.min(before, granted), 0) / limit) end
       if granted > before then
         answer[3] = left * (granted - before) / (math.max(open, granted) - before)
         left = left - answer[3]
       end
-      pools[kind] = { math.max(math.min(left, open - granted), 0), now }
+      answer[4] = math.max(math.min(left, open - granted), 0)
+      pools[kind] = { answer[4], now }
     end
     said[kind] = { need, hold }
     answer[2] = granted

@@ -54,6 +54,8 @@ export class TargetCapacity {
   /** By key: a target's limit is the sum of its keys'. */
   readonly #learned = new Map<string, { at: number; limits: LearnedLimits }>();
   #places: Places = NO_LIMIT;
+  /** What no process had when that was heard last. */
+  readonly #spare = new Map<ShareKind, number>();
   #set: ProviderLimit | undefined;
   #inFlight = 0;
   /** Of requests in flight, since it was told last. */
@@ -174,38 +176,40 @@ export class TargetCapacity {
     return portions;
   }
 
-  /** @param brought comes with a larger share */
-  resize(kind: ShareKind, share: number, brought = 0): void {
+  /** @param brought comes with a larger share @param spare what no process has */
+  resize(kind: ShareKind, share: number, brought = 0, spare = 0): void {
+    this.#spare.set(kind, spare);
     if (kind === 'concurrency') {
       if (this.#places !== NO_LIMIT) this.#places.share = share;
     } else this.#levels.get(kind)?.resize(share, brought);
   }
 
-  /** What smaller shares have left over since the last call. */
-  collect(kind: ShareKind): number {
-    return kind === 'concurrency' ? 0 : (this.#levels.get(kind)?.collect() ?? 0);
+  /** Of a limit per minute, since the last call: what smaller shares have left over, and what the provider said is left for all. */
+  collect(kind: ShareKind): ReturnType<LimitLevel['collect']> {
+    const level = kind === 'concurrency' ? undefined : this.#levels.get(kind);
+    return level?.collect() ?? { handedBack: 0, remaining: null };
   }
 
   /** Nobody is heard: every process has its even part. Or, nothing is asked for: its floor. */
   part(how: 'even' | 'floor'): void {
     this.#parted = how;
     this.mayGrow = how === 'floor';
+    this.#spare.clear();
     if (this.#places !== NO_LIMIT) this.#places.share = this.#begin('concurrency', this.#places.limit);
     for (const [kind, level] of this.#levels) level.resize(this.#begin(kind, level.limit));
   }
 
-  /** `share` and `room` are parts of 1: of the whole limit, and of that share. */
+  /** Parts of 1: `share` of the whole limit; `room`, what is left of that share, or may be had besides. */
   rooms(): { readonly kind: ShareKind; readonly share: number; readonly room: number }[] {
     const rooms: { kind: ShareKind; share: number; room: number }[] = [];
-    for (const [kind, level] of this.#levels)
-      rooms.push({ kind, share: level.share / level.limit, room: Math.max(level.left / level.share, 0) });
+    const add = (kind: ShareKind, { share, limit, left }: Pick<LimitLevel, 'share' | 'limit' | 'left'>): void => {
+      const spare = this.#spare.get(kind) ?? (this.mayGrow ? limit - share : 0);
+      const free = Math.max(left, 0) + spare;
+      rooms.push({ kind, share: share / limit, room: share > 0 ? Math.min(free / share, 1) : Math.sign(free) });
+    };
+    for (const [kind, level] of this.#levels) add(kind, level);
     const { limit, share } = this.#places;
-    if (limit !== Number.POSITIVE_INFINITY)
-      rooms.push({
-        kind: 'concurrency',
-        share: share / limit,
-        room: share === 0 ? 0 : Math.max(1 - this.#inFlight / share, 0),
-      });
+    if (this.#places !== NO_LIMIT) add('concurrency', { limit, share, left: share - this.#inFlight });
     return rooms;
   }
 

@@ -82,6 +82,7 @@ describe("providers' limits, shared through Redis", () => {
         used: fc.nat(80),
         claim: fc.nat(200),
         handedBack: fc.nat(20),
+        remaining: fc.option(fc.nat(100)),
       });
       const step = fc.record({
         ...{ process: fc.nat(4), waitMs: fc.nat(2_500), begin: fc.constantFrom('full', 'empty') },
@@ -245,7 +246,16 @@ describe("providers' limits, shared through Redis", () => {
     const exchange = createRedisExchange({ redis: { ...settingsOf(...cluster.urls), mode: 'cluster' } });
     try {
       await isConnected(exchange);
-      const told = { kind: 'requests', limit: 100, floor: 2, need: 50, used: 0, claim: 60, handedBack: 0 } as const;
+      const told = {
+        kind: 'requests',
+        limit: 100,
+        floor: 2,
+        need: 50,
+        used: 0,
+        claim: 60,
+        handedBack: 0,
+        remaining: null,
+      } as const;
       const targets = Array.from({ length: 20 }, (_, index) => ({ target: `t${index}` as TargetId, told: [told] }));
       const answer = await exchange.ask({ process: 'p', processes: 4, begin: 'full', targets });
       expect(answer.targets).to.have.length(20);
@@ -264,7 +274,8 @@ function expectAlike(told: ShareAnswer, expected: ShareAnswer): void {
       granted.map(({ kind, others }) => ({ kind, others: others.toSorted((a, b) => (a.process < b.process ? -1 : 1)) })),
     );
   expect(plain(told)).to.deep.equal(plain(expected));
-  const numbers = ({ targets }: ShareAnswer) => targets.flat().flatMap(({ share, brought }) => [share, brought]);
+  const numbers = ({ targets }: ShareAnswer) =>
+    targets.flat().flatMap(({ share, brought, spare }) => [share, brought, spare]);
   const others = numbers(expected);
   for (const [index, number] of numbers(told).entries()) expect(number).to.be.closeTo(others[index] ?? Number.NaN, 1e-6);
 }

@@ -184,7 +184,16 @@ describe('quotas shared through Redis', () => {
       const exchange = createRedisExchange({ redis: { ...settings, passwordFile: right } });
       exchanges.push(exchange);
       await waitFor('a connection', undefined, async () => exchange.isReady());
-      const told = { kind: 'requests', limit: 100, floor: 2, need: 50, used: 0, claim: 60, handedBack: 0 } as const;
+      const told = {
+        kind: 'requests',
+        limit: 100,
+        floor: 2,
+        need: 50,
+        used: 0,
+        claim: 60,
+        handedBack: 0,
+        remaining: null,
+      } as const;
       const question = { processes: 2, begin: 'full', targets: [{ target: 'x' as TargetId, told: [told] }] } as const;
       for (const process of ['p', 'q']) await exchange.ask({ ...question, process });
       await secured.client.hset('{mg:}limit:x', 'gone', '{"at":0,"kinds":{}}');

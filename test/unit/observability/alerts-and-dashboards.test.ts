@@ -150,5 +150,4 @@ const UNSEEN = [
   'gateway_policy_reloads_total',
   'gateway_policy_loaded_timestamp_seconds',
   'gateway_revocations_known',
-  'gateway_provider_limit_share',
 ];

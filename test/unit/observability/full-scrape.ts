@@ -106,7 +106,7 @@ export async function fullScrape(): Promise<string> {
         ...{ limits, held: 0, expired: 0, outages: 0, timeouts: 0 },
         ...{ queuedSettlements: 0, mergedSettlements: 0, droppedSettlements: 0 },
       }),
-      limits: () => [{ target: 'gpt', kind: 'requests', share: 0.5, room: 1, waiting: 0 }],
+      limits: () => [{ target: 'gpt', kind: 'requests', share: 1, room: 1, waiting: 0 }],
     });
     scraped += await quotas.metrics();
   }
