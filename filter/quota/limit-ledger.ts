@@ -1,7 +1,7 @@
 /** What processes have told each other of their need for limits, and who holds what: the arithmetic of the exchange (share.lua does the same in Redis). */
 import type { TargetId } from '../policy/policy.ts';
+import { type Granted, SHARE_LIFE_MS, type ShareAnswer, type ShareQuestion, type Told } from './limit-exchange.ts';
 import type { ShareKind } from './limit-shares.ts';
-import { type Granted, SHARE_LIFE_MS, type ShareAnswer, type ShareQuestion, type Told } from './limit-sharing.ts';
 
 const MINUTE_MS = 60_000;
 

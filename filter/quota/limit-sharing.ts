@@ -9,6 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TargetId } from '../policy/policy.ts';
 import type { FairQueue } from './fair-queue.ts';
+import type { Granted, LimitExchange, Told } from './limit-exchange.ts';
 import {
   type Claim,
   claimOf,
@@ -21,60 +22,6 @@ import {
 } from './limit-shares.ts';
 import type { Portion, TargetCapacity } from './target-capacity.ts';
 
-/** What a process tells of one limit. */
-export interface Told {
-  readonly kind: ShareKind;
-  readonly limit: number;
-  /** What every process has that tells nothing. */
-  readonly floor: number;
-  readonly need: number;
-  /** Places taken now: what was granted is not free before they are. */
-  readonly used: number;
-  /** No more is granted. */
-  readonly claim: number;
-  /** Of a limit per minute: what a share that has become smaller was filled with. */
-  readonly handedBack: number;
-  /** What the provider has said is left for all, since the last round; null: nothing. */
-  readonly remaining: number | null;
-}
-
-export interface Granted {
-  readonly kind: ShareKind;
-  readonly share: number;
-  /** Of a limit per minute: what a share that has become larger is filled with. */
-  readonly brought: number;
-  /** What nobody has now: places, or what is there of a limit per minute. */
-  readonly spare: number;
-  /** Of processes that are heard of. */
-  readonly others: readonly Need[];
-}
-
-export interface ShareQuestion {
-  readonly process: string;
-  /** As this one was told how many there are. */
-  readonly processes: number;
-  /** Limits that are not known there begin full; else empty, as what there was may have been taken. */
-  readonly begin: 'full' | 'empty';
-  /** By target; one answer to each, in the same order. */
-  readonly targets: readonly { readonly target: TargetId; readonly told: readonly Told[] }[];
-}
-
-export interface ShareAnswer {
-  /** Milliseconds of a clock that is one for all. */
-  readonly at: number;
-  readonly targets: readonly (readonly Granted[])[];
-}
-
-/** Where processes meet. Forgets who has not told anything for `SHARE_LIFE_MS`. */
-export interface LimitExchange {
-  /** Would a question get there now? Begins to connect where that was not done yet. */
-  isReady(): boolean;
-  /** Rejects for whatever reason there is no answer. */
-  ask(question: ShareQuestion): Promise<ShareAnswer>;
-  close(): void;
-}
-
-export const SHARE_LIFE_MS = 3_000;
 const CALL_MS = 900;
 /** From when it was asked for. With the longest call, within the life that the others give it. */
 const LENT_MS = 2_000;

@@ -1,5 +1,5 @@
 /** Processes meet in Redis to share providers' limits: all targets of a round in one call. */
-import { type Granted, type LimitExchange, SHARE_LIFE_MS, type ShareAnswer, type ShareQuestion } from './limit-sharing.ts';
+import { type Granted, type LimitExchange, SHARE_LIFE_MS, type ShareAnswer, type ShareQuestion } from './limit-exchange.ts';
 import { connectRedis, type RedisSettings } from './redis-link.ts';
 
 export interface RedisExchangeOptions {

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { TargetId } from '../../filter/policy/policy.ts';
+import type { LimitExchange, ShareAnswer, ShareQuestion } from '../../filter/quota/limit-exchange.ts';
 import { LimitLedger } from '../../filter/quota/limit-ledger.ts';
-import type { LimitExchange, ShareAnswer, ShareQuestion } from '../../filter/quota/limit-sharing.ts';
 import { createRedisExchange } from '../../filter/quota/redis-exchange.ts';
 import { waitFor } from '../stack/processes.ts';
 import { type Line, type RedisServer, startLine, startRedis, startRedisCluster } from '../stack/redis.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { TargetId } from '../../filter/policy/policy.ts';
-import type { LimitExchange } from '../../filter/quota/limit-sharing.ts';
+import type { LimitExchange } from '../../filter/quota/limit-exchange.ts';
 import type { QuotaStore } from '../../filter/quota/quota-store.ts';
 import { createRedisExchange } from '../../filter/quota/redis-exchange.ts';
 import { waitFor } from '../stack/processes.ts';

@@ -1,7 +1,8 @@
 /** Several processes, each with its own view of one target's limits. */
 import type { ProviderLimit, Target, TargetId, TenantId } from '../../../filter/policy/policy.ts';
 import type { LimitDemand } from '../../../filter/quota/fair-queue.ts';
-import { type LimitExchange, LimitSharing } from '../../../filter/quota/limit-sharing.ts';
+import type { LimitExchange } from '../../../filter/quota/limit-exchange.ts';
+import { LimitSharing } from '../../../filter/quota/limit-sharing.ts';
 import { ProviderLimits } from '../../../filter/quota/provider-limits.ts';
 
 const NO_LIMITS: ProviderLimit = {

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { TargetId } from '../../../filter/policy/policy.ts';
+import type { LimitExchange } from '../../../filter/quota/limit-exchange.ts';
 import { LimitLedger } from '../../../filter/quota/limit-ledger.ts';
-import type { LimitExchange } from '../../../filter/quota/limit-sharing.ts';
 import { type Counts, type Fleet, fleetOf, noCounts, request, targetWith } from './limit-fleet.ts';
 import { type SimulatedTime, simulatedTime } from './simulated-time.ts';
 
