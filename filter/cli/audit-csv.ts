@@ -1,11 +1,11 @@
 /** Audit records as a table for spreadsheets: RFC 4180, a header first. */
 import type { AuditLine } from '../observability/audit-record.ts';
 import { type Found, modelOf, targetOf } from './audit-records.ts';
-import { exactUsd } from './audit-sums.ts';
+import { exactUsd } from './cost/money.ts';
 
-type Cell = string | number | boolean | null | undefined;
+export type Cell = string | number | boolean | null | undefined;
 
-const COLUMNS: Readonly<Record<string, (record: AuditLine, chain: string) => Cell>> = {
+export const AUDIT_COLUMNS: Readonly<Record<string, (record: AuditLine, chain: string) => Cell>> = {
   time: ({ time }) => time,
   request_id: ({ request_id }) => request_id,
   tenant: ({ tenant }) => tenant,
@@ -38,16 +38,21 @@ const COLUMNS: Readonly<Record<string, (record: AuditLine, chain: string) => Cel
 };
 
 export async function* csvOf(records: AsyncIterable<Found>): AsyncGenerator<string> {
-  yield `${Object.keys(COLUMNS).join(',')}\r\n`;
-  const columns = Object.values(COLUMNS);
+  yield csvRow(Object.keys(AUDIT_COLUMNS));
+  const columns = Object.values(AUDIT_COLUMNS);
   for await (const { record, chain } of records) {
-    yield `${columns.map((column) => cellOf(column(record, chain))).join(',')}\r\n`;
+    yield csvRow(columns.map((column) => column(record, chain)));
   }
+}
+
+/** @returns a line with its end */
+export function csvRow(cells: readonly Cell[]): string {
+  return `${cells.map(cellOf).join(',')}\r\n`;
 }
 
 function cellOf(value: Cell): string {
   if (typeof value !== 'string') return String(value ?? '');
   // Callers name aliases and users: a spreadsheet must not take such a name for a formula.
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  const text = /^[=+\-@\t\r]/.test(value) && !/^-\d+(\.\d+)?$/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

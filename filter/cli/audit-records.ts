@@ -1,7 +1,7 @@
 /** Records out of an audit log, one at a time. */
 import { stat } from 'node:fs/promises';
 import type { AuditLine } from '../observability/audit-record.ts';
-import { linesOf, segmentsIn } from '../observability/audit-segments.ts';
+import { pieceOfLines, segmentsIn } from '../observability/audit-segments.ts';
 
 /** What is wanted; absent: everything. */
 export interface Selection {
@@ -11,6 +11,8 @@ export interface Selection {
   readonly request?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly sinceMs?: number | undefined;
+  /** The same, exclusive. */
+  readonly untilMs?: number | undefined;
 }
 
 export interface Found {
@@ -32,12 +34,15 @@ export async function* recordsIn(
   onUnreadable: (place: string) => void,
 ): AsyncGenerator<Found> {
   const { sinceMs } = selection;
+  const isSelected = selector(selection);
   for (const { path, name, chain } of await segmentsIn(directory)) {
     if (sinceMs !== undefined && (await stat(path)).mtimeMs < sinceMs) continue;
-    for await (const { text, number, end } of linesOf(path)) {
-      const record = end === 'whole' ? recordOf(text) : undefined;
-      if (record === undefined) onUnreadable(`${name}:${number}`);
-      else if (isSelected(record, selection)) yield { text, record, chain };
+    for await (const lines of pieceOfLines(path)) {
+      for (const { text, number, end } of lines) {
+        const record = end === 'whole' ? recordOf(text) : undefined;
+        if (record === undefined) onUnreadable(`${name}:${number}`);
+        else if (isSelected(record)) yield { text, record, chain };
+      }
     }
   }
 }
@@ -54,14 +59,16 @@ function recordOf(text: string): AuditLine | undefined {
   }
 }
 
-function isSelected(record: AuditLine, { tenant, alias, outcome, request, sinceMs }: Selection): boolean {
-  return (
+function selector({ tenant, alias, outcome, request, sinceMs, untilMs }: Selection): (record: AuditLine) => boolean {
+  // Times have one form, and its order as text is that of time.
+  const [since, until] = [sinceMs, untilMs].map((ms) => (ms === undefined ? undefined : new Date(ms).toISOString()));
+  return (record) =>
     (tenant === undefined || record.tenant === tenant) &&
     (alias === undefined || record.alias === alias) &&
     (outcome === undefined || record.outcome === outcome) &&
     (request === undefined || record.request_id === request) &&
-    (sinceMs === undefined || Date.parse(record.time) >= sinceMs)
-  );
+    (since === undefined || record.time >= since) &&
+    (until === undefined || record.time < until);
 }
 
 /** @returns the target that answered, or was asked last; undefined: none was asked */

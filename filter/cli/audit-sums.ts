@@ -1,6 +1,5 @@
 /** Requests, tokens and money of an audit log, by who or what. */
 import type { AuditLine } from '../observability/audit-record.ts';
-import { NANO_USD } from '../quantities.ts';
 import { type Found, modelOf, targetOf } from './audit-records.ts';
 
 const KEYS = {
@@ -49,10 +48,4 @@ export async function sumBy(by: SumKey, records: AsyncIterable<Found>): Promise<
   return [...sums.values()].sort((a, b) =>
     a.nanoUsd === b.nanoUsd ? b.requests - a.requests : a.nanoUsd < b.nanoUsd ? 1 : -1,
   );
-}
-
-/** @returns US dollars with all nine decimals: columns of them line up, and nothing is rounded */
-export function exactUsd(nanoUsd: bigint): string {
-  const unit = BigInt(NANO_USD);
-  return `${nanoUsd / unit}.${String(nanoUsd % unit).padStart(9, '0')}`;
 }

@@ -8,10 +8,13 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { csvOf } from './audit-csv.ts';
-import { type Found, recordsIn, type Selection } from './audit-records.ts';
-import { exactUsd, SUM_KEYS, sumBy } from './audit-sums.ts';
+import { writeParquet } from './audit-parquet.ts';
+import { type Found, recordsIn } from './audit-records.ts';
+import { SUM_KEYS, sumBy } from './audit-sums.ts';
 import { tailOf } from './audit-tail.ts';
 import { type Anchor, type ChainReport, verifyChains } from './audit-verify.ts';
+import { exactUsd } from './cost/money.ts';
+import { SELECTION_OPTIONS, selectionOf, UsageError } from './selection.ts';
 import { table } from './table.ts';
 
 const USAGE = `usage: node filter/cli/audit.ts COMMAND [DIR] [options]
@@ -19,11 +22,9 @@ const USAGE = `usage: node filter/cli/audit.ts COMMAND [DIR] [options]
   tail [--lines 10] [--follow]          the latest records of all processes
   filter                                records, as they are
   sum --by ${SUM_KEYS.join('|')} [--json]
-  export --csv FILE                     a new file; - is stdout
-filter, sum and export take: --tenant T --alias A --outcome O --request ID --since 24h|7d|2026-11-25T12:00:00Z
+  export --csv FILE | --parquet FILE    a new file; --csv - is stdout
+filter, sum and export take: --tenant T --alias A --outcome O --request ID --since 24h|7d|2026-11-25T12:00:00Z --until …
 DIR: GATEWAY_AUDIT_DIR, or var/audit`;
-
-class UsageError extends Error {}
 
 const text = { type: 'string' } as const;
 
@@ -32,7 +33,8 @@ function readArguments() {
     return parseArgs({
       allowPositionals: true,
       options: {
-        ...{ tenant: text, alias: text, outcome: text, request: text, since: text, by: text, csv: text, lines: text },
+        ...SELECTION_OPTIONS,
+        ...{ by: text, csv: text, parquet: text, lines: text },
         ...{ anchor: { type: 'string', multiple: true }, json: { type: 'boolean' }, follow: { type: 'boolean' } },
       },
     });
@@ -42,22 +44,6 @@ function readArguments() {
 }
 
 type Options = ReturnType<typeof readArguments>['values'];
-
-function sinceOf(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const match = /^(\d{1,6})(s|m|h|d)$/.exec(value);
-  const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match?.[2] ?? ''];
-  const at = unitMs === undefined ? Date.parse(value) : Date.now() - Number(match?.[1]) * unitMs;
-  if (Number.isNaN(at))
-    throw new UsageError(
-      `--since: expected 7d, 24h, 30m, 10s or a time such as 2026-11-25T12:00:00Z, found ${JSON.stringify(value)}`,
-    );
-  return at;
-}
-
-function selectionOf({ tenant, alias, outcome, request, since }: Options): Selection {
-  return { tenant, alias, outcome, request, sinceMs: sinceOf(since) };
-}
 
 function anchorOf(value: string): Anchor {
   const [, name, seq, chain] = /^([A-Za-z0-9_-]+):(\d+):([0-9a-f]{64})$/.exec(value) ?? [];
@@ -133,8 +119,10 @@ async function run(): Promise<void> {
       break;
     }
     case 'export':
-      if (options.csv === undefined) throw new UsageError('--csv FILE is needed');
-      await write(csvOf(records()), options.csv);
+      if ((options.csv === undefined) === (options.parquet === undefined))
+        throw new UsageError('one of --csv FILE and --parquet FILE is needed');
+      if (options.parquet !== undefined) await writeParquet(records(), options.parquet);
+      else if (options.csv !== undefined) await write(csvOf(records()), options.csv);
       break;
     default:
       throw new UsageError(command === undefined ? 'a command is needed' : `no command ${JSON.stringify(command)}`);

@@ -33,6 +33,13 @@ export function callerKeysFileOf(policyFile: string): string | undefined {
   return typeof named === 'string' ? resolve(dirname(resolve(policyFile)), named) : undefined;
 }
 
+/** The operator's own prices that a policy names. @throws PolicyError */
+export function pricesFileOf(policyFile: string): string | undefined {
+  const { value } = readYaml(policyFile).source;
+  const named = isObject(value) && isObject(value['prices']) ? value['prices']['file'] : undefined;
+  return typeof named === 'string' ? resolve(dirname(resolve(policyFile)), named) : undefined;
+}
+
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }

@@ -7,9 +7,9 @@ import { type Price, priceOfPlace, ratesFor } from '../../../filter/prices/price
 import { loadPriceBook } from '../../../filter/prices/price-book.ts';
 import { KINDS, type Platform, type Tariff } from '../../../filter/prices/rates.ts';
 import { readUsage as readConverseUsage } from '../../../filter/transform/providers/bedrock-converse/usage.ts';
-import { providerSchema } from '../../../filter/transform/registry.ts';
 import { NO_USAGE, type ServiceTier, type Usage } from '../../../filter/transform/unified.ts';
 import { needed } from '../transform/original.ts';
+import { usageOf } from './usage-of.ts';
 
 const book = loadPriceBook();
 
@@ -19,13 +19,6 @@ function priceOf(model: string, region?: string, platform?: Platform): Price {
 
 function price(...tariffs: readonly Tariff[]): Price {
   return needed(priceOfPlace({ tariffs }, 'override', 1000));
-}
-
-/** The usage of an answer, as the provider's own schema reads it. */
-function usageOf(schema: string, answer: JsonObject): Usage {
-  const { chat, embeddings, passThrough } = needed(providerSchema(schema));
-  if (embeddings !== undefined) return needed(embeddings.readFacts?.(answer).usage);
-  return needed((chat?.native?.readFacts ?? passThrough?.readFacts)?.(answer).usage);
 }
 
 describe('cost of real usage', () => {

@@ -1,0 +1,35 @@
+/** Which audit records are wanted, as commands are told it. */
+import { parseDuration } from '../quantities.ts';
+import type { Selection } from './audit-records.ts';
+
+/** Asked for wrongly: told together with how to ask. */
+export class UsageError extends Error {}
+
+const text = { type: 'string' } as const;
+
+/** For `parseArgs`. */
+export const SELECTION_OPTIONS = {
+  ...{ tenant: text, alias: text, outcome: text, request: text, since: text, until: text },
+} as const;
+
+export type SelectionOptions = Readonly<Partial<Record<keyof typeof SELECTION_OPTIONS, string>>>;
+
+/** @throws UsageError */
+export function selectionOf({ tenant, alias, outcome, request, since, until }: SelectionOptions): Selection {
+  return { tenant, alias, outcome, request, sinceMs: timeOf('--since', since), untilMs: timeOf('--until', until) };
+}
+
+const LONG_MS = { h: 3_600_000, d: 86_400_000 } as const;
+
+/** A time, or how long ago. @returns milliseconds since the epoch @throws UsageError */
+export function timeOf(option: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const [, amount, unit] = /^(\d{1,6})([hd])$/.exec(value) ?? [];
+  const ago = unit === 'h' || unit === 'd' ? Number(amount) * LONG_MS[unit] : parseDuration(value);
+  const at = ago === undefined ? Date.parse(value) : Date.now() - ago;
+  if (Number.isNaN(at))
+    throw new UsageError(
+      `${option}: expected 7d, 24h, 30m, 10s or a time such as 2026-11-25T12:00:00Z, found ${JSON.stringify(value)}`,
+    );
+  return at;
+}
