@@ -89,9 +89,10 @@ export function rePricingTable(
   const shown = rows.length > top ? [...rows.slice(0, top), others(rows.slice(top), by)] : rows;
   const cells = [...shown, total].map((row) => [
     ...row.keys,
-    ...[String(row.requests), roundedUsd(row.old, 6), roundedUsd(row.new, 6), roundedUsd(row.new - row.old, 6)],
-    row.old === 0n ? '-' : percent(shareOf(row.new - row.old, row.old)),
-    row.unpriceable === 0 ? '-' : `${row.unpriceable} (${roundedUsd(row.left, 6)} USD)`,
+    String(row.requests),
+    // Of nothing that has both prices no sum is known, and 0 would be wrong.
+    ...(row.requests === row.unpriceable ? ['-', '-', '-', '-'] : amounts(row)),
+    row.unpriceable === 0 ? '-' : `${row.unpriceable}${row.left === 0n ? '' : ` (${roundedUsd(row.left, 6)} USD)`}`,
   ]);
   const right = rightFrom(by.length, head.length);
   const notes = [...unpriceable].map(([reason, count]) => `not re-priceable, ${reason}: ${count} requests, in neither sum`);
@@ -100,6 +101,14 @@ export function rePricingTable(
       `${contradicted} requests have another cost than their own price book makes: their records or the book were changed`,
     );
   return [table(head, cells, right), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
+}
+
+function amounts(row: Row): string[] {
+  const difference = row.new - row.old;
+  return [
+    ...[roundedUsd(row.old, 6), roundedUsd(row.new, 6), roundedUsd(difference, 6)],
+    row.old === 0n ? '-' : percent(shareOf(difference, row.old)),
+  ];
 }
 
 function others(rows: readonly Row[], by: readonly Dimension[]): Row {

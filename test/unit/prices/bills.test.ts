@@ -1,8 +1,8 @@
 /**
  * Usage as providers' documentation shows it, and the bill worked out by hand: tokens times the list price of a million, in US dollars. So many tokens at so many dollars a
- * million are a thousand times their product in nano-dollars. Prices: the carried table (litellm 1.109.1), which these models' public price pages agree with
- * (platform.openai.com/docs/pricing, docs.claude.com/en/docs/about-claude/pricing, ai.google.dev/gemini-api/docs/pricing, aws.amazon.com/bedrock/pricing, azure.microsoft.com
- * "Azure OpenAI Service pricing", cloud.google.com/vertex-ai/generative-ai/pricing).
+ * million are a thousand times their product in nano-dollars. Prices: the carried table (litellm 1.109.1); the providers' own pages
+ * are platform.openai.com/docs/pricing, docs.claude.com/en/docs/about-claude/pricing, ai.google.dev/gemini-api/docs/pricing, aws.amazon.com/bedrock/pricing, azure.microsoft.com
+ * "Azure OpenAI Service pricing", cloud.google.com/vertex-ai/generative-ai/pricing.
  */
 import { expect } from 'chai';
 import type { JsonObject } from '../../../filter/json.ts';
