@@ -2,7 +2,7 @@
 import type { AuditLine } from '../observability/audit-record.ts';
 import { type Found, modelOf, targetOf } from './audit-records.ts';
 
-const KEYS = {
+export const KEYS = {
   tenant: ({ tenant }: AuditLine) => tenant,
   feature: ({ feature }: AuditLine) => feature,
   agent: ({ agent }: AuditLine) => agent,

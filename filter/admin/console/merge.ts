@@ -1,16 +1,9 @@
 /** Several processes in one view. Sums are summed; of what each has found out for itself the worst is told, for that is what an engineer must know. */
+
+import type { LatencyComparison } from '../../observability/latency-baselines.ts';
+import type { BudgetState } from '../../quota/quota-store.ts';
 import { DurationCounts } from './durations.ts';
-import type {
-  Beat,
-  BudgetState,
-  LatencyComparison,
-  Move,
-  Spend,
-  TargetState,
-  TargetTraffic,
-  Traffic,
-  WorkerSnapshot,
-} from './snapshot.ts';
+import type { Beat, Move, Spend, TargetState, TargetTraffic, Traffic, WorkerSnapshot } from './snapshot.ts';
 
 export interface ConsoleState extends Omit<WorkerSnapshot, 'worker' | 'startedAt' | 'at'> {
   readonly at: number;

@@ -1,37 +1,8 @@
 /** What one process tells the console, as plain JSON; supervisors pass it on. Times are milliseconds since the epoch. */
 
-/** A budget as the quota store knows it. */
-export interface BudgetState {
-  readonly budget: string;
-  /** What it is for: tenant, feature, agent … */
-  readonly subject: Readonly<Record<string, string>>;
-  readonly period: 'day' | 'month';
-  readonly limitNanoUsd: number;
-  readonly spentNanoUsd: number;
-  /** Share of the limit from which on callers are warned. */
-  readonly warnAt: number;
-  readonly endsAt: number;
-}
-
-/** A target's time until its answers begin, against what is usual for it. */
-export interface LatencyComparison {
-  readonly target: string;
-  readonly kind: 'answer' | 'stream';
-  readonly currentMs: number | undefined;
-  readonly usualMs: number | undefined;
-  readonly ratio: number | undefined;
-  readonly samples: number;
-}
-
-/** A target whose model has an end. */
-export interface Deprecation {
-  readonly target: string;
-  readonly model: string;
-  /** `2026-12-31` */
-  readonly on: string;
-  readonly daysLeft: number;
-  readonly source: string;
-}
+import type { Deprecation } from '../../lifecycle/deprecations.ts';
+import type { LatencyComparison } from '../../observability/latency-baselines.ts';
+import type { BudgetState } from '../../quota/quota-store.ts';
 
 /** Counts by logarithmic steps of time (see durations.ts). */
 export type Durations = readonly (readonly [step: number, count: number])[];

@@ -3,13 +3,15 @@ import type { Credentials } from '../../credentials/credentials.ts';
 import type { KeyHealth } from '../../credentials/key-health.ts';
 import type { ClusterView } from '../../fallback/clusters.ts';
 import type { TargetHealth } from '../../fallback/health.ts';
+import type { Deprecation } from '../../lifecycle/deprecations.ts';
 import type { AuditLog } from '../../observability/audit-log.ts';
 import type { AuditRecord } from '../../observability/audit-record.ts';
+import type { LatencyComparison } from '../../observability/latency-baselines.ts';
 import type { AliasName, Policy, Target } from '../../policy/policy.ts';
 import type { ProviderLimits } from '../../quota/provider-limits.ts';
-import type { QuotaStore } from '../../quota/quota-store.ts';
+import type { BudgetState, QuotaStore } from '../../quota/quota-store.ts';
 import { RecentWindow, type RecentWindowOptions } from './recent-window.ts';
-import type { BudgetState, CanaryState, Deprecation, LatencyComparison, TargetState, WorkerSnapshot } from './snapshot.ts';
+import type { CanaryState, TargetState, WorkerSnapshot } from './snapshot.ts';
 
 export interface ViewSources {
   /** 1 for the first worker; 0: there is one process. */

@@ -1,16 +1,11 @@
 /** By whom or what money is told. */
 import type { AuditAttempt, AuditLine } from '../../observability/audit-record.ts';
-import { modelOf, targetOf } from '../audit-records.ts';
+import { KEYS } from '../audit-sums.ts';
 import { UsageError } from '../selection.ts';
 import { Tally } from './tally.ts';
 
 const DIMENSIONS = {
-  tenant: ({ tenant }: AuditLine) => tenant,
-  feature: ({ feature }: AuditLine) => feature,
-  agent: ({ agent }: AuditLine) => agent,
-  alias: ({ alias }: AuditLine) => alias,
-  target: targetOf,
-  model: modelOf,
+  ...KEYS,
   provider: ({ attempts }: AuditLine) => providerOf(attempts.at(-1)),
   day: ({ time }: AuditLine) => time.slice(0, 10),
 } as const;

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import { DurationCounts, quantileOf } from '../../../filter/admin/console/durations.ts';
 import { merged } from '../../../filter/admin/console/merge.ts';
 import { OTHERS, RecentWindow, type RecentWindowOptions } from '../../../filter/admin/console/recent-window.ts';
-import type { BudgetState, Move } from '../../../filter/admin/console/snapshot.ts';
+import type { Move } from '../../../filter/admin/console/snapshot.ts';
+import type { BudgetState } from '../../../filter/quota/quota-store.ts';
 import { attempt, record } from '../observability/observed.ts';
 import { NOW, snapshot } from './console-fixture.ts';
 

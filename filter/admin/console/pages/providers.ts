@@ -1,4 +1,6 @@
 /** Providers now: what an engineer opens during an outage. */
+
+import type { LatencyComparison } from '../../../observability/latency-baselines.ts';
 import { attentionList } from '../attention.ts';
 import { beatChart, meter, shares } from '../charts.ts';
 import { quantileOf } from '../durations.ts';
@@ -7,7 +9,7 @@ import { type Html, html, queryOf } from '../html.ts';
 import { facts, jsonLink, live, pill, type WindowMinutes, windowLinks } from '../layout.ts';
 import type { ConsoleState } from '../merge.ts';
 import { isFailure } from '../recent-window.ts';
-import type { KeyState, LatencyComparison, TargetState, TargetTraffic } from '../snapshot.ts';
+import type { KeyState, TargetState, TargetTraffic } from '../snapshot.ts';
 import { type Row, type RowGroup, table } from '../table.ts';
 
 export function providersPage(state: ConsoleState, minutes: WindowMinutes): Html {

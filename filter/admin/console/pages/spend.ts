@@ -1,10 +1,12 @@
 /** Spend by tenant and feature, and budgets. */
+
+import type { BudgetState } from '../../../quota/quota-store.ts';
 import { meter } from '../charts.ts';
 import { clock, percent, usd, whole } from '../format.ts';
 import { type Html, html, queryOf } from '../html.ts';
 import { jsonLink, live, pill } from '../layout.ts';
 import type { ConsoleState } from '../merge.ts';
-import type { BudgetState, Spend } from '../snapshot.ts';
+import type { Spend } from '../snapshot.ts';
 import { type Row, type RowGroup, table } from '../table.ts';
 
 export function spendPage(state: ConsoleState): Html {
