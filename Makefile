@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.tools/node/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check demo-outage bench clean
+.PHONY: help setup run test check demo-outage bench compare clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo-outage: setup ## a provider answers 529 for a while: mixed traffic, and who
 bench: setup ## measure cost and added latency; prints a table
 	@node test/load/bench.ts
 	@node test/load/bench-pairs.ts
+
+compare: setup ## the same side by side with another checkout that is set up: make compare OTHER=../other
+	@node test/load/compare.ts $(OTHER)
 
 clean: ## remove everything that setup and runs left here
 	rm -rf node_modules .tools var filter/extproc/gen

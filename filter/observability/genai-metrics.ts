@@ -2,9 +2,10 @@
  * What answers take and use, by target, under the names of OpenTelemetry's semantic conventions for generative AI (as Prometheus spells them), so that dashboards
  * made for those fit. What the conventions have no name for stands in traffic-metrics.ts and spend-metrics.ts.
  */
-import { Histogram, type Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import type { AuditAttempt, AuditRecord } from './audit-record.ts';
 import { cached } from './series.ts';
+import { tallyHistogram } from './tally.ts';
 
 const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const TOKEN_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5];
@@ -14,34 +15,29 @@ const LABELS = ['target', 'gen_ai_provider_name', 'gen_ai_request_model', 'gen_a
 
 /** @returns what counts the attempt that answered, if one did */
 export function registerGenAiMetrics(registry: Registry): (record: AuditRecord) => void {
-  const registers = [registry];
-  const duration = new Histogram({
+  const duration = tallyHistogram(registry, {
     name: 'gen_ai_client_operation_duration_seconds',
     help: 'From the start of the attempt that answered to the end of its answer.',
     labelNames: LABELS,
     buckets: SECONDS,
-    registers,
   });
-  const firstToken = new Histogram({
+  const firstToken = tallyHistogram(registry, {
     name: 'gen_ai_server_time_to_first_token_seconds',
     help: 'From the start of the attempt that answered to the first byte of its streamed answer.',
     labelNames: LABELS,
     buckets: SECONDS,
-    registers,
   });
-  const perToken = new Histogram({
+  const perToken = tallyHistogram(registry, {
     name: 'gen_ai_server_time_per_output_token_seconds',
     help: 'Time between the tokens of a streamed answer: from its first byte to its end, by the tokens after the first.',
     labelNames: LABELS,
     buckets: TOKEN_SECONDS,
-    registers,
   });
-  const usage = new Histogram({
+  const usage = tallyHistogram(registry, {
     name: 'gen_ai_client_token_usage',
     help: 'Tokens of a request and of its answer.',
     labelNames: [...LABELS, 'gen_ai_token_type'],
     buckets: TOKENS,
-    registers,
   });
   const seriesOf = cached((key) => {
     const [target = '', schema = '', gen_ai_request_model = ''] = key.split('\n');
@@ -51,11 +47,11 @@ export function registerGenAiMetrics(registry: Registry): (record: AuditRecord) 
       gen_ai_operation_name: schema.endsWith('-embeddings') ? 'embeddings' : wordFor(schema, OPERATIONS),
     };
     return {
-      duration: duration.labels(labels),
-      firstToken: firstToken.labels(labels),
-      perToken: perToken.labels(labels),
-      input: usage.labels({ ...labels, gen_ai_token_type: 'input' }),
-      output: usage.labels({ ...labels, gen_ai_token_type: 'output' }),
+      duration: duration(labels),
+      firstToken: firstToken(labels),
+      perToken: perToken(labels),
+      input: usage({ ...labels, gen_ai_token_type: 'input' }),
+      output: usage({ ...labels, gen_ai_token_type: 'output' }),
     };
   });
 

@@ -2,12 +2,13 @@
  * `make bench`: what a request costs in the filter and in Envoy, and what the gateway adds to its time, against a plain Envoy that
  * stands in front of the same mock providers in the same run. A measurement, not a test: nothing here fails on a slow machine.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { startEnvoy } from '../stack/processes.ts';
 import { startStack } from '../stack/stack.ts';
 import { type Load, type Measured, measure } from './client.ts';
+import { cpuSeconds, gatewayLoad, prompt, residentMiB } from './process-cost.ts';
 
 const seconds = Number(process.env['BENCH_SECONDS'] ?? 4);
 const SIZES: readonly (readonly [label: string, bytes: number])[] = [
@@ -30,16 +31,16 @@ try {
   // The first row must not pay for the compiler.
   for (const alias of ['fast-summariser', 'careful-writer', 'rainy-day']) {
     for (const stream of [false, true])
-      await measure(gatewayLoad(alias, 1_000, stream), { atOnce: 8, seconds: seconds / 2 });
+      await measure(gatewayLoad(stack.url, alias, 1_000, stream), { atOnce: 8, seconds: seconds / 2 });
   }
   for (const [size, bytes] of SIZES) {
     for (const stream of [false, true]) {
       if (stream && bytes > 1_000) continue;
       const kind = `${size}${stream ? ', stream' : ''}`;
       await run(`${kind}: plain Envoy`, plainLoad(bytes, stream), false);
-      await run(`${kind}: same schema`, gatewayLoad('fast-summariser', bytes, stream), true);
-      await run(`${kind}: crossing`, gatewayLoad('careful-writer', bytes, stream), true);
-      await run(`${kind}: fallback, crossing`, gatewayLoad('rainy-day', bytes, stream), true);
+      await run(`${kind}: same schema`, gatewayLoad(stack.url, 'fast-summariser', bytes, stream), true);
+      await run(`${kind}: crossing`, gatewayLoad(stack.url, 'careful-writer', bytes, stream), true);
+      await run(`${kind}: fallback, crossing`, gatewayLoad(stack.url, 'rainy-day', bytes, stream), true);
     }
   }
   const rss = { filter: residentMiB(stack.filter.pid), envoy: residentMiB(stack.envoy.pid) };
@@ -78,15 +79,6 @@ async function run(what: string, load: Load, through: boolean): Promise<void> {
   });
 }
 
-function prompt(bytes: number): { role: 'user'; content: string }[] {
-  return [{ role: 'user', content: 'lorem ipsum '.repeat(Math.ceil(bytes / 12)).slice(0, bytes) }];
-}
-
-function gatewayLoad(model: string, bytes: number, stream: boolean): Load {
-  const body = JSON.stringify({ model, messages: prompt(bytes), stream });
-  return { url: `${stack.url}/v1/chat/completions`, headers: { authorization: 'Bearer gk-demo-alpha' }, body };
-}
-
 function plainLoad(bytes: number, stream: boolean): Load {
   const body = JSON.stringify({ model: 'gpt-5.6-luna', messages: prompt(bytes), stream });
   return { url: `${plainUrl}/v1/chat/completions`, headers: { authorization: 'Bearer mock-openai-gateway-key' }, body };
@@ -122,17 +114,6 @@ function render(rss: { filter: number; envoy: number }): string {
     );
   }
   return [...lines, '', `Resident memory after the run: filter ${rss.filter} MiB, Envoy ${rss.envoy} MiB.`, ''].join('\n');
-}
-
-/** User and system time of a process so far (Linux: /proc, in ticks of 10 ms). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
-function residentMiB(pid: number): number {
-  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Math.round(Number(kilobytes) / 1024);
 }
 
 function writePlainConfig(directory: string, port: number): string {
