@@ -9,6 +9,8 @@ import type { FrameSplitter, Framing, StreamEvent } from './framing.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
+const SPACE = 0x20;
+const BYTE_ORDER_MARK = 0xfeff;
 const EMPTY = Buffer.alloc(0);
 
 /** An event that grows past this is no event: the stream is broken or hostile. Images come in events of some MiB. */
@@ -34,6 +36,8 @@ export class SseSplitter implements FrameSplitter {
   push(chunk: Buffer): StreamEvent[] {
     const events: StreamEvent[] = [];
     let from = 0;
+    // Looked for again only behind the one that is known: a chunk may have CRs alone.
+    let lineEnd = -1;
     for (let at = 0; at < chunk.length; at++) {
       const byte = chunk[at];
       if (this.#afterCr) {
@@ -43,8 +47,10 @@ export class SseSplitter implements FrameSplitter {
       if (byte !== LF && byte !== CR) {
         this.#lineStart = false;
         // Skips to the line's end at native speed; a lone CR inside the line is looked for only in the bytes before it.
-        const lf = chunk.indexOf(LF, at + 1);
-        const lineEnd = lf === -1 ? chunk.length : lf;
+        if (lineEnd <= at) {
+          const lf = chunk.indexOf(LF, at + 1);
+          lineEnd = lf === -1 ? chunk.length : lf;
+        }
         const cr = chunk.subarray(at + 1, lineEnd).indexOf(CR);
         at = (cr === -1 ? lineEnd : at + 1 + cr) - 1;
         continue;
@@ -92,17 +98,29 @@ export class SseSplitter implements FrameSplitter {
   }
 }
 
+/** Each byte is looked at a few times, whatever stands in the event: it may have 64 MiB of empty lines. */
 function parseEvent(raw: Buffer): StreamEvent {
+  const text = raw.toString('utf8');
   let event = '';
   let data: string | undefined;
-  for (const line of raw.toString('utf8').split(/\r\n|\n|\r/)) {
-    const colon = line.indexOf(':');
-    if (colon === 0 || line === '') continue;
-    const field = colon === -1 ? line : line.slice(0, colon).replace(/^\uFEFF/, '');
-    const start = line.charCodeAt(colon + 1) === 0x20 ? colon + 2 : colon + 1;
-    const value = colon === -1 ? '' : line.slice(start);
+  let [colon, lf, cr] = [-1, -1, -1];
+  for (let from = 0, to = 0; from < text.length; from = to + 1) {
+    if (colon < from) colon = indexOrEnd(text, ':', from);
+    if (lf < from) lf = indexOrEnd(text, '\n', from);
+    if (cr < from) cr = indexOrEnd(text, '\r', from);
+    to = Math.min(lf, cr);
+    if (from === to || colon === from) continue;
+    const hasValue = colon < to;
+    const start = hasValue && text.charCodeAt(from) === BYTE_ORDER_MARK ? from + 1 : from;
+    const field = text.slice(start, hasValue ? colon : to);
+    const value = hasValue ? text.slice(text.charCodeAt(colon + 1) === SPACE ? colon + 2 : colon + 1, to) : '';
     if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
     else if (field === 'event') event = value;
   }
   return { event, data: data ?? '', raw };
+}
+
+function indexOrEnd(text: string, character: string, from: number): number {
+  const index = text.indexOf(character, from);
+  return index === -1 ? text.length : index;
 }

@@ -89,4 +89,18 @@ describe('SSE splitter', () => {
       for (let sent = 0; sent < 5; sent++) splitter.push(chunk);
     }).to.throw('exceeds');
   });
+
+  for (const [name, line] of [
+    ['LF', 'a\n'],
+    ['CR', 'a\r'],
+    ['CR LF', 'a:b\r\n'],
+  ] as const) {
+    // Were the rest searched anew for each line, this would take minutes.
+    it(`reads an event of a million lines that end with ${name}`, () => {
+      const end = line.slice(-1) === '\r' ? '\r' : '\n';
+      const [event, ...more] = new SseSplitter().push(Buffer.from(`${line.repeat(1_000_000)}data: x\n${end}`));
+      expect(more).to.have.length(0);
+      expect(event?.data).to.equal('x');
+    });
+  }
 });
