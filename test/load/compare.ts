@@ -1,7 +1,7 @@
 /**
  * `node test/load/compare.ts ../other-checkout`: what a request costs in this checkout and in another one (set up by `make setup`), side by
- * side. Both gateways run all the time and are loaded in turns of a second or two, so that a machine that grows slow meanwhile is slow for
- * both. A measurement, not a test. `COMPARE_ALL=yes` turns on here what has to be asked for: the console, traces and audit exports.
+ * side. Both gateways run all the time and are loaded in short turns, so that a machine that is slow for a while is slow for both. A measurement,
+ * not a test. `COMPARE_ALL=yes` turns on here what has to be asked for: the console, traces and audit exports.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
@@ -16,8 +16,8 @@ import { cpuSeconds, gatewayLoad, residentMiB } from './process-cost.ts';
 
 const [other] = process.argv.slice(2);
 if (other === undefined) throw new Error('usage: node test/load/compare.ts CHECKOUT');
-const pairs = Number(process.env['COMPARE_PAIRS'] ?? 12);
-const seconds = Number(process.env['COMPARE_SECONDS'] ?? 1.5);
+const pairs = Number(process.env['COMPARE_PAIRS'] ?? 40);
+const seconds = Number(process.env['COMPARE_SECONDS'] ?? 0.4);
 const ROWS: readonly (readonly [what: string, alias: string, bytes: number, stream: boolean])[] = [
   ['1 KB: same schema', 'fast-summariser', 1_000, false],
   ['1 KB: crossing', 'careful-writer', 1_000, false],
@@ -64,7 +64,7 @@ try {
         envoy: ((cpuSeconds(stack.envoy.pid) - start.envoy) * 1e6) / measured.requests,
       };
     };
-    for (const stack of stacks) for (let warm = 0; warm < 2; warm++) await cost(stack);
+    for (const stack of stacks) for (let warm = 0; warm < 6; warm++) await cost(stack);
     const olds: Cost[] = [];
     const news: Cost[] = [];
     for (let pair = 0; pair < pairs; pair++) {

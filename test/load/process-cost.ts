@@ -1,5 +1,5 @@
 /** What benchmarks ask of a running gateway: requests to send it, and what its processes take. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Load } from './client.ts';
 
 export function prompt(bytes: number): { role: 'user'; content: string }[] {
@@ -12,10 +12,13 @@ export function gatewayLoad(url: string, model: string, bytes: number, stream: b
   return { url: `${url}/v1/chat/completions`, headers: { authorization: 'Bearer gk-demo-alpha' }, body };
 }
 
-/** User and system time of a process so far (Linux: /proc, in ticks of 10 ms). */
+/** Processor time of a process so far, of all its threads that live (Linux: /proc, in nanoseconds; /proc/PID/stat has ticks of 10 ms). */
 export function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+  );
+  return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9;
 }
 
 export function residentMiB(pid: number): number {
