@@ -45,7 +45,7 @@ export interface AuditRecord {
   /** The answering provider's own request id. */
   readonly provider_request_id: string | null;
   readonly usage: AuditUsage | null;
-  /** Whole nano-dollars; null: nothing was used, or the target is unpriced. */
+  /** Whole nano-dollars; null: nothing was used, the target is unpriced, or it is priced by images that nobody counted. */
   readonly cost_nano_usd: number | null;
   /** Version of the prices that the cost is made of. */
   readonly price_book: string;
@@ -158,7 +158,9 @@ export interface AuditUsage {
   readonly image_output_tokens: number;
   /** Searches of the web by the provider: on top of tokens. */
   readonly web_searches: number;
-  /** `provider`: reported. `estimated`: the stream was cut before the provider said; from the characters seen. */
+  /** That were made, where they were counted. */
+  readonly images: number;
+  /** `provider`: reported. `estimated`: from the characters seen, as the answer broke off before the provider said, or the provider did not say. */
   readonly source: 'provider' | 'estimated';
 }
 

@@ -1,6 +1,6 @@
 /** What a record's request would cost by another price book: from the record alone, or not at all. */
 import type { AuditLine, AuditPrice, AuditUsage } from '../../observability/audit-record.ts';
-import { costNanoUsd } from '../../prices/cost.ts';
+import { costNanoUsd, isCounted } from '../../prices/cost.ts';
 import type { PriceBook } from '../../prices/price-book.ts';
 import type { Platform } from '../../prices/rates.ts';
 import type { ServiceTier, Usage } from '../../transform/unified.ts';
@@ -36,7 +36,13 @@ export function rePriced(record: AuditLine, book: PriceBook): RePriced | undefin
   if (priced.platform !== null && platform === undefined) return no('the record does not tell its price inputs');
   const price = book.priceOf(priced.id, attempt?.region ?? undefined, platform);
   if (price === undefined) return no('the price book does not have it');
+  if (!isCounted(price, usage)) return no('the record does not tell its price inputs');
   return { kind: 'priced', nanoUsd: costNanoUsd(price, usage, { serviceTier }) };
+}
+
+/** Records of before do not tell them; 0 was nobody's count. */
+function imagesOf({ images }: { readonly images?: number }): { images?: number } {
+  return images === undefined || images === 0 ? {} : { images };
 }
 
 function no(reason: Unpriceable): RePriced {
@@ -62,6 +68,7 @@ export function usageOf(usage: AuditUsage): Usage | undefined {
       audioCacheRead: usage.audio_cache_read_input_tokens,
       ...{ audioOutput: usage.audio_output_tokens, imageOutput: usage.image_output_tokens },
       webSearches: usage.web_searches,
+      ...imagesOf(usage),
     },
   };
 }
