@@ -122,6 +122,8 @@ export interface AuditAttempt {
   readonly error_class: string | null;
   /** Which price of the book it has; null: the target is unpriced. */
   readonly price: AuditPrice | null;
+  /** What a price was looked for by; null: it has one. */
+  readonly unpriced: AuditUnpriced | null;
   /** Of the attempt that answered; null for others, which nobody reports. */
   readonly usage: AuditUsage | null;
   readonly cost_nano_usd: number | null;
@@ -134,6 +136,14 @@ export interface AuditPrice {
   /** null: the model's home. */
   readonly platform: string | null;
   /** That it was served with; null: nothing was used. */
+  readonly tier: string | null;
+}
+
+/** With it a record can be priced later, by a book that has the model. */
+export interface AuditUnpriced {
+  /** Model ids; the first that a book has is the price's. */
+  readonly ids: readonly string[];
+  readonly platform: string | null;
   readonly tier: string | null;
 }
 

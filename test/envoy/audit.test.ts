@@ -81,6 +81,7 @@ describe('audit, through Envoy', () => {
         { region: 'eu', error_class: 'overloaded', price: { id: 'dear', platform: null, tier: null } },
         { region: null, error_class: null, price: { id: 'cheap', platform: null, tier: 'standard' } },
       ]);
+      expect(attempts.map(({ unpriced }) => unpriced)).to.deep.equal([null, null]);
       expect(attempts[0]).to.include({ usage: null, cost_nano_usd: null });
       expect(usage?.input_tokens).to.be.greaterThan(0);
       expect(attempts[1]?.usage).to.deep.equal(usage);
