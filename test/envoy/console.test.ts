@@ -136,6 +136,9 @@ for (const workers of [1, 2]) {
       expect(await page.locator('#spend').textContent())
         .to.match(/70 answers/)
         .and.include('summaries');
+      // Out of the audit log, which is synced a little later.
+      await page.locator('#days').getByRole('cell', { name: '70', exact: true }).waitFor();
+      expect(await page.locator('#days').textContent()).to.include('alpha');
     });
 
     it('finds a request and tells its whole story', async () => {

@@ -65,6 +65,7 @@ describe('spend by day', () => {
 
   it('is what cost report says of the same log, over several chains; what is new is added', async () => {
     const command = await CostCommand.of(made(2_000, FROM, 1));
+    rmSync(directory, { recursive: true });
     directory = command.directory;
     spend = new DailySpend({
       auditDirectory: command.log,

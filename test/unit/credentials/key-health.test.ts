@@ -48,6 +48,20 @@ describe('the health of keys', () => {
     expect(health.stateOf(KEY)).to.equal('refused');
   });
 
+  it('tells how long each key that is set aside is left alone, at its longest place; one that may be used again is not told', () => {
+    const { health, clock } = world();
+    health.turnedDown(KEY, A, { kind: 'throttled', forMs: 5_000 }, RETEST);
+    health.turnedDown(KEY, B, { kind: 'refused', where: 'target', status: 403 }, RETEST);
+    expect([...health.pauses()]).to.deep.equal([['one', 30_000]]);
+    clock.now = 10_000;
+    expect([...health.pauses()]).to.deep.equal([['one', 20_000]]);
+    clock.now = 31_000;
+    expect([...health.pauses()]).to.deep.equal([['one', 0]]);
+    health.claim(KEY, B);
+    health.accepted(KEY, B, clock.now);
+    expect([...health.pauses()]).to.deep.equal([]);
+  });
+
   it('is tested by one request at a time, at twice the pause each time, ten minutes at most', () => {
     const { health, clock, said, pass } = world();
     health.turnedDown(KEY, A, REFUSED, RETEST);

@@ -63,13 +63,13 @@ ${table({ caption: 'Spend by day, the latest first', columns: DAY_COLUMNS, rows,
 function tenantsOf(tenants: DaySpend['tenants']): Html[] {
   const told = tenants.slice(0, TOLD_TENANTS).map(({ tenant, nanoUsd }) => {
     const name = isNamed(tenant) ? html`<a href="/console/audit${queryOf({ tenant })}">${tenant}</a>` : tenant;
-    return html`<span class="line">${name} <small>${usd(Number(nanoUsd))}</small></span> `;
+    return html`<span class="chip">${name} <small>${usd(Number(nanoUsd))}</small></span> `;
   });
   const rest = tenants.slice(TOLD_TENANTS);
   const left = rest.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0n);
   return rest.length === 0
     ? told
-    : [...told, html`<span class="line">${whole(rest.length)} others <small>${usd(Number(left))}</small></span>`];
+    : [...told, html`<span class="chip">${whole(rest.length)} others <small>${usd(Number(left))}</small></span>`];
 }
 
 const BUDGET_COLUMNS = [
