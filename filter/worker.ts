@@ -85,7 +85,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     inForce: (id) => rules.inForce().policy.targets.get(id),
     onSick: (target) => onHint({ kind: 'sick', target }),
   });
-  const latency = new TargetLatency();
+  const latency = new TargetLatency((id) => rules.inForce().policy.targets.has(id));
   const clusters = new ClusterView(now);
   const stops = canaryStopFiles(settings.stateDirectory, log);
   const canaries = new CanaryWatch({

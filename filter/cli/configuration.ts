@@ -41,10 +41,10 @@ function regionsOf(clusters: readonly ClusterFile[], name: string): Set<string> 
 /** From so many days before its end on a model is told. */
 const TOLD_DAYS = 90;
 
-function endingModels(policy: Policy, policyPath: string): string[] {
+function endingModels(policy: Policy, policyPath: string, now: number): string[] {
   const when = ({ on, daysLeft }: Deprecation): string =>
     daysLeft < 0 ? `has ended on ${on}` : daysLeft === 0 ? 'ends today' : `ends on ${on}, in ${daysLeft} days`;
-  return deprecations(policy)
+  return deprecations(policy, now)
     .filter(({ daysLeft }) => daysLeft <= TOLD_DAYS)
     .map(
       (one) =>
@@ -52,7 +52,8 @@ function endingModels(policy: Policy, policyPath: string): string[] {
     );
 }
 
-export function checkConfiguration(policyPath: string, clustersDirectory: string): Checked {
+/** @param now milliseconds since the epoch: models end on days */
+export function checkConfiguration(policyPath: string, clustersDirectory: string, now = Date.now()): Checked {
   const { clusters, problems: fileProblems } = readClusterFiles(clustersDirectory);
   const problems = [...fileProblems, ...clusters.flatMap(clusterProblems)];
   const places = new Map<string, string>();
@@ -90,6 +91,7 @@ export function checkConfiguration(policyPath: string, clustersDirectory: string
   }
   if (policy !== undefined) problems.push(...keyProblems(policy, policyPath, [...places.keys()]));
   const summary = `${places.size} clusters, ${policy?.targets.size ?? 0} targets, ${policy?.aliases.size ?? 0} aliases`;
-  const warnings = policy === undefined ? [] : [...keyWarnings(policy, policyPath), ...endingModels(policy, policyPath)];
+  const warnings =
+    policy === undefined ? [] : [...keyWarnings(policy, policyPath), ...endingModels(policy, policyPath, now)];
   return { problems, warnings, summary };
 }

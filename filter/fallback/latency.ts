@@ -24,12 +24,19 @@ interface View {
 }
 
 export class TargetLatency {
+  readonly #isInForce: (id: TargetId) => boolean;
   readonly #views = { plain: new Map<TargetId, View>(), stream: new Map<TargetId, View>() };
+
+  /** @param isInForce is it a target of the policy in force? Requests that began before end later */
+  constructor(isInForce: (id: TargetId) => boolean) {
+    this.#isInForce = isInForce;
+  }
 
   /** @param ms from the attempt's beginning to the first byte of an answer that was good */
   note(id: TargetId, kind: AnswerKind, ms: number): void {
     let view = this.#views[kind].get(id);
     if (view === undefined) {
+      if (!this.#isInForce(id)) return;
       view = { samples: new Float64Array(SAMPLES), count: 0, fresh: 0, quantiles: undefined };
       this.#views[kind].set(id, view);
     }

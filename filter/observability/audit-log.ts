@@ -100,8 +100,11 @@ export class AuditLog {
 
   append(record: AuditRecord | BodyRecord): void {
     const json = JSON.stringify(record);
+    const { queueBytes } = this.#settings;
+    // Requests that are refused for the queue's sake leave room in it for those in flight, which were served.
+    const most = 'fault' in record && record.fault === 'audit_unavailable' ? queueBytes / 2 : queueBytes;
     // What waits is kept rather than what comes: the gap is then in one place, and the next record tells its size.
-    if (this.#queuedBytes + json.length > this.#settings.queueBytes) {
+    if (this.#queuedBytes + json.length > most) {
       this.dropped += 1;
       this.#lost += 1;
       return;
@@ -143,8 +146,10 @@ export class AuditLog {
   /** Removes old segments now, unless that is being done; a failure is logged, and tried again within the hour. */
   keepRetention(): void {
     const { directory, chain, now } = this.#place;
-    const writing = this.#writer?.path;
-    this.#pruning ??= prune(directory, chain, this.#settings, writing, now())
+    const writer = this.#writer;
+    if (writer === undefined) return;
+    const place = { writing: writer.path, upTo: writer.last.seq };
+    this.#pruning ??= prune(directory, chain, this.#settings, place, now())
       .then(
         (removed) => {
           if (removed.length > 0) this.#log.info({ removed }, 'audit segments are past their retention and removed');
@@ -193,6 +198,7 @@ export class AuditLog {
     if (recovered.cutBytes > 0) this.#log.warn({ ...recovered, ...last }, 'audit log: half a record at its end is cut off');
     if (recovered.damaged.length > 0)
       this.#log.error({ ...recovered }, 'audit log: segments that hold no record are put aside as .damaged');
+    this.#writer = writer;
     this.keepRetention();
     return writer;
   }

@@ -48,6 +48,7 @@ export async function noteRemoved(directory: string, chain: string, { seq, chain
 
 /**
  * Removes the oldest segments of a chain until age and bytes are kept; never the one that is written.
+ * @param upTo the last record on disk when this was called: a segment that is begun meanwhile is written, too
  * @param now milliseconds since the epoch
  * @returns names of what went @throws Error when a file cannot be removed; the note may then be ahead of it
  */
@@ -55,7 +56,7 @@ export async function prune(
   directory: string,
   chain: string,
   { retainMs, retainBytes }: Retention,
-  writing: string | undefined,
+  { writing, upTo }: { readonly writing: string | undefined; readonly upTo: number },
   now: number,
 ): Promise<string[]> {
   if (retainMs === undefined && retainBytes === undefined) return [];
@@ -69,7 +70,7 @@ export async function prune(
   for (const { segment, size, mtimeMs } of sized) {
     const isOld = retainMs !== undefined && now - mtimeMs > retainMs;
     const isTooMuch = retainBytes !== undefined && total > retainBytes;
-    if (segment.path === writing || !(isOld || isTooMuch)) break;
+    if (segment.path === writing || segment.firstSeq > upTo || !(isOld || isTooMuch)) break;
     const link = await lastLinkOf(segment);
     if (link !== undefined) await noteRemoved(directory, chain, link);
     await unlink(segment.path);

@@ -134,15 +134,18 @@ class Scan {
   }
 }
 
-/** @param raw between the quotes; one that is cut may end in half an escape, which goes */
+const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f' };
+
+/** @param raw between the quotes; one that is cut may end in half an escape, which goes. What is no JSON's string is read as well as it can be. */
 export function decodedString(raw: string): string {
   if (!raw.includes('\\')) return raw;
-  for (const text of [raw, raw.replace(/\\(?:u[0-9a-fA-F]{0,3})?$/, '')]) {
-    try {
-      return String(JSON.parse(`"${text}"`));
-    } catch {
-      // The other form may be one.
-    }
+  try {
+    return String(JSON.parse(`"${raw}"`));
+  } catch {
+    return raw
+      .replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$/, '$1')
+      .replaceAll(/\\(?:u([0-9a-fA-F]{4})|([\s\S]))/g, (_, hex: string | undefined, one = '') =>
+        hex === undefined ? (ESCAPES[one] ?? one) : String.fromCharCode(Number.parseInt(hex, 16)),
+      );
   }
-  return raw;
 }

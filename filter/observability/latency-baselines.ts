@@ -118,11 +118,18 @@ export class LatencyBaselines {
     );
   }
 
-  /** Brings a baseline up to now. A clock that steps back changes nothing. */
+  /** Brings a baseline up to now. A clock that is corrected by minutes changes nothing; one that was far ahead is not waited for. */
   #turn(baseline: Baseline): void {
     const now = this.#now();
     const half = Math.floor(now / HALF_WINDOW_MS);
-    if (half <= baseline.half) return;
+    if (half <= baseline.half && half >= baseline.half - 2) return;
+    if (half < baseline.half) {
+      for (const sketch of [baseline.hourly, baseline.latest, baseline.before]) clear(sketch);
+      baseline.half = half;
+      baseline.hour = Math.floor(now / HOUR_MS);
+      baseline.seen = Math.min(baseline.seen, baseline.hour);
+      return;
+    }
     [baseline.latest, baseline.before] = [baseline.before, baseline.latest];
     clear(baseline.latest);
     if (half > baseline.half + 1) clear(baseline.before);

@@ -5,36 +5,44 @@ interface Shape {
   /** Without one of these nothing can have the shape: looking for them is far cheaper. */
   readonly marks: readonly string[];
   readonly shape: RegExp;
+  /** What is found without it stays. */
+  readonly needs?: string;
 }
 
 /** Keys of OpenAI, Anthropic, Stripe, this gateway and their like. */
 const PREFIXES = ['sk', 'pk', 'rk', 'gk', 'whsec', 'glpat', 'hf'] as const;
 
+/** A shape begins where a word does, or after an escape that is told as text, such as in code. */
+function shaped(pattern: string): RegExp {
+  return new RegExp(String.raw`(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt]))(?:${pattern})`, 'g');
+}
+
 const SHAPES: readonly Shape[] = [
   {
     what: 'key',
     marks: PREFIXES.flatMap((prefix) => [`${prefix}-`, `${prefix}_`]),
-    shape: new RegExp(`(?<![A-Za-z0-9])(?:${PREFIXES.join('|')})[-_][A-Za-z0-9_-]{16,200}`, 'g'),
+    shape: shaped(`(?:${PREFIXES.join('|')})[-_][A-Za-z0-9_-]{16,200}`),
   },
-  { what: 'key', marks: ['AKIA', 'ASIA'], shape: /(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])/g },
-  { what: 'key', marks: ['AIza'], shape: /(?<![A-Za-z0-9])AIza[0-9A-Za-z_-]{35}/g },
+  { what: 'key', marks: ['AKIA', 'ASIA'], shape: shaped('(?:AKIA|ASIA)[0-9A-Z]{16}(?![0-9A-Za-z])') },
+  { what: 'key', marks: ['AIza'], shape: shaped('AIza[0-9A-Za-z_-]{35}') },
   {
     what: 'key',
-    marks: ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_'],
-    shape: /(?<![A-Za-z0-9])gh[pousr]_[A-Za-z0-9]{30,255}/g,
+    marks: ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_', 'github_pat_'],
+    shape: shaped('(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{30,255}'),
   },
-  { what: 'key', marks: ['xox'], shape: /(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{10,200}/g },
+  { what: 'key', marks: ['xox', 'xapp-'], shape: shaped('(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,200}') },
   {
     what: 'key',
     marks: ['-----BEGIN '],
     shape: /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,30}PRIVATE KEY-----|$)/g,
   },
-  { what: 'token', marks: ['eyJ'], shape: /(?<![A-Za-z0-9])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?/g },
-  { what: 'token', marks: ['earer ', 'EARER '], shape: /(?<=\bBearer )[A-Za-z0-9._~+/-]{16,}=*/gi },
+  // Its second part may be missing here, so that no run of characters is read more than once.
+  { what: 'token', marks: ['eyJ'], shape: shaped(String.raw`eyJ[\w-]{8,}(?:\.[\w-]{8,}(?:\.[\w-]*)?)?`), needs: '.' },
+  { what: 'token', marks: ['earer ', 'EARER '], shape: /(?<=(?:\b|\\[bfnrt])Bearer )[A-Za-z0-9._~+/-]{16,}=*/gi },
   {
     what: 'email',
     marks: ['@'],
-    shape: /(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}/g,
+    shape: /(?<![\p{L}\p{N}._%+-])[\p{L}\p{N}._%+-]{1,64}@[\p{L}\p{N}-]{1,63}(?:\.[\p{L}\p{N}-]{1,63}){1,8}/gu,
   },
 ];
 
@@ -48,8 +56,9 @@ export const SHORTEST = 5;
 export function redactShapes(text: string): string {
   if (text.length < SHORTEST) return text;
   let redacted = text;
-  for (const { what, marks, shape } of SHAPES) {
-    if (marks.some((mark) => text.includes(mark))) redacted = redacted.replaceAll(shape, `[redacted ${what}]`);
+  for (const { what, marks, shape, needs = '' } of SHAPES) {
+    if (!marks.some((mark) => text.includes(mark))) continue;
+    redacted = redacted.replaceAll(shape, (found) => (found.includes(needs) ? `[redacted ${what}]` : found));
   }
   return redacted.replaceAll(CARD, (found) => (passesLuhn(found) ? '[redacted card]' : found));
 }

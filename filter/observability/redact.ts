@@ -3,7 +3,7 @@
  * their cap. A streamed answer's text is looked at in one piece, though it came in many.
  */
 import type { RedactedField } from '../policy/policy.ts';
-import { decodedString, type ScannedString, type Step, scanJson } from './json-scan.ts';
+import { decodedString, type ScannedString, type Step, scanJson, type Visitor } from './json-scan.ts';
 import { cutBase64, redactShapes, SHORTEST, withoutLastWord } from './redact-patterns.ts';
 
 interface Edit {
@@ -28,27 +28,54 @@ const DEEPEST = 3;
 export function redactBody(text: string, fields: readonly RedactedField[], ending: 'whole' | 'cut'): string | undefined {
   const begins = /[^\s]/.exec(text)?.[0];
   if (begins === undefined) return '';
-  if (begins === '{' || begins === '[') return redactJson(text, [{ start: 0, end: text.length }], fields, ending, 0);
-  const events = [...text.matchAll(/^data:[ \t]*(?=[[{])(.*)$/gm)].map(({ index, 0: line, 1: json = '' }) => ({
-    start: index + line.length - json.length,
-    end: index + line.length,
-  }));
-  return events.length === 0 ? undefined : redactJson(text, events, fields, ending, 0);
+  if (begins === '{' || begins === '[')
+    return redactJson(text, [{ start: 0, end: text.length }], [], { fields, ending, depth: 0 });
+  const { parts, edits } = eventsOf(text, ending);
+  return parts.length === 0 ? undefined : redactJson(text, parts, edits, { fields, ending, depth: 0 });
 }
 
-function redactJson(
-  text: string,
-  parts: readonly { readonly start: number; readonly end: number }[],
-  fields: readonly RedactedField[],
-  ending: 'whole' | 'cut',
-  depth: number,
-): string {
+interface Part {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Lines end as those of an event stream do: other separators of Unicode are characters like any. */
+const LINE = /[^\r\n]+/g;
+
+/** @returns the events' JSON, and what is to be changed of all other lines */
+function eventsOf(text: string, ending: 'whole' | 'cut'): { parts: Part[]; edits: Edit[] } {
+  const parts: Part[] = [];
   const edits: Edit[] = [];
+  for (const { index, 0: line } of text.matchAll(LINE)) {
+    const end = index + line.length;
+    const data = /^data:[ \t]*/.exec(line)?.[0].length;
+    if (data !== undefined && data < line.length) {
+      if (/[[{]/.test(line.charAt(data))) parts.push({ start: index + data, end });
+      else edits.push({ start: index + data, end, by: NOT_JSON });
+      continue;
+    }
+    const told = redactShapes(ending === 'cut' && end === text.length ? withoutLastWord(line) : line);
+    if (told !== line) edits.push({ start: index, end, by: told });
+  }
+  return { parts, edits };
+}
+
+const NOT_JSON = '[not JSON]';
+
+interface Redaction {
+  readonly fields: readonly RedactedField[];
+  readonly ending: 'whole' | 'cut';
+  /** 0: of the body itself. Inside of a string there may be JSON among other words, and these stay. */
+  readonly depth: number;
+}
+
+/** @param edits of what stands outside of `parts` */
+function redactJson(text: string, parts: readonly Part[], edits: Edit[], { fields, ending, depth }: Redaction): string {
   const groups = new Map<string, Group>();
   for (const [number, { start, end }] of parts.entries()) {
     const strings: { readonly found: ScannedString; readonly piece: string | undefined }[] = [];
     const places: string[] = [];
-    const stopped = scanJson(text, start, end, {
+    const visitor: Visitor = {
       onValue: (path) => (fields.some((field) => names(field, path)) ? 'hide' : 'visit'),
       onHidden: (from, to) => edits.push({ start: from, end: to, by: '"[redacted]"' }),
       onString(path, found) {
@@ -63,9 +90,15 @@ function redactJson(
         const told = ending === 'cut' && to === text.length ? '' : redactShapes(value);
         if (told !== value) edits.push({ start: from, end: to, by: told === '' ? '' : JSON.stringify(told) });
       },
-    });
-    // Fields could not be told by name in what is no JSON.
-    if (/\S/.test(text.slice(stopped, end))) edits.push({ start: stopped, end, by: '[not JSON]' });
+    };
+    let stopped = scanJson(text, start, end, visitor);
+    if (depth > 0) {
+      for (let next = jsonFrom(text, stopped); next !== -1; next = jsonFrom(text, stopped))
+        stopped = scanJson(text, next, end, visitor);
+    } else if (/\S/.test(text.slice(stopped, end))) {
+      // Fields could not be told by name in what is no JSON.
+      edits.push({ start: stopped, end, by: NOT_JSON });
+    }
     for (const { found, piece } of strings) {
       const key = piece === undefined ? `${number} ${found.start}` : `${piece} ${places.join('.')}`;
       const group = groups.get(key) ?? { pieces: [], goesOn: false };
@@ -76,6 +109,13 @@ function redactJson(
   }
   for (const group of groups.values()) edits.push(...editsOf(text, group, fields, depth));
   return edited(text, edits);
+}
+
+/** @returns where something like JSON begins; -1: nowhere */
+function jsonFrom(text: string, from: number): number {
+  const opens = /[[{](?=\s*["[{\]}\d-]|\s*(?:true|false|null))/g;
+  opens.lastIndex = from;
+  return opens.exec(text)?.index ?? -1;
 }
 
 /** Properties that streams send a long text in, piece by piece. */
@@ -96,11 +136,9 @@ function editsOf(text: string, { pieces, goesOn }: Group, fields: readonly Redac
 
 function redactText(text: string, fields: readonly RedactedField[], ending: 'whole' | 'cut', depth: number): string {
   const shown = cutBase64(text);
-  const isJson = depth < DEEPEST && /^\s*[[{]\s*["[{\]}]/.test(shown);
-  if (!isJson) return redactShapes(shown);
-  // What only looks like JSON is a text, and all of it stays.
-  const inner = redactJson(shown, [{ start: 0, end: shown.length }], fields, ending, depth + 1);
-  return redactShapes(inner.includes('[not JSON]') ? shown : inner);
+  const from = depth < DEEPEST ? jsonFrom(shown, 0) : -1;
+  if (from === -1) return redactShapes(shown);
+  return redactShapes(redactJson(shown, [{ start: from, end: shown.length }], [], { fields, ending, depth: depth + 1 }));
 }
 
 function names(field: RedactedField, path: readonly Step[]): boolean {

@@ -11,6 +11,8 @@ if not now then
 end
 local id, hold_for = ARGV[2], tonumber(ARGV[3])
 local DAY = 86400000
+-- A clock that was further ahead than this (set wrongly, or a failover to one that is right) is not waited for.
+local AHEAD = 60000
 local IN_FLIGHT_RETRY = 1000
 local ROUNDING = 1e-4
 
@@ -62,6 +64,8 @@ for i = 1, count do
     if now > at then
       taken = math.max(0, taken - (now - at) * flow / window)
       at = now
+    elseif at > now + AHEAD then
+      at = now
     end
     if kind == 't' then
       for _, member in ipairs(expired_of(holds_key)) do
@@ -80,7 +84,11 @@ for i = 1, count do
     local state = redis.call('HMGET', state_key, 'period', 'spent', 'held')
     local period, spent, held = tonumber(state[1]) or 0, tonumber(state[2]) or 0, tonumber(state[3]) or 0
     local present = period_of(kind, now)
-    if present > period then period, spent, held = present, 0, 0 end
+    if present > period then
+      period, spent, held = present, 0, 0
+    elseif period > period_of(kind, now + AHEAD) then
+      period = present
+    end
     for _, member in ipairs(expired_of(holds_key)) do
       local was, of = member:match(':(%d+):(%d+)$')
       if tonumber(of) >= period then held = held - tonumber(was) end

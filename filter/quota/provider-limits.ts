@@ -51,7 +51,7 @@ export class ProviderLimits {
   readonly #options: ProviderLimitsOptions;
   readonly #limiters = new Map<TargetId, Limiter>();
   /** Of the policy in force: requests that began before still ask with the targets of theirs. */
-  #targets: ReadonlyMap<TargetId, Target> = new Map();
+  #targets: ReadonlyMap<TargetId, Target> | undefined;
 
   constructor(options: ProviderLimitsOptions) {
     this.#options = options;
@@ -133,12 +133,14 @@ export class ProviderLimits {
   }
 
   #limitOf(target: Target): ProviderLimit | undefined {
-    return (this.#targets.get(target.id) ?? target).limits;
+    return (this.#targets?.get(target.id) ?? target).limits;
   }
 
   #limiterOf(target: Target, learned?: LearnedLimits): Limiter | undefined {
     const known = this.#limiters.get(target.id);
     if (known !== undefined) return known;
+    // Of a target that is no more nothing is begun: there would be nobody to end it.
+    if (this.#targets?.has(target.id) === false) return undefined;
     const set = this.#limitOf(target);
     if (set === undefined && learned === undefined) return undefined;
     const { now, processes, maxWaiting, sharing } = this.#options;

@@ -33,7 +33,7 @@ export interface RedisStoreOptions {
   readonly shares: number;
   /** Epoch milliseconds that do not step back. */
   readonly now: () => number;
-  /** Settlements that may wait for Redis one by one. Default 10,000. */
+  /** Settlements that may wait for Redis, besides sums. Default 20,000. */
   readonly queueLimit?: number;
   /** Budgets are looked at so often. Default: 10 seconds. */
   readonly lookEveryMs?: number;
@@ -59,7 +59,7 @@ const LOOK_EVERY_MS = 10_000;
 
 /** @throws Error when files of the settings cannot be read; not for a Redis that is not there */
 export function createRedisStore(options: RedisStoreOptions): QuotaStore {
-  const { timeoutMs, shares, now, clock = 'redis', queueLimit = 10_000, lookEveryMs = LOOK_EVERY_MS } = options;
+  const { timeoutMs, shares, now, clock = 'redis', queueLimit = 20_000, lookEveryMs = LOOK_EVERY_MS } = options;
   const writer = randomUUID();
   const time = (): number | '' => (clock === 'redis' ? '' : clock());
   /** Admissions that wait for Redis: calling one ends its wait. */
@@ -76,10 +76,11 @@ export function createRedisStore(options: RedisStoreOptions): QuotaStore {
     now: () => performance.now(),
     limit: queueLimit,
     failed: (plan) => beginOutage(plan),
-    apply(settlement, number, lowest) {
+    async apply(settlement, number, lowest) {
       const { plan } = settlement;
       const keys = [`${tagOf(plan)}settled:${writer}`, ...keysOf(plan).all];
-      return within(SETTLE_TIMEOUT_MS, link.run('settle', keys, [time(), ...settleValues(settlement, number, lowest)]));
+      const values = [time(), ...settleValues(settlement, number, lowest)];
+      return (await within(SETTLE_TIMEOUT_MS, link.run('settle', keys, values))) === 0 ? 'known' : 'counted';
     },
   });
   const link: RedisLink = connectRedis(options.redis, () => beginOutage());

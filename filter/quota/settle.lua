@@ -10,6 +10,8 @@ if not now then
 end
 local number, lowest, id, admitted_at = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
 local DAY = 86400000
+-- A clock that was further ahead than this (set wrongly, or a failover to one that is right) is not waited for.
+local AHEAD = 60000
 
 if redis.call('ZADD', KEYS[1], 'NX', number, number) == 0 then return 0 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. lowest)
@@ -43,6 +45,8 @@ for i = 1, (#KEYS - 1) / 2 do
     if now > at then
       taken = math.max(0, taken - (now - at) * flow / window)
       at = now
+    elseif at > now + AHEAD then
+      at = now
     end
     -- What has expired flows back before anything is taken: later, it would take this away too.
     local gone = redis.call('ZRANGEBYSCORE', holds_key, '-inf', now, 'LIMIT', 0, 1000)
@@ -60,7 +64,11 @@ for i = 1, (#KEYS - 1) / 2 do
     local state = redis.call('HMGET', state_key, 'period', 'spent', 'held')
     local period, spent, held = tonumber(state[1]) or 0, tonumber(state[2]) or 0, tonumber(state[3]) or 0
     local present = period_of(kind, now)
-    if present > period then period, spent, held = present, 0, 0 end
+    if present > period then
+      period, spent, held = present, 0, 0
+    elseif period > period_of(kind, now + AHEAD) then
+      period = present
+    end
     local of = period_of(kind, admitted_at)
     local was_held = redis.call('ZREM', holds_key, id .. ':' .. amount .. ':' .. string.format('%.0f', of)) == 1
     -- What was admitted in a period that has ended is no business of the next one.

@@ -17,12 +17,12 @@ export interface Settlement {
 }
 
 export interface SettlementQueueOptions {
-  /** Rejects when it is not known to be counted. @param lowest the lowest number that may come again */
-  readonly apply: (settlement: Settlement, number: number, lowest: number) => Promise<unknown>;
+  /** @param lowest the lowest number that may come again @returns `known`: it was counted before. Rejects when it is not known to be counted */
+  readonly apply: (settlement: Settlement, number: number, lowest: number) => Promise<'counted' | 'known'>;
   /** One could not be applied. The queue is closed until `flush`. */
   readonly failed: (plan: QuotaPlan) => void;
   readonly now: () => number;
-  /** Settlements that may wait one by one. Beyond these they are added up by plan and day where that can be; twice as many at most. */
+  /** Settlements that may wait, besides sums. */
   readonly limit: number;
 }
 
@@ -77,10 +77,11 @@ export function createSettlementQueue({ apply, failed, now, limit }: SettlementQ
   const send = async (entry: Entry): Promise<void> => {
     if (entry.state === 'waiting') entry.state = 'sent';
     entry.tries++;
-    await apply(entry.settlement, entry.number, lowest());
+    const found = await apply(entry.settlement, entry.number, lowest());
+    // What was known there for a while is as safe as it was: it does not come again and again while connections come and go.
+    if (entry.state !== 'confirmed' || found === 'counted') entry.confirmedAt = now();
     if (entry.state !== 'confirmed') waiting--;
     entry.state = 'confirmed';
-    entry.confirmedAt = now();
     entry.tries = 0;
     prune();
   };
@@ -107,17 +108,18 @@ export function createSettlementQueue({ apply, failed, now, limit }: SettlementQ
   return {
     add(settlement) {
       const entry: Entry = { settlement, number: next, state: 'waiting', confirmedAt: 0, tries: 0 };
-      if (waiting >= limit) {
-        const into = settlement.hold === 'none' ? mergeable.get(settlement.plan) : undefined;
+      // To Redis a sum is what its parts are one by one, and it is told in one call: while requests go on, parts would come as fast as they go.
+      if (mode === 'shut' && settlement.hold === 'none') {
+        const into = mergeable.get(settlement.plan);
         if (into?.state === 'waiting' && dayOf(into.settlement) === dayOf(settlement)) {
           into.settlement = sumOf(into.settlement, settlement);
           merged++;
           return;
         }
-        if (waiting >= 2 * limit) {
-          dropped++;
-          return;
-        }
+      }
+      if (waiting >= limit) {
+        dropped++;
+        return;
       }
       next++;
       waiting++;

@@ -1,6 +1,6 @@
 /** A gateway that may serve nothing without a record, and its audit log on a disk that is full, or not there. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
@@ -67,30 +67,10 @@ describe('without an audit log', () => {
     });
 
   describe('on a disk that is full', () => {
-    let disk: string;
-    before(function () {
-      disk = mkdtempSync(join(tmpdir(), 'gw-disk-'));
-      try {
-        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'none', disk], { stdio: 'ignore' });
-      } catch {
-        rmSync(disk, { recursive: true });
-        // It takes root to have a small disk.
-        this.skip();
-      }
-    });
-    after(() => {
-      execFileSync('umount', [disk]);
-      rmSync(disk, { recursive: true });
-    });
-    const filler = (): string => join(disk, 'filler');
-    const fill = (): void => {
-      try {
-        writeFileSync(filler(), Buffer.alloc(1 << 20));
-      } catch (error) {
-        expect(error).to.have.property('code', 'ENOSPC');
-      }
+    /** As to the process: the kernel takes nothing more from it into any file, and says so as it does on a full disk (EFBIG for ENOSPC). */
+    const limitFiles = ({ filter: { pid } }: Stack, to: '0' | 'unlimited'): void => {
+      execFileSync('prlimit', ['--pid', String(pid), `--fsize=${to}:`]);
     };
-    /** Until a record needs a page more than there is. */
     const askUntilFailing = async (started: Stack): Promise<void> => {
       await waitFor('the disk to be found full', started.filter, async () => {
         await ask(started);
@@ -100,8 +80,7 @@ describe('without an audit log', () => {
     };
 
     it('refuse: new requests are refused, those in flight end, and it serves when there is room again', async () => {
-      const auditDirectory = join(disk, 'refuse');
-      mkdirSync(auditDirectory);
+      const auditDirectory = join(directory, 'refuse');
       const started = await startStack({ auditDirectory, environment: { GATEWAY_AUDIT_OUTAGE: 'refuse' } });
       stack = started;
       const { promise: until, resolve } = Promise.withResolvers<void>();
@@ -110,13 +89,13 @@ describe('without an audit log', () => {
         ...{ model: 'fast-summariser', messages: [{ role: 'user', content: 'in flight' }] },
       });
       await waitFor('the request to be in flight', started.filter, async () => started.openai.asked === 1);
-      fill();
+      limitFiles(started, '0');
       await askUntilFailing(started);
       expect(await isReady(started)).to.equal(false);
       await expectRefusal(started);
       resolve();
       expect((await inFlight).choices).to.have.length(1);
-      rmSync(filler());
+      limitFiles(started, 'unlimited');
       await waitFor('it to serve again', started.filter, async () => (await ask(started)) === 200);
       expect(await isReady(started)).to.equal(true);
       await waitFor('all records', started.filter, async () => started.audit().at(-1)?.outcome === 'ok');
@@ -125,16 +104,15 @@ describe('without an audit log', () => {
     });
 
     it('serve, the default: requests are served, and their records are written when there is room again', async () => {
-      const auditDirectory = join(disk, 'serve');
-      mkdirSync(auditDirectory);
+      const auditDirectory = join(directory, 'serve');
       const started = await startStack({ auditDirectory });
       stack = started;
-      fill();
+      limitFiles(started, '0');
       await askUntilFailing(started);
       expect(await isReady(started)).to.equal(true);
       const { headers, status } = await post(started, '/v1/chat/completions', BODY);
       expect(status).to.equal(200);
-      rmSync(filler());
+      limitFiles(started, 'unlimited');
       await started.auditOf(headers.get('x-gateway-request-id'));
       const [report] = await verifyChains(auditDirectory, []);
       expect(report).to.include({ lost: 0, problem: undefined });

@@ -236,8 +236,15 @@ describe('quotas in Redis, through Envoy: workers and pods share them', () => {
   });
 });
 
+async function sumOver(filters: readonly { readonly adminPort: number }[], metric: RegExp): Promise<number> {
+  const texts = await Promise.all(
+    filters.map(async ({ adminPort }) => (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()),
+  );
+  return texts.reduce((sum, text) => sum + Number(metric.exec(text)?.[1] ?? Number.NaN), 0);
+}
+
 describe('four filters and one tenant, through Envoy', () => {
-  it('let through as many requests as the limit says, within 2 %', async function () {
+  it('let through as many requests as the limit says: none more, and none is refused while there is one left', async function () {
     this.timeout(90_000);
     const redis = await startRedis();
     const policyPath = changedPolicy((policy) => {
@@ -245,27 +252,37 @@ describe('four filters and one tenant, through Envoy', () => {
       const shared = { match: { tenants: ['calm'] }, requests: { rate: '3000/m', burst: 100 } };
       Object.assign(policy, { quotas: { ...policy.quotas, shared } });
     });
-    const environment = { GATEWAY_REDIS_URL: redis.url, GATEWAY_REPLICAS: '4', GATEWAY_REDIS_TIMEOUT_MS: '500' };
+    const environment = { GATEWAY_REDIS_URL: redis.url, GATEWAY_REPLICAS: '4', GATEWAY_REDIS_TIMEOUT_MS: '1000' };
     const stack = await startStack({ policyPath, pods: 4, environment });
     try {
-      const began = performance.now();
-      const until = began + 6_000;
-      let admitted = 0;
-      let refused = 0;
+      const until = performance.now() + 6_000;
+      const asked: { readonly status: number; readonly began: number; readonly ended: number }[] = [];
       const caller = async (): Promise<void> => {
         while (performance.now() < until) {
+          const began = performance.now();
           const { status } = await ask(stack, 'calm');
-          if (status === 200) admitted += 1;
-          else refused += 1;
+          asked.push({ status, began, ended: performance.now() });
         }
       };
       await Promise.all(Array.from({ length: 24 }, caller));
-      const limit = 100 + (50 * (performance.now() - began)) / 1000;
-      console.log(
-        `      ${admitted} of ${limit.toFixed(0)} let through, ${refused} refused (${((admitted / limit - 1) * 100).toFixed(2)} %)`,
-      );
-      expect(refused).to.be.greaterThan(100);
-      expect(admitted / limit).to.be.within(0.98, 1.02);
+      const passed = asked.filter(({ status }) => status === 200);
+      const refused = asked.filter(({ status }) => status === 429);
+      expect(passed.length + refused.length).to.equal(asked.length);
+      expect(refused.length).to.be.greaterThan(100);
+      const most = (from: number, to: number): number => 100 + (50 * (to - from)) / 1000;
+      const begin = Math.min(...passed.map(({ began }) => began));
+      const end = Math.max(...passed.map(({ ended }) => ended));
+      console.log(`      ${passed.length} of ${most(begin, end).toFixed(0)} let through, ${refused.length} refused`);
+      // A machine that stands still for a second takes Redis for away: one burst more may then pass, and parts are even.
+      const outages = await sumOver(stack.filters, /^gateway_quota_store_outages_total (\d+)/m);
+      // Redis decides between a request's beginning and its end, and tells whole milliseconds.
+      expect(passed.length).to.be.at.most(most(begin - 2, end + 2) + (outages === 0 ? 0 : 100));
+      if (outages > 0) return;
+      const first = Math.min(...passed.map(({ ended }) => ended));
+      for (const { began, ended } of refused) {
+        const before = passed.filter((one) => one.began < ended).length;
+        expect(before).to.be.above(most(first, began - 2) - 1.1);
+      }
     } finally {
       await stack.stop();
       await redis.stop();

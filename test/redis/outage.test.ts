@@ -51,6 +51,8 @@ describe('quotas while Redis is away', () => {
           line.mode = 'stalled';
           await waitFor('the outage', undefined, async () => store.figures().limits === 'local');
           await asksMore(load, 1_000);
+          // Those that were in flight, and a sum: what comes meanwhile makes it no longer to be back.
+          expect(store.figures().queuedSettlements).to.be.below(100);
           line.mode = 'open';
           await untilShared(store);
         }
@@ -116,7 +118,7 @@ describe('quotas while Redis is away', () => {
         const passed = await askMany(store, plan, 50, { tokens: 0, nanoUsd: 10 });
         expect(passed).to.have.length(10);
         for (const { reservation } of passed) store.settle(reservation, { tokens: 0, nanoUsd: 10 });
-        expect(store.figures().queuedSettlements).to.equal(10);
+        expect(store.figures()).to.include({ queuedSettlements: 1, mergedSettlements: 9 });
         await server.start();
         await untilShared(store);
         await untilSettled(store);
@@ -145,8 +147,8 @@ describe('quotas while Redis is away', () => {
       await lonely.close();
     });
 
-    it('more settlements than may wait are added up, and their sum counts', async () => {
-      const store = await sharedStore(settingsOf(server.url), { queueLimit: 20 });
+    it('settlements of the outage are added up, however many, and their sum counts', async () => {
+      const store = await sharedStore(settingsOf(server.url), { queueLimit: 1 });
       try {
         const plan = planOf('many', budget('b', LARGE));
         await server.kill();
@@ -155,7 +157,7 @@ describe('quotas while Redis is away', () => {
           const decision = await ask(store, plan, { tokens: 0, nanoUsd: 5 });
           if (decision.outcome === 'admitted') store.settle(decision.reservation, { tokens: 0, nanoUsd: 3 });
         }
-        expect(store.figures()).to.include({ queuedSettlements: 20, mergedSettlements: 480, droppedSettlements: 0 });
+        expect(store.figures()).to.include({ queuedSettlements: 1, mergedSettlements: 499, droppedSettlements: 0 });
         await server.start();
         await untilShared(store);
         await untilSettled(store);

@@ -104,6 +104,23 @@ describe('quotas shared through Redis', () => {
     expect(await other.levels(plan)).to.deep.equal([700, 2]);
   });
 
+  it('a Redis whose clock was ahead, and is set right: rates flow and budgets count from then on, nothing waits for that day', async () => {
+    let ahead = 0;
+    const clock = (): number => Date.UTC(2026, 5, 30, 12) + ahead;
+    const store = await shared(settingsOf(server.url), { clock, timeoutMs: 1_000 });
+    const plan = planOf('ahead', budget('b', 1000), budget('m', 1000, 'refuse', 'month'), rate('requests', 'r', 1, 1000, 4));
+    ahead = 86_400_000;
+    expect(await askMany(store, plan, 9, { tokens: 0, nanoUsd: 1 })).to.have.length(4);
+    ahead = 0;
+    expect(await askMany(store, plan, 9, { tokens: 0, nanoUsd: 1 })).to.have.length(0);
+    ahead = 4_000;
+    const passed = await askMany(store, plan, 9, { tokens: 0, nanoUsd: 1 });
+    expect(passed).to.have.length(4);
+    for (const { reservation } of passed) store.settle(reservation, { tokens: 0, nanoUsd: 2 });
+    await untilSettled(store);
+    expect((await store.levels(plan)).slice(0, 2)).to.deep.equal([1000 - 4 - 8, 1000 - 4 - 8]);
+  });
+
   it('a settlement whose confirmation is lost is sent again, and counts once', async () => {
     const line = await startLine(server.port);
     const store = await shared(settingsOf(line.url));

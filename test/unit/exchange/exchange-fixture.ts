@@ -51,7 +51,7 @@ export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gatew
     identity: makeIdentity().identity,
     ruleset: () => new Ruleset(policy, loadCredentials(policy, KEYS)),
     health: new TargetHealth({ now, inForce: (id) => policy.targets.get(id) }),
-    latency: new TargetLatency(),
+    latency: new TargetLatency(() => true),
     clusters: new ClusterView(now),
     canaries: new CanaryWatch({ onStop: () => undefined, now }),
     staleAnswers: NO_STALE_ANSWERS,

@@ -21,6 +21,7 @@ import { verifyChains } from '../../../filter/cli/audit-verify.ts';
 import { linkOf } from '../../../filter/observability/audit-line.ts';
 import { AuditLog, type AuditSettings } from '../../../filter/observability/audit-log.ts';
 import type { AuditLine } from '../../../filter/observability/audit-record.ts';
+import { prune } from '../../../filter/observability/audit-retention.ts';
 import { ROOT, waitFor } from '../../stack/processes.ts';
 import { isPublished } from './audit-schema.ts';
 import { record as auditRecord } from './observed.ts';
@@ -163,6 +164,60 @@ describe('audit log', () => {
     expect(other).to.include({ written: 0, failedWrites: 1 });
     await Promise.all([one.close(), other.close()]);
     expect(ids()).to.deep.equal(['a']);
+  });
+
+  for (const first of ['the older', 'the newer'] as const)
+    it(`of two processes with one name only ${first} goes on, when it is first to write: one chain`, async () => {
+      const older = await open();
+      await write(older, 'a');
+      const newer = await open();
+      const [one, other] = first === 'the older' ? [older, newer] : [newer, older];
+      await write(one, 'b');
+      await write(other, 'c');
+      await write(one, 'd');
+      await write(other, 'e');
+      expect(one).to.include({ failedWrites: 0, state: 'writing' });
+      expect(other).to.include({ failedWrites: 2, state: 'failing' });
+      await Promise.all([one.close(), other.close()]);
+      expect(ids()).to.deep.equal(['a', 'b', 'd']);
+      expect(await problem()).to.equal(undefined);
+    });
+
+  for (const [what, harm] of [
+    ['moved', (path: string): void => renameSync(path, `${path}.1`)],
+    ['emptied', (path: string): void => writeFileSync(path, '')],
+  ] as const)
+    it(`notices that its file was ${what}, as by logrotate, and goes on in another`, async () => {
+      const audit = await open();
+      await write(audit, 'a');
+      harm(join(directory, files()[0] ?? ''));
+      await write(audit, 'b');
+      await audit.close();
+      expect(audit.failedWrites).to.equal(1);
+      expect(ids()).to.deep.equal(['b']);
+      expect(lines().join('')).not.to.contain('\0');
+      expect(files().at(-1)).to.equal('audit.filter.000000000000002.jsonl');
+    });
+
+  it('requests that are refused leave room for the records of those in flight', async () => {
+    const refused = auditRecord('refused', { fault: 'audit_unavailable' });
+    const size = JSON.stringify(refused).length;
+    const audit = await open({ queueBytes: 10 * size });
+    for (let index = 0; index < 20; index++) audit.append(refused);
+    for (let index = 0; index < 4; index++) audit.append(auditRecord(`served${index}`));
+    await audit.close();
+    expect(ids().filter((id) => id !== 'refused')).to.deep.equal(['served0', 'served1', 'served2', 'served3']);
+  });
+
+  it('never removes a segment that was begun meanwhile, however few bytes may stay', async () => {
+    const audit = await open({ segmentBytes: 1 });
+    await write(audit, 'a');
+    await write(audit, 'b');
+    await audit.close();
+    const retention = { retainMs: undefined, retainBytes: 1 };
+    const begunMeanwhile = { writing: undefined, upTo: 1 };
+    expect(await prune(directory, 'filter', retention, begunMeanwhile, Date.now())).to.have.length(1);
+    expect(ids()).to.deep.equal(['b']);
   });
 
   it('removes the oldest segments past their bytes or age, and the rest verifies', async () => {

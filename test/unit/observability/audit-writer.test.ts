@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { verifyChains } from '../../../filter/cli/audit-verify.ts';
-import { AuditWriter } from '../../../filter/observability/audit-writer.ts';
+import { AuditWriter, type WriterOptions } from '../../../filter/observability/audit-writer.ts';
 
 type Trouble = 'none' | 'half_a_write' | 'no_sync' | 'no_truncate_either';
 
@@ -40,10 +40,11 @@ describe('audit writer on a disk that is full or broken', () => {
       },
     });
   };
-  const writer = (): Promise<AuditWriter> =>
+  const writer = (changes: Partial<WriterOptions> = {}): Promise<AuditWriter> =>
     AuditWriter.recover({
       ...{ directory, chain: 'filter', segmentBytes: 1 << 20, segmentAgeMs: 60_000, now: () => 0, openFile },
       onFull: () => undefined,
+      ...changes,
     });
   const failed = (written: Promise<void>): Promise<'written' | 'failed'> =>
     written.then(
@@ -78,5 +79,32 @@ describe('audit writer on a disk that is full or broken', () => {
     await next.write(['{"a":4}']);
     await next.close();
     expect((await verifyChains(directory, []))[0]).to.include({ records: 2, problem: undefined });
+  });
+
+  it('a segment whose name did not reach the disk: it is tried again before anything counts as written', async () => {
+    let tries = 0;
+    const audit = await writer({
+      async syncNames() {
+        tries += 1;
+        if (tries < 3) throw new Error('EIO');
+      },
+    });
+    expect(await failed(audit.write(['{"a":1}']))).to.equal('failed');
+    expect(await failed(audit.write(['{"a":1}']))).to.equal('failed');
+    await audit.write(['{"a":1}']);
+    await audit.write(['{"a":2}']);
+    await audit.close();
+    expect(tries).to.equal(3);
+    expect((await verifyChains(directory, []))[0]).to.include({ records: 2, problem: undefined });
+  });
+
+  it('a clock that is set back by more than a segment may last ends one', async () => {
+    let now = 1_000_000;
+    const audit = await writer({ now: () => now });
+    await audit.write(['{"a":1}']);
+    now = 0;
+    await audit.write(['{"a":2}']);
+    await audit.close();
+    expect(readdirSync(directory).filter((name) => name.endsWith('.jsonl'))).to.have.length(2);
   });
 });

@@ -97,6 +97,24 @@ describe('latency baselines', () => {
     expect(world.of()?.ratio).to.be.below(1.5);
   });
 
+  it('a clock that was far ahead for a moment is not waited for, one that is corrected by minutes loses nothing', () => {
+    const world = new World();
+    world.run(START + 3 * WEEK + 12 * HOUR, () => 400);
+    for (const ahead of [3 * HOUR, 20 * DAY]) {
+      const { now } = world;
+      world.now = now + ahead;
+      world.ask(400);
+      world.now = now;
+      world.run(now + 40 * MINUTE, () => 4000);
+      expect(world.of()?.ratio, `${ahead} ms`).to.be.within(9, 11);
+      world.run(now + 50 * MINUTE, () => 400);
+      expect(world.of()?.ratio, `${ahead} ms`).to.be.within(0.9, 1.1);
+    }
+    const samples = world.of()?.samples;
+    world.now -= 4 * MINUTE;
+    expect(world.of()?.samples).to.equal(samples);
+  });
+
   it('few requests say nothing of now, and old ones are not now', () => {
     const world = new World();
     world.run(START + 2 * DAY, () => 400);

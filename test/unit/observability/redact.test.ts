@@ -11,9 +11,11 @@ const SECRETS: Readonly<Record<string, string>> = {
   aws: 'AKIAIOSFODNN7EXAMPLE',
   google: `AIza${'Sy0123456789abcdefghijABCDEFGHIJ012'}`,
   github: `ghp_${'0123456789abcdefghijABCDEFGHIJ012345'}`,
+  'fine-grained github': `github_pat_${'0123456789_abcdefghijABCDEFGHIJ012345'}`,
   jwt: 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl',
   bearer: 'Bearer abcdefghijklmnop.qrstuv',
   email: 'jane.doe+x@mail.example.com',
+  'email of another alphabet': 'jürgen@müller.example',
   card: '4111 1111 1111 1111',
 };
 
@@ -151,5 +153,52 @@ describe('redaction of bodies', () => {
     expect(redactBody('password=hunter2', [], 'whole')).to.equal(undefined);
     expect(whole('{"a":1, password: "hunter2"}')).to.equal('{"a":1, [not JSON]');
     expect(whole('{"a":1} hunter2')).to.equal('{"a":1}[not JSON]');
+  });
+
+  it('fields by name in JSON that stands among other words, or whose text has words of ours', () => {
+    const secret = { password: 'hunter2' };
+    const texts = [
+      `${JSON.stringify(secret)} is it`,
+      `it is ${JSON.stringify(secret)}`,
+      `{"a":1}\n${JSON.stringify(secret)}`,
+      JSON.stringify([1, secret]),
+      JSON.stringify([null, secret]),
+      JSON.stringify({ note: '[not JSON]', ...secret }),
+      `{ not JSON } ${JSON.stringify(secret)}`,
+    ];
+    for (const text of texts) {
+      const told = whole({ arguments: text }, fields('password'));
+      expect(told).not.to.contain('hunter2');
+      expect(JSON.parse(told).arguments).to.equal(text.replace('hunter2', '[redacted]'));
+    }
+  });
+
+  it('what an escape that is told as text stands before', () => {
+    const { openai = '', bearer = '' } = SECRETS;
+    expect(whole({ code: `print("\\n${openai}\\n${bearer}")` })).to.equal(
+      '{"code":"print(\\"\\\\n[redacted key]\\\\nBearer [redacted token]\\")"}',
+    );
+    // No JSON, as it has a control character in a string: what it means is plain all the same.
+    expect(whole(`{"a":"\tjane\\u0040example.com"}`)).to.equal('{"a":"\\t[redacted email]"}');
+  });
+
+  it('of an event stream all lines, not only those with JSON', () => {
+    const { openai = '' } = SECRETS;
+    const first = `data: {"a":"\u2028${openai} \u2029${openai}","password":"hunter2"}\n\n`;
+    const told = whole(
+      `${first}: ${openai}\nevent: ${openai}\ndata: hunter2\ndata: [DONE]\r\rdata: {"b":\ndata: "hunter2"}\n\n`,
+      fields('password'),
+    );
+    expect(told).not.to.contain('hunter2').and.not.to.contain('AbCdEf');
+    expect(told).to.contain('\u2029[redacted key]').and.to.contain('data: [DONE]');
+  });
+
+  it('takes no longer for a text that is made to take long', () => {
+    const texts = ['eyJ-'.repeat(60_000), '{"a":['.repeat(40_000), '[ '.repeat(120_000), '\\'.repeat(240_000)];
+    for (const text of texts) {
+      const began = performance.now();
+      whole({ a: `${text} x` }, fields('password'));
+      expect(performance.now() - began, text.slice(0, 8)).to.be.lessThan(1_500);
+    }
   });
 });

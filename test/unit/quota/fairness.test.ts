@@ -284,6 +284,22 @@ describe("providers' limits", () => {
       expect(limits.enter(after, demand('a'), 0)).to.equal(undefined);
     });
 
+    it('of a target that is no more nothing is kept, whatever requests that began before still do', () => {
+      const limits = limitsOf();
+      const gone = following(limits, { concurrency: 1 });
+      const pass = limits.enter(gone, demand('a'), 0) as Pass;
+      limits.forget(new Set([gone.id]));
+      limits.follow(new Map());
+      pass.settle(used);
+      limits.enterAnyway(gone, demand('a')).settle(used);
+      const headers = new Map([
+        ['x-ratelimit-limit-requests', '5'],
+        ['x-ratelimit-remaining-requests', '4'],
+      ]);
+      limits.learn(gone, 'key', headers.keys(), (name) => headers.get(name));
+      expect(limits.figures()).to.deep.equal([]);
+    });
+
     it('a larger limit lets those in who wait, a smaller one holds at once, and none is none', async () => {
       const limits = limitsOf();
       const before = targetWith({ concurrency: 1 });

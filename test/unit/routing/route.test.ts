@@ -69,7 +69,7 @@ function world(policy: Policy, region?: string): World {
       identity: makeIdentity().identity,
       ruleset: () => new Ruleset(policy, loadCredentials(policy, { A: 'a', B: 'b' })),
       health: new TargetHealth({ now: () => made.now, inForce: (id) => policy.targets.get(id) }),
-      latency: new TargetLatency(),
+      latency: new TargetLatency(() => true),
       clusters: new ClusterView(() => made.now),
       canaries: new CanaryWatch({ onStop: (stop) => made.stops.push(stop), now: () => made.now }),
       staleAnswers: NO_STALE_ANSWERS,
