@@ -6,6 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { AuditLine } from '../../observability/audit-record.ts';
 import { type Segment, segmentsIn } from '../../observability/audit-segments.ts';
 import type { AuditPage, AuditQuery, Cursor, Field } from './audit-query.ts';
+import { readableRecord } from './readable-record.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 const LONGEST_LINE = 8 * 1024 * 1024;
@@ -15,6 +16,12 @@ const LONGEST_REQUEST_MS = 3_600_000;
 export interface ScanBounds {
   readonly bytes: number;
   readonly ms: number;
+}
+
+interface Read {
+  bytes: number;
+  /** Lines that are no records, and were not gathered in memory. */
+  tooLong: number;
 }
 
 interface Line {
@@ -27,7 +34,7 @@ interface Line {
 /** @throws Error when the directory or a file cannot be read */
 export async function scan(directory: string, query: AuditQuery, bounds: ScanBounds): Promise<AuditPage> {
   const began = performance.now();
-  const read = { bytes: 0 };
+  const read: Read = { bytes: 0, tooLong: 0 };
   const chains = Map.groupBy(await segmentsIn(directory), ({ chain }) => chain);
   const heads = [...chains].flatMap(([chain, segments]) => {
     const from = query.cursor === undefined ? undefined : (query.cursor[chain] ?? 'nothing');
@@ -66,7 +73,7 @@ export async function scan(directory: string, query: AuditQuery, bounds: ScanBou
         return 'moved';
       }
       if (!needles.every((needle) => bytes.includes(needle))) continue;
-      const record = recordOf(bytes);
+      const record = readableRecord(bytes.toString('utf8'));
       if (record === undefined) unreadable += 1;
       else if (fits(record, query)) {
         head.found = { record, end: { firstSeq, bytes: before + bytes.length + 1 } };
@@ -103,7 +110,10 @@ export async function scan(directory: string, query: AuditQuery, bounds: ScanBou
     else if (!isDone) next[chain] = place;
   }
   const tookMs = performance.now() - began;
-  return { records, next: ended === 'all' ? undefined : next, ended, readBytes: read.bytes, tookMs, unreadable, backTo };
+  return {
+    ...{ records, next: ended === 'all' ? undefined : next, ended, readBytes: read.bytes, tookMs, backTo },
+    unreadable: unreadable + read.tooLong,
+  };
 }
 
 /** Behind everything. */
@@ -115,11 +125,7 @@ interface Hit {
   readonly end: Cursor[string];
 }
 
-function* backwards(
-  segments: readonly Segment[],
-  from: Cursor[string] | undefined,
-  read: { bytes: number },
-): Generator<Line, undefined> {
+function* backwards(segments: readonly Segment[], from: Cursor[string] | undefined, read: Read): Generator<Line, undefined> {
   for (const { path, firstSeq } of segments.toReversed()) {
     if (from !== undefined && firstSeq > from.firstSeq) continue;
     const limit = from?.firstSeq === firstSeq ? from.bytes : Number.POSITIVE_INFINITY;
@@ -139,15 +145,12 @@ function* backwards(
   return undefined;
 }
 
-function* linesBackwards(
-  handle: number,
-  size: number,
-  read: { bytes: number },
-): Generator<Pick<Line, 'bytes' | 'before'>, undefined> {
+function* linesBackwards(handle: number, size: number, read: Read): Generator<Pick<Line, 'bytes' | 'before'>, undefined> {
   let at = size;
   /** Of the line that began in the chunk before this one. */
   let carried: Buffer = Buffer.alloc(0);
   let isTail = true;
+  let isTooLong = false;
   while (at > 0) {
     const length = Math.min(CHUNK_BYTES, at);
     at -= length;
@@ -167,14 +170,20 @@ function* linesBackwards(
       newline = end === 0 ? -1 : bytes.lastIndexOf(10, end - 1)
     ) {
       // What stands behind the last line end is a line that is being written.
-      if (!isTail && end - newline > 1) yield { bytes: bytes.subarray(newline + 1, end), before: at + newline + 1 };
+      if (!isTail && !isTooLong && end - newline > 1)
+        yield { bytes: bytes.subarray(newline + 1, end), before: at + newline + 1 };
       isTail = false;
+      isTooLong = false;
       end = newline;
     }
     carried = bytes.subarray(0, end);
-    if (carried.length > LONGEST_LINE) throw new Error('a line of the audit log is longer than 8 MiB');
+    if (carried.length <= LONGEST_LINE) continue;
+    // Such as the zeros that a file system leaves of a file when the power goes.
+    if (!isTooLong) read.tooLong += 1;
+    isTooLong = true;
+    carried = Buffer.alloc(0);
   }
-  if (!isTail && carried.length > 0) yield { bytes: carried, before: 0 };
+  if (!isTail && !isTooLong && carried.length > 0) yield { bytes: carried, before: 0 };
   return undefined;
 }
 
@@ -182,18 +191,6 @@ function* linesBackwards(
 function startedBefore(line: Buffer, ms: number): boolean {
   const time = /"time":"([^"]{20,30})"/.exec(line.toString('latin1', 0, 400))?.[1];
   return time !== undefined && Date.parse(time) < ms;
-}
-
-/** Another program may have written it: an object with the members that every version has. */
-function recordOf(line: Buffer): AuditLine | undefined {
-  try {
-    const record = JSON.parse(line.toString('utf8')) as Partial<AuditLine> | null;
-    return typeof record?.time === 'string' && typeof record.request_id === 'string' && Array.isArray(record.attempts)
-      ? (record as AuditLine)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function fits(record: AuditLine, { fields, sinceMs }: AuditQuery): boolean {

@@ -110,6 +110,14 @@ describe('the audit scan', () => {
     expect(await scan(directory, query(), WIDE)).to.deep.include({ records: [], ended: 'all' });
   });
 
+  it('gets past what is longer than any record, and counts it', async () => {
+    const path = writeSegment(directory, 'filter', 1, [at(1)]);
+    appendFileSync(path, Buffer.alloc(20 * 1024 * 1024));
+    appendFileSync(path, `\n${JSON.stringify(at(2))}\n`);
+    const page = await scan(directory, query(), WIDE);
+    expect([ids(page), page.unreadable, page.ended]).to.deep.equal([['req_2', 'req_1'], 1, 'all']);
+  });
+
   it('tells when it stopped, and from where to go on', async () => {
     writeSegment(
       directory,

@@ -399,6 +399,45 @@ describe('the console’s pages', () => {
     }
   });
 
+  it('show records of another shape for what they have, and none takes the page away', async () => {
+    const console = await startConsole(() => [snapshot()]);
+    try {
+      const { time } = record('r');
+      const odd = [
+        { request_id: 'bare', time, attempts: [] },
+        {
+          request_id: 'wrong',
+          time,
+          attempts: [null, 7, {}],
+          duration_ms: null,
+          usage: {},
+          route_key: [],
+          tenant: { a: 1 },
+        },
+        { request_id: 'texts', time, attempts: [], excluded: 'x', dropped_fields: 7, budgets: [null], cost_nano_usd: 'x' },
+        { ...record('later'), schema_version: 2, refused_by: {}, outcome: 'new_word', more: 1 },
+      ];
+      const unreadable = [
+        { request_id: 'never', time: 'then', attempts: [] },
+        { request_id: 7, time, attempts: [] },
+        [],
+        null,
+      ];
+      const path = writeSegment(console.directory, 'filter', 1, [record('good')]);
+      appendFileSync(path, [...odd, ...unreadable].map((one) => `${JSON.stringify(one)}\n`).join(''));
+      const found = await console.get('/console/audit', bearer(ANA));
+      const text = await found.text();
+      expect(found.status, text).to.equal(200);
+      for (const id of ['good', 'bare', 'wrong', 'texts', 'later']) {
+        expect(text).to.include(`/console/requests/${id}?`);
+        expect((await console.get(`/console/requests/${id}`, bearer(ANA))).status, id).to.equal(200);
+      }
+      expect(text).to.include('4 lines cannot be read');
+    } finally {
+      await console.close();
+    }
+  });
+
   it('give up a search when whoever asked has left', async () => {
     const console = await startConsole(() => [snapshot()]);
     try {

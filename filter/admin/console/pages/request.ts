@@ -130,7 +130,7 @@ function callerFacts({
     ['Schema', caller_schema ?? dash()],
     ['Request body', bytes(request_bytes)],
     ['Session', session_id ?? dash()],
-    ['Trace', trace_id === undefined ? dash() : html`<code>${trace_id}</code>`],
+    ['Trace', trace_id === '' ? dash() : html`<code>${trace_id}</code>`],
   ]);
 }
 
@@ -158,7 +158,7 @@ function routeFacts({
     ['Cost ceiling', route_key?.cost_ceiling_usd == null ? 'none' : `$${route_key.cost_ceiling_usd}`],
     ['Lesser answers', route_key === null ? dash() : words(route_key.degradation)],
     ['Left out', left.length === 0 ? 'no target' : html`<ul class="plain">${left}</ul>`],
-    ['Why this first', decision === undefined || decision.length === 0 ? dash() : decision.map(words).join(', ')],
+    ['Why this first', decision.length === 0 ? dash() : decision.map(words).join(', ')],
     [
       'Refused by',
       refused_by == null ? 'nobody' : `${words(refused_by.kind)}${refused_by.name === null ? '' : `: ${refused_by.name}`}`,
