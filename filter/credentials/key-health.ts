@@ -196,6 +196,19 @@ export class KeyHealth {
     return worst;
   }
 
+  /** Keys that are set aside, at any target, and milliseconds until they may be asked again; 0: the next request tests it. */
+  pauses(): ReadonlyMap<CredentialName, number> {
+    const now = this.#options.now();
+    const pauses = new Map<CredentialName, number>();
+    for (const [place, { state, until }] of this.#views) {
+      const pause = Math.max(until - now, 0);
+      if (state === 'cooling' && pause === 0) continue;
+      const name = (place.split(' ')[0] ?? place) as CredentialName;
+      pauses.set(name, Math.max(pauses.get(name) ?? 0, pause));
+    }
+    return pauses;
+  }
+
   /** How often providers refused a key; by name, since the start. */
   refusals(): Iterable<readonly [CredentialName, number]> {
     return this.#refusals;

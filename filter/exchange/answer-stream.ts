@@ -166,7 +166,11 @@ function carrierFor(exchange: Exchange): { carrier: Carrier; splitter: FrameSpli
   const { original } = exchange;
   if (target === undefined || original === undefined) throw new Error('a stream without a request');
   const conversion = conversionFor(exchange, target);
+  const header = (name: string): string | undefined => exchange.answerHeaders?.get(name);
   // Nothing will be translated from the original any more: a large prompt need not be held while its answer streams.
   exchange.original = undefined;
-  return { carrier: conversion.openStream(original, defaultsFor(exchange, target)), splitter: conversion.framing.open() };
+  return {
+    carrier: conversion.openStream(original, defaultsFor(exchange, target), header),
+    splitter: conversion.framing.open(),
+  };
 }

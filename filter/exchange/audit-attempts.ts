@@ -1,8 +1,9 @@
 /** The attempts of a request as its audit record tells them. */
 import type { Attempt } from '../fallback/attempt.ts';
 import { errorClassOf } from '../fallback/error-class.ts';
-import type { AuditAttempt, AuditPrice, AuditUsage } from '../observability/audit-record.ts';
+import type { AuditAttempt, AuditPrice, AuditUnpriced, AuditUsage } from '../observability/audit-record.ts';
 import type { Target } from '../policy/policy.ts';
+import type { ServiceTier } from '../transform/unified.ts';
 import type { Exchange } from './exchange.ts';
 import { rounded } from './time-split.ts';
 import type { Spent } from './token-use.ts';
@@ -34,6 +35,7 @@ export function auditAttempts(
       region: target.region ?? null,
       error_class: errorClassOf(attempt),
       price: auditPrice(target, used),
+      unpriced: auditUnpriced(target, used),
       usage: used === undefined ? null : usage,
       cost_nano_usd: used?.nanoUsd ?? null,
     };
@@ -43,8 +45,16 @@ export function auditAttempts(
 
 function auditPrice({ pricedAs }: Target, used: Spent | undefined): AuditPrice | null {
   if (pricedAs === undefined) return null;
-  const tier = used === undefined ? null : (used.usage.apart?.serviceTier ?? 'standard');
-  return { id: pricedAs.id, platform: pricedAs.platform ?? null, tier };
+  return { id: pricedAs.id, platform: pricedAs.platform ?? null, tier: tierOf(used) };
+}
+
+function auditUnpriced({ pricedAs, model, baseModel, platform }: Target, used: Spent | undefined): AuditUnpriced | null {
+  if (pricedAs !== undefined) return null;
+  return { ids: model === baseModel ? [model] : [model, baseModel], platform: platform ?? null, tier: tierOf(used) };
+}
+
+function tierOf(used: Spent | undefined): ServiceTier | null {
+  return used === undefined ? null : (used.usage.apart?.serviceTier ?? 'standard');
 }
 
 function firstByteOf({ firstByteAt }: Exchange, { outcome, startedAt }: Attempt): number | null {

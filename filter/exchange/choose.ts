@@ -105,7 +105,7 @@ export function answerKind({ head }: Exchange): AnswerKind {
 
 /** Whoever has spent a budget is given the cheapest first; what nobody knows the price of is not cheap. */
 function byPrice(targets: readonly Target[]): readonly Target[] {
-  const typical = { inputTokens: TYPICAL_TOKENS, outputTokens: TYPICAL_TOKENS };
+  const typical = { inputTokens: TYPICAL_TOKENS, outputTokens: TYPICAL_TOKENS, images: 1 };
   const cost = ({ price }: Target): number => (price === undefined ? MOST : estimateNanoUsd(price, typical));
   return targets.toSorted((a, b) => cost(a) - cost(b));
 }

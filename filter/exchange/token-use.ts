@@ -1,7 +1,7 @@
 /** Tokens and money of one request: estimated before it is sent, counted when it has ended. */
 import { estimateTokens } from '../observability/estimate.ts';
 import type { Target } from '../policy/policy.ts';
-import { costNanoUsd, type TokenEstimate } from '../prices/cost.ts';
+import { costNanoUsd, isCounted, type TokenEstimate } from '../prices/cost.ts';
 import { choicesOf, outputCapOf } from '../transform/output-cap.ts';
 import { estimateInputTokens } from '../transform/token-estimate.ts';
 import { NO_USAGE, totalInput, totalOutput, type Usage } from '../transform/unified.ts';
@@ -16,6 +16,7 @@ export function estimateOf(exchange: Exchange): TokenEstimate {
     exchange.estimate = {
       inputTokens: estimateInputTokens(json, exchange.requestBytes),
       outputTokens: Math.ceil(each) * choicesOf(json),
+      images: imagesOf(exchange),
     };
   }
   return exchange.estimate;
@@ -26,7 +27,11 @@ export function estimateFor(exchange: Exchange, { maxOutputTokens }: Target): To
   const estimate = estimateOf(exchange);
   if (estimate.outputTokens <= maxOutputTokens) return estimate;
   const most = maxOutputTokens * choicesOf(exchange.original?.json ?? {});
-  return { inputTokens: estimate.inputTokens, outputTokens: Math.min(estimate.outputTokens, most) };
+  return { ...estimate, outputTokens: Math.min(estimate.outputTokens, most) };
+}
+
+function imagesOf({ original, callerSchema }: Exchange): number {
+  return original !== undefined && callerSchema?.operation === 'pass_through' ? callerSchema.imagesOf(original) : 0;
 }
 
 /** The longest answer that any target of the request's plan writes. */
@@ -42,10 +47,10 @@ export type Ending = 'answered' | 'caller_left' | 'provider_reset';
 /** What a request used, over all its attempts: the one count that audit, quotas and limits are given alike. */
 export interface Spent {
   readonly usage: Usage;
-  /** `estimated`: it broke off before the provider said. */
+  /** `estimated`: it broke off before the provider said, or the provider did not say. */
   readonly source: 'provider' | 'estimated';
   readonly tokens: number;
-  /** undefined: the target is unpriced. */
+  /** undefined: the target is unpriced, or what it is priced by was not counted. */
   readonly nanoUsd: number | undefined;
 }
 
@@ -57,11 +62,11 @@ export function spentOf(exchange: Exchange, ending: Ending): Spent | undefined {
   const price = exchange.attempts.at(-1)?.target.price;
   return {
     ...{ usage, source, tokens: totalInput(usage) + totalOutput(usage) },
-    nanoUsd: price === undefined ? undefined : costNanoUsd(price, usage),
+    nanoUsd: price === undefined || !isCounted(price, usage) ? undefined : costNanoUsd(price, usage),
   };
 }
 
-/** Reported usage; or, when an answer broke off before its usage came, an estimate of what was generated. */
+/** Reported usage; or, when an answer broke off before its usage came, or came without, an estimate of what was generated. */
 function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'source'> | undefined {
   const { facts, outputCharacters } = exchange;
   const reported = facts.usage;
@@ -72,8 +77,21 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
       return { usage: { ...usage, outputVisible: generated - usage.outputReasoning }, source: 'estimated' };
   }
   if (reported !== undefined) return { usage: reported, source: 'provider' };
-  // A prompt that a provider has read is billed, whoever goes before it is answered: leaving is no way round a budget.
+  // A prompt that a provider has read is billed, whoever goes before it is answered: leaving is no way round a budget. Nor is a provider that counts nothing.
   const last = exchange.attempts.at(-1)?.outcome;
-  if (ending === 'answered' || (last !== 'ok' && last !== 'abandoned')) return undefined;
-  return { usage: { ...NO_USAGE, inputUncached: estimateTokens(exchange.requestBytes) }, source: 'estimated' };
+  if (last !== 'ok' && last !== 'abandoned') return undefined;
+  const usage = { ...NO_USAGE, inputUncached: estimateTokens(exchange.requestBytes) };
+  if (ending !== 'answered') return { usage, source: 'estimated' };
+  switch (exchange.callerSchema?.operation) {
+    case 'chat':
+      return {
+        usage: { ...usage, outputVisible: estimateTokens(outputCharacters || exchange.responseBytes) },
+        source: 'estimated',
+      };
+    case 'embeddings':
+      return { usage, source: 'estimated' };
+    default:
+      // Counting tokens is free; of sound, or a verdict, nobody here knows what it takes.
+      return undefined;
+  }
 }

@@ -45,7 +45,7 @@ export interface AuditRecord {
   /** The answering provider's own request id. */
   readonly provider_request_id: string | null;
   readonly usage: AuditUsage | null;
-  /** Whole nano-dollars; null: nothing was used, or the target is unpriced. */
+  /** Whole nano-dollars; null: nothing was used, the target is unpriced, or it is priced by images that nobody counted. */
   readonly cost_nano_usd: number | null;
   /** Version of the prices that the cost is made of. */
   readonly price_book: string;
@@ -122,6 +122,8 @@ export interface AuditAttempt {
   readonly error_class: string | null;
   /** Which price of the book it has; null: the target is unpriced. */
   readonly price: AuditPrice | null;
+  /** What a price was looked for by; null: it has one. */
+  readonly unpriced: AuditUnpriced | null;
   /** Of the attempt that answered; null for others, which nobody reports. */
   readonly usage: AuditUsage | null;
   readonly cost_nano_usd: number | null;
@@ -134,6 +136,14 @@ export interface AuditPrice {
   /** null: the model's home. */
   readonly platform: string | null;
   /** That it was served with; null: nothing was used. */
+  readonly tier: string | null;
+}
+
+/** With it a record can be priced later, by a book that has the model. */
+export interface AuditUnpriced {
+  /** Model ids; the first that a book has is the price's. */
+  readonly ids: readonly string[];
+  readonly platform: string | null;
   readonly tier: string | null;
 }
 
@@ -158,7 +168,9 @@ export interface AuditUsage {
   readonly image_output_tokens: number;
   /** Searches of the web by the provider: on top of tokens. */
   readonly web_searches: number;
-  /** `provider`: reported. `estimated`: the stream was cut before the provider said; from the characters seen. */
+  /** That were made, where they were counted. */
+  readonly images: number;
+  /** `provider`: reported. `estimated`: from the characters seen, as the answer broke off before the provider said, or the provider did not say. */
   readonly source: 'provider' | 'estimated';
 }
 

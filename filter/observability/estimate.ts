@@ -27,6 +27,7 @@ export function auditUsage(usage: Usage, source: AuditUsage['source']): AuditUsa
     audio_output_tokens: apart.audioOutput ?? 0,
     image_output_tokens: apart.imageOutput ?? 0,
     web_searches: apart.webSearches ?? 0,
+    images: apart.images ?? 0,
     source,
   };
 }

@@ -29,7 +29,7 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
   });
   const estimated = tallyCounter(registry, {
     name: 'gateway_estimated_usage_total',
-    help: 'Answers whose tokens are an estimate, as they broke off before the provider said.',
+    help: 'Answers whose tokens are an estimate, as they broke off before the provider said, or it did not say.',
     labelNames: ['target'],
   });
   const tenantTokens = tallyCounter(registry, {

@@ -7,8 +7,6 @@ import { KINDS, type Kind, type Rates } from './rates.ts';
 export interface CostFacts {
   /** Stands above what the usage tells. Absent in both: standard. */
   readonly serviceTier?: ServiceTier;
-  /** Images that were made, for models that are priced by the image. */
-  readonly images?: number;
 }
 
 const NONE: UsageApart = Object.freeze({});
@@ -21,7 +19,7 @@ export function costNanoUsd(price: Price, usage: Usage, facts?: CostFacts): numb
   const tier = facts?.serviceTier ?? usage.apart?.serviceTier ?? 'standard';
   const rates = ratesFor(price, totalInput(usage), tier);
   const counts = countsOf(usage);
-  const images = facts?.images ?? 0;
+  const images = usage.apart?.images ?? 0;
   const searches = usage.apart?.webSearches ?? 0;
 
   let picoUsd = price.perRequest + price.perImage * images + price.perSearch * searches;
@@ -35,15 +33,23 @@ export function costNanoUsd(price: Price, usage: Usage, facts?: CostFacts): numb
   return roundLargeToNano(exact);
 }
 
-/** Whole tokens. */
+/** Models that are priced by the image: what the request cost is known only if its images were counted. */
+export function isCounted({ perImage }: Price, { apart }: Usage): boolean {
+  return perImage === 0 || apart?.images !== undefined;
+}
+
+/** Whole numbers. */
 export interface TokenEstimate {
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Images to be made; absent: none. */
+  readonly images?: number;
 }
 
 /** Before a request is sent: as if nothing of it were cached. @returns nano-dollars */
-export function estimateNanoUsd(price: Price, tokens: TokenEstimate, facts?: CostFacts): number {
-  return costNanoUsd(price, { ...NO_USAGE, inputUncached: tokens.inputTokens, outputVisible: tokens.outputTokens }, facts);
+export function estimateNanoUsd(price: Price, { inputTokens, outputTokens, images = 0 }: TokenEstimate): number {
+  const usage = { ...NO_USAGE, inputUncached: inputTokens, outputVisible: outputTokens };
+  return costNanoUsd(price, images === 0 ? usage : { ...usage, apart: { images } });
 }
 
 /** Every token once, at the kind that it is priced as. Parts that a provider tells larger than their whole are cut to it. */

@@ -33,6 +33,7 @@ import type {
   PassThroughOperation,
   ProviderSchema,
   ProviderStream,
+  StreamWatch,
 } from './schema.ts';
 import type { ProviderError, UnifiedAnswer, UnifiedEvent } from './unified.ts';
 
@@ -57,7 +58,7 @@ export interface Conversion {
     about: AnswerDefaults,
     header: (name: string) => string | undefined,
   ): ConvertedAnswer;
-  openStream(original: OriginalRequest, about: AnswerDefaults): Carrier;
+  openStream(original: OriginalRequest, about: AnswerDefaults, header?: (name: string) => string | undefined): Carrier;
 }
 
 /** What an answer is told by where its provider does not name itself. */
@@ -421,7 +422,10 @@ function passThrough(caller: PassThroughCaller, operation: PassThroughOperation)
       const json = parseObject(body);
       return { body, facts: json === undefined ? {} : operation.readFacts(json) };
     },
-    openStream: () => new UncutStream(caller),
+    openStream(_original, _about, header) {
+      const isEvents = header?.('content-type')?.startsWith('text/event-stream') === true;
+      return new UncutStream(caller, isEvents ? operation.watchStream() : undefined);
+    },
   };
 }
 
@@ -435,17 +439,21 @@ const UNCUT: Framing = {
 };
 
 class UncutStream implements Carrier {
-  readonly facts: AnswerFacts = {};
+  readonly facts: AnswerFacts;
   readonly outputCharacters = 0;
   readonly error = undefined;
   ended = false;
   readonly #caller: PassThroughCaller;
+  readonly #watch: StreamWatch | undefined;
 
-  constructor(caller: PassThroughCaller) {
+  constructor(caller: PassThroughCaller, watch: StreamWatch | undefined) {
     this.#caller = caller;
+    this.#watch = watch;
+    this.facts = watch?.facts ?? {};
   }
 
   carry({ raw }: StreamEvent): Buffer {
+    this.#watch?.push(raw);
     return raw;
   }
 

@@ -94,6 +94,8 @@ export interface PassThroughCaller extends CallerCommon {
   endpoint(line: RequestLine): string;
   /** @returns the body with the target's model in it */
   withModel(original: OriginalRequest, model: string): Buffer;
+  /** How many images the request asks for. */
+  imagesOf(original: OriginalRequest): number;
 }
 
 export type CallerSchema = ChatCaller | CountTokensCaller | EmbeddingsCaller | PassThroughCaller;
@@ -205,6 +207,15 @@ export interface PassThroughOperation {
   path(target: EncodeTarget, endpoint: string): string;
   /** Reads model and usage. Tolerant: never throws. */
   readFacts(body: JsonObject): AnswerFacts;
+  /** Reads them from an event stream that passes. */
+  watchStream(): StreamWatch;
+}
+
+/** Looks on as the pieces of a stream pass. */
+export interface StreamWatch {
+  /** Tolerant: never throws. */
+  push(chunk: Buffer): void;
+  readonly facts: AnswerFacts;
 }
 
 export interface ProviderStream {

@@ -204,6 +204,8 @@ export interface UsageApart {
   imageOutput?: number;
   /** Searches of the web by the provider. */
   webSearches?: number;
+  /** Images that were made; absent: none, or nobody counted them. */
+  images?: number;
   /** The capacity that served it, where that was not the standard one. */
   serviceTier?: ServiceTier;
 }

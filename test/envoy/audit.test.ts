@@ -81,6 +81,7 @@ describe('audit, through Envoy', () => {
         { region: 'eu', error_class: 'overloaded', price: { id: 'dear', platform: null, tier: null } },
         { region: null, error_class: null, price: { id: 'cheap', platform: null, tier: 'standard' } },
       ]);
+      expect(attempts.map(({ unpriced }) => unpriced)).to.deep.equal([null, null]);
       expect(attempts[0]).to.include({ usage: null, cost_nano_usd: null });
       expect(usage?.input_tokens).to.be.greaterThan(0);
       expect(attempts[1]?.usage).to.deep.equal(usage);
@@ -112,10 +113,38 @@ describe('audit, through Envoy', () => {
         ...{ cache_write_1h_input_tokens: 0, cache_write_12h_input_tokens: 0 },
         ...{ audio_input_tokens: 30, image_input_tokens: 5, audio_cache_read_input_tokens: 0 },
         ...{ output_tokens: 50, reasoning_output_tokens: 2, audio_output_tokens: 40, image_output_tokens: 0 },
-        ...{ web_searches: 0, source: 'provider' },
+        ...{ web_searches: 0, images: 0, source: 'provider' },
       });
       expect(attempts[0]?.price?.tier).to.equal('flex');
     });
+
+    for (const stream of [false, true]) {
+      it(`an estimate of an answer, ${stream ? 'streamed' : 'whole'}, whose provider counts nothing: it is no way round a budget`, async () => {
+        const said = 'x'.repeat(400);
+        const delta = { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm' };
+        const events = [
+          { ...delta, choices: [{ index: 0, delta: { role: 'assistant', content: said }, finish_reason: null }] },
+          { ...delta, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] },
+        ].map((event) => `data: ${JSON.stringify(event)}\n\n`);
+        const whole = { id: 'c', object: 'chat.completion', created: 1, model: 'm' };
+        const choices = [{ index: 0, message: { role: 'assistant', content: said }, finish_reason: 'stop' }];
+        priced.openai.script({
+          kind: 'raw',
+          status: 200,
+          headers: { 'content-type': stream ? 'text/event-stream' : 'application/json' },
+          body: stream ? `${events.join('')}data: [DONE]\n\n` : JSON.stringify({ ...whole, choices }),
+        });
+        const messages = [{ role: 'user', content: 'one two three' }];
+        const { headers, status } = await post(priced, CHAT, { model: 'fast-summariser', messages, stream });
+        expect(status).to.equal(200);
+        const record = await priced.auditOf(headers.get('x-gateway-request-id'));
+        expect(record.outcome).to.equal('ok');
+        expect(record.usage?.source).to.equal('estimated');
+        expect(record.usage?.output_tokens).to.be.within(100, 150);
+        expect(record.usage?.input_tokens).to.be.greaterThan(3);
+        expect(record.cost_nano_usd).to.be.greaterThan(0);
+      });
+    }
 
     it('the error’s class by the provider’s word, where its status says less', async () => {
       const error = {

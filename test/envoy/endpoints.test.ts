@@ -77,6 +77,32 @@ describe('endpoints besides chat, through Envoy', () => {
       expect(stack.openai.requests.at(-1)?.path).to.equal('/v1/images/edits');
     });
 
+    it('images of a model that is priced by the image cost what was made, whole, streamed or out of a form', async () => {
+      const each = 40_000_000;
+      const client = openAiCaller(stack);
+      const whole = await client.images.generate({ model: 'painter', prompt: 'a dog', n: 3 }).withResponse();
+      expect(whole.data.data).to.have.length(3);
+      const ofWhole = await stack.auditOf(whole.response.headers.get('x-gateway-request-id'));
+      expect(ofWhole.usage).to.include({ images: 3, input_tokens: 0, output_tokens: 0, source: 'provider' });
+      expect(ofWhole.cost_nano_usd).to.equal(3 * each);
+
+      const streamed = await client.images
+        .generate({ model: 'painter', prompt: 'a dog', n: 2, stream: true })
+        .withResponse();
+      const types: string[] = [];
+      for await (const { type } of streamed.data) types.push(type);
+      expect(types.filter((type) => type === 'image_generation.completed')).to.have.length(2);
+      const ofStream = await stack.auditOf(streamed.response.headers.get('x-gateway-request-id'));
+      expect(ofStream.usage).to.include({ images: 2, input_tokens: 5, output_tokens: 272 });
+      expect(ofStream.cost_nano_usd).to.equal(2 * each);
+
+      const image = await toFile(Buffer.from('an image'), 'in.png', { type: 'image/png' });
+      const edited = await client.images.edit({ model: 'painter', prompt: 'a cat', image, n: 2 }).withResponse();
+      const ofEdit = await stack.auditOf(edited.response.headers.get('x-gateway-request-id'));
+      expect(ofEdit.usage?.images).to.equal(2);
+      expect(ofEdit.cost_nano_usd).to.equal(2 * each);
+    });
+
     it('transcription: a multipart form with a file of some MiB, whose other bytes are untouched', async () => {
       const bytes = Buffer.alloc(3 * 1024 * 1024, 'sound\r\n--not-a-boundary\r\n');
       const file = await toFile(bytes, 'talk.mp3', { type: 'audio/mpeg' });

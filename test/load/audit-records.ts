@@ -112,6 +112,7 @@ export function* auditRecords({ count, fromMs, untilMs, seed = 1 }: Generated): 
               },
               error_class: null,
               price: price === undefined ? null : { id: source.model, platform: source.platform, tier: serviceTier },
+              unpriced: price === undefined ? { ids: [source.model], platform: source.platform, tier: serviceTier } : null,
               ...{ usage: counted, cost_nano_usd: cost },
             },
           ],

@@ -8,7 +8,7 @@ const PATH =
   /^\/v1\/(images\/(generations|edits|variations)|audio\/(speech|transcriptions|translations)|moderations|completions|rerank)$/;
 
 const MODELS: Readonly<Record<string, RegExp>> = {
-  images: /^gpt-image-/,
+  images: /^(gpt-image-|flux)/,
   audio: /^(gpt-transcribe|gpt-speech)$/,
   moderations: /^omni-moderation-/,
   completions: /^gpt-/,
@@ -17,6 +17,10 @@ const MODELS: Readonly<Record<string, RegExp>> = {
 
 function bad(message: string): ApiError {
   return { status: 400, type: 'invalid_request_error', message };
+}
+
+function imagesOf(body: JsonObject): number {
+  return Number(body['n'] ?? 1);
 }
 
 function kindOf(url: string): string {
@@ -51,6 +55,8 @@ export const openAiPassThroughDialect: Dialect = {
     if (/transcriptions|translations|edits|variations/.test(url) && typeof (body['file'] ?? body['image']) !== 'object')
       return bad('file: Field required');
     if (url.endsWith('/speech') && typeof body['input'] !== 'string') return bad('input: Field required');
+    if (kindOf(url) === 'images' && !(imagesOf(body) >= 1 && imagesOf(body) <= 10))
+      return bad('n: Input should be between 1 and 10');
     return undefined;
   },
   raw(body, url) {
@@ -69,7 +75,9 @@ export const openAiPassThroughDialect: Dialect = {
           total_tokens: 277,
           input_tokens_details: { text_tokens: 5, image_tokens: 0 },
         };
-        return { created: 1, data: [{ b64_json: 'aGk=' }], usage };
+        const data = Array.from({ length: imagesOf(body) }, () => ({ b64_json: 'aGk=' }));
+        // Models of others, behind endpoints of this shape, count images alone.
+        return String(body['model']).startsWith('gpt-image-') ? { created: 1, data, usage } : { created: 1, data };
       }
       case 'audio': {
         const file = body['file'] as JsonObject;
@@ -99,9 +107,29 @@ export const openAiPassThroughDialect: Dialect = {
       }
     }
   },
-  stream: (body) => [
+  stream: (body, _text, url) => (kindOf(url) === 'images' ? imageEvents(imagesOf(body)) : completionEvents(body)),
+};
+
+function completionEvents(body: JsonObject): string[] {
+  return [
     `data: ${JSON.stringify({ id: 'cmpl-1', object: 'text_completion', model: body['model'], choices: [{ index: 0, text: ' and', finish_reason: null }] })}\n\n`,
     `data: ${JSON.stringify({ id: 'cmpl-1', object: 'text_completion', model: body['model'], choices: [{ index: 0, text: ' so', finish_reason: 'stop' }] })}\n\n`,
     'data: [DONE]\n\n',
-  ],
-};
+  ];
+}
+
+/** One `completed` event for each image (OpenAI's API reference, image streaming). */
+function imageEvents(images: number): string[] {
+  const event = (type: string, more: JsonObject): string =>
+    `event: ${type}\ndata: ${JSON.stringify({ type, b64_json: 'aGk=', created_at: 1, ...more })}\n\n`;
+  const usage = {
+    input_tokens: 5,
+    output_tokens: 272,
+    total_tokens: 277,
+    input_tokens_details: { text_tokens: 5, image_tokens: 0 },
+  };
+  return Array.from({ length: images }, (_, index) => [
+    event('image_generation.partial_image', { partial_image_index: 0 }),
+    event('image_generation.completed', index === images - 1 ? { usage } : {}),
+  ]).flat();
+}

@@ -1,4 +1,5 @@
 /** A policy with a target and an alias for every provider schema, and for every platform that carries one. */
+import type { Platform } from '../../filter/prices/rates.ts';
 import { changedPolicy } from './policy.ts';
 
 interface TargetSketch {
@@ -9,6 +10,7 @@ interface TargetSketch {
   readonly base_path?: string;
   readonly query?: string;
   readonly base_model?: string;
+  readonly price_platform?: Platform;
   readonly capabilities?: Record<string, unknown>;
 }
 
@@ -93,6 +95,10 @@ export const OTHER_TARGETS: Readonly<Record<string, TargetSketch>> = {
     base_path: `${VERTEX}/google`,
   },
   pictures: { cluster: 'openai', schema: 'openai-pass-through', model: 'gpt-image-2.5-flare', credential: 'openai' },
+  painter: {
+    ...{ cluster: 'openai', schema: 'openai-pass-through', model: 'flux.2-pro', credential: 'openai' },
+    price_platform: 'azure',
+  },
   listener: { cluster: 'openai', schema: 'openai-pass-through', model: 'gpt-transcribe', credential: 'openai' },
   speaker: { cluster: 'openai', schema: 'openai-pass-through', model: 'gpt-speech', credential: 'openai' },
   moderator: { cluster: 'openai', schema: 'openai-pass-through', model: 'omni-moderation-latest', credential: 'openai' },

@@ -43,3 +43,12 @@ export async function fieldsIn(request: IncomingMessage): Promise<URLSearchParam
   }
   return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
 }
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers?: Readonly<Record<string, string>>,
+): void {
+  send(response, status, 'application/json', `${JSON.stringify(body)}\n`, headers);
+}

@@ -92,6 +92,8 @@ export interface KeyState {
   readonly fingerprint: string | undefined;
   readonly condition: 'active' | 'draining' | 'disabled' | 'refused' | 'cooling' | 'unavailable';
   readonly refusals: number;
+  /** When it is tested, or used, again, milliseconds since the epoch; undefined: it is not set aside. */
+  readonly until: number | undefined;
 }
 
 export interface CanaryState {

@@ -23,7 +23,7 @@ export interface ViewSources {
   readonly health: Pick<TargetHealth, 'states' | 'stateOf' | 'pauseOf'>;
   readonly clusters: Pick<ClusterView, 'problems'>;
   readonly credentials: () => Pick<Credentials, 'conditions' | 'fingerprints'>;
-  readonly keys: Pick<KeyHealth, 'refusals'>;
+  readonly keys: Pick<KeyHealth, 'refusals' | 'pauses'>;
   readonly limits: Pick<ProviderLimits, 'figures'>;
   readonly quotas: Pick<QuotaStore, 'figures'>;
   readonly auditLog: Pick<AuditLog, 'state' | 'queuedBytes' | 'dropped'>;
@@ -119,9 +119,14 @@ function keyStates({ credentials, keys }: ViewSources): WorkerSnapshot['keys'] {
   const held = credentials();
   const fingerprints = new Map(held.fingerprints());
   const refusals = new Map(keys.refusals());
-  return [...held.conditions()].slice(0, MAX_LISTED).map(([credential, condition]) => ({
-    ...{ credential, condition, fingerprint: fingerprints.get(credential), refusals: refusals.get(credential) ?? 0 },
-  }));
+  const pauses = keys.pauses();
+  return [...held.conditions()].slice(0, MAX_LISTED).map(([credential, condition]) => {
+    const pause = condition === 'refused' || condition === 'cooling' ? pauses.get(credential) : undefined;
+    return {
+      ...{ credential, condition, fingerprint: fingerprints.get(credential), refusals: refusals.get(credential) ?? 0 },
+      until: pause === undefined ? undefined : Date.now() + pause,
+    };
+  });
 }
 
 function canaryState({ arms, stop, ...of }: CanarySource): CanaryState {

@@ -1,6 +1,6 @@
 /** What a record's request would cost by another price book: from the record alone, or not at all. */
-import type { AuditLine, AuditPrice, AuditUsage } from '../../observability/audit-record.ts';
-import { costNanoUsd } from '../../prices/cost.ts';
+import type { AuditLine, AuditPrice, AuditUnpriced, AuditUsage } from '../../observability/audit-record.ts';
+import { costNanoUsd, isCounted } from '../../prices/cost.ts';
 import type { PriceBook } from '../../prices/price-book.ts';
 import type { Platform } from '../../prices/rates.ts';
 import type { ServiceTier, Usage } from '../../transform/unified.ts';
@@ -26,17 +26,28 @@ export function rePriced(record: AuditLine, book: PriceBook): RePriced | undefin
   // Records of before have none of these fields, whatever their type says.
   const attempt = record.attempts.at(-1);
   const priced: AuditPrice | null | undefined = attempt?.price;
+  const unpriced: AuditUnpriced | null | undefined = attempt?.unpriced;
   const usage = usageOf(record.usage);
-  // Neither id nor tier is in the record then: what it would cost today is not known from it.
-  if (priced === null) return no('the target had no price');
-  const serviceTier = TIERS.find((tier) => tier === priced?.tier);
-  const platform = PLATFORMS.find((name) => name === priced?.platform);
-  if (priced === undefined || usage === undefined || serviceTier === undefined)
+  // Records of before told nothing of what had no price.
+  if (priced === null && (unpriced === undefined || unpriced === null)) return no('the target had no price');
+  const looked = priced ?? unpriced;
+  const ids = priced === null || priced === undefined ? (unpriced?.ids ?? []) : [priced.id];
+  const serviceTier = TIERS.find((tier) => tier === looked?.tier);
+  const platform = PLATFORMS.find((name) => name === looked?.platform);
+  if (looked === undefined || looked === null || usage === undefined || serviceTier === undefined)
     return no('the record does not tell its price inputs');
-  if (priced.platform !== null && platform === undefined) return no('the record does not tell its price inputs');
-  const price = book.priceOf(priced.id, attempt?.region ?? undefined, platform);
+  if (looked.platform !== null && platform === undefined) return no('the record does not tell its price inputs');
+  const price = ids
+    .map((id) => book.priceOf(id, attempt?.region ?? undefined, platform))
+    .find((found) => found !== undefined);
   if (price === undefined) return no('the price book does not have it');
+  if (!isCounted(price, usage)) return no('the record does not tell its price inputs');
   return { kind: 'priced', nanoUsd: costNanoUsd(price, usage, { serviceTier }) };
+}
+
+/** Records of before do not tell them; 0 was nobody's count. */
+function imagesOf({ images }: { readonly images?: number }): { images?: number } {
+  return images === undefined || images === 0 ? {} : { images };
 }
 
 function no(reason: Unpriceable): RePriced {
@@ -62,6 +73,7 @@ export function usageOf(usage: AuditUsage): Usage | undefined {
       audioCacheRead: usage.audio_cache_read_input_tokens,
       ...{ audioOutput: usage.audio_output_tokens, imageOutput: usage.image_output_tokens },
       webSearches: usage.web_searches,
+      ...imagesOf(usage),
     },
   };
 }

@@ -28,6 +28,9 @@ export interface Row {
   requests: number;
   old: bigint;
   new: bigint;
+  /** Requests that had no price and have one now, and their money: in neither sum. */
+  newlyPriced: number;
+  fresh: bigint;
   unpriceable: number;
   /** Money of requests that have no new price: in neither sum. */
   left: bigint;
@@ -66,18 +69,21 @@ export async function rePrice(
 }
 
 function rowOf(keys: readonly string[]): Row {
-  return { keys, requests: 0, old: 0n, new: 0n, unpriceable: 0, left: 0n };
+  return { keys, requests: 0, old: 0n, new: 0n, newlyPriced: 0, fresh: 0n, unpriceable: 0, left: 0n };
 }
 
 function add(row: Row, { cost_nano_usd: old }: AuditLine, found: RePriced): void {
   row.requests += 1;
-  if (found.kind === 'priced' && old !== null) {
+  if (found.kind === 'unpriceable') {
+    row.unpriceable += 1;
+    row.left += BigInt(old ?? 0);
+  } else if (old === null) {
+    row.newlyPriced += 1;
+    row.fresh += BigInt(found.nanoUsd);
+  } else {
     row.old += BigInt(old);
     row.new += BigInt(found.nanoUsd);
-    return;
   }
-  row.unpriceable += 1;
-  row.left += BigInt(old ?? 0);
 }
 
 export function rePricingTable(
@@ -85,14 +91,15 @@ export function rePricingTable(
   by: readonly Dimension[],
   top: number,
 ): string {
-  const head = [...by, 'requests', 'USD before', 'USD now', 'difference', '%', 'not re-priceable'];
+  const head = [...by, 'requests', 'USD before', 'USD now', 'difference', '%', 'newly priced', 'not re-priceable'];
   const shown = rows.length > top ? [...rows.slice(0, top), others(rows.slice(top), by)] : rows;
   const cells = [...shown, total].map((row) => [
     ...row.keys,
     String(row.requests),
     // Of nothing that has both prices no sum is known, and 0 would be wrong.
-    ...(row.requests === row.unpriceable ? ['-', '-', '-', '-'] : amounts(row)),
-    row.unpriceable === 0 ? '-' : `${row.unpriceable}${row.left === 0n ? '' : ` (${roundedUsd(row.left, 6)} USD)`}`,
+    ...(row.requests === row.unpriceable + row.newlyPriced ? ['-', '-', '-', '-'] : amounts(row)),
+    counted(row.newlyPriced, row.fresh),
+    counted(row.unpriceable, row.left),
   ]);
   const right = rightFrom(by.length, head.length);
   const notes = [...unpriceable].map(([reason, count]) => `not re-priceable, ${reason}: ${count} requests, in neither sum`);
@@ -101,6 +108,10 @@ export function rePricingTable(
       `${contradicted} requests have another cost than their own price book makes: their records or the book were changed`,
     );
   return [table(head, cells, right), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
+}
+
+function counted(requests: number, nanoUsd: bigint): string {
+  return requests === 0 ? '-' : `${requests}${nanoUsd === 0n ? '' : ` (${roundedUsd(nanoUsd, 6)} USD)`}`;
 }
 
 function amounts(row: Row): string[] {
@@ -117,6 +128,8 @@ function others(rows: readonly Row[], by: readonly Dimension[]): Row {
     sum.requests += row.requests;
     sum.old += row.old;
     sum.new += row.new;
+    sum.newlyPriced += row.newlyPriced;
+    sum.fresh += row.fresh;
     sum.unpriceable += row.unpriceable;
     sum.left += row.left;
   }
@@ -127,6 +140,7 @@ export function rePricingJson({ rows, total, unpriceable, contradicted }: RePric
   const exact = (row: Row): unknown => ({
     ...Object.fromEntries(by.map((dimension, place) => [dimension, row.keys[place]])),
     ...{ requests: row.requests, usd_before: exactUsd(row.old), usd_now: exactUsd(row.new) },
+    ...{ newly_priced: row.newlyPriced, usd_newly_priced: exactUsd(row.fresh) },
     ...{ not_re_priceable: row.unpriceable, usd_not_re_priceable: exactUsd(row.left) },
   });
   return { rows: rows.map(exact), total: exact(total), not_re_priceable: Object.fromEntries(unpriceable), contradicted };

@@ -33,7 +33,7 @@ export function snapshot(changes: Partial<WorkerSnapshot> = {}): WorkerSnapshot 
         ...{ credentials: ['openai'], health: 'well', until: undefined, headroom: [], waiting: 0 },
       },
     ],
-    keys: [{ credential: 'openai', fingerprint: '0a1b2c3d', condition: 'active', refusals: 0 }],
+    keys: [{ credential: 'openai', fingerprint: '0a1b2c3d', condition: 'active', refusals: 0, until: undefined }],
     policy: {
       ...{ version: 'abc', loadedAt: NOW - 60_000, edit: 'in_force', problems: [], reloads: { ok: 0, refused: 0 } },
       ...{ priceBook: 'p', aliases: [{ alias: 'fast', order: 'as_written', chain: ['gpt'] }] },
@@ -60,7 +60,7 @@ export async function startConsole(snapshots: () => readonly WorkerSnapshot[], e
   const tokenFile = join(directory, 'tokens');
   writeFileSync(tokenFile, `# people\nana:${ANA}\nben:${BEN}\n`);
   const pages = createConsole({
-    ...{ tokenFile, auditDirectory: directory, host: 'pod-1', log: silent },
+    ...{ tokenFile, auditDirectory: directory, stateDirectory: join(directory, 'state'), host: 'pod-1', log: silent },
     snapshots: async () => ({ snapshots: snapshots(), expected }),
   });
   const admin = await startAdminServer({

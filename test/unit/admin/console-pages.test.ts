@@ -199,7 +199,7 @@ function hostileSnapshot(): WorkerSnapshot {
       beats: [{ at: NOW - 20_000, targets: { [HOSTILE]: [4, 3] } }],
       spend: [{ tenant: HOSTILE, feature: HOSTILE, requests: 1, inputTokens: 2, outputTokens: 3, nanoUsd: 4, unpriced: 1 }],
     },
-    keys: [{ credential: HOSTILE, fingerprint: HOSTILE, condition: 'refused', refusals: 1 }],
+    keys: [{ credential: HOSTILE, fingerprint: HOSTILE, condition: 'refused', refusals: 1, until: NOW + 90_000 }],
     clusterProblems: [[HOSTILE, HOSTILE]],
     policy: {
       ...plain.policy,

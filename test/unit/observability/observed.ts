@@ -80,7 +80,7 @@ export function attempt(changes: Partial<AuditAttempt> = {}): AuditAttempt {
     start_ms: 1,
     duration_ms: 5,
     first_byte_ms: 6,
-    ...{ region: null, error_class: null, price: null, usage: null, cost_nano_usd: null },
+    ...{ region: null, error_class: null, price: null, unpriced: null, usage: null, cost_nano_usd: null },
     ...changes,
   };
 }

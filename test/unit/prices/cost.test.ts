@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../filter/json.ts';
-import { type CostFacts, costNanoUsd, estimateNanoUsd } from '../../../filter/prices/cost.ts';
+import { costNanoUsd, estimateNanoUsd, isCounted } from '../../../filter/prices/cost.ts';
 import { type Price, priceOfPlace, ratesFor } from '../../../filter/prices/price.ts';
 import { loadPriceBook } from '../../../filter/prices/price-book.ts';
 import { KINDS, type Platform, type Tariff } from '../../../filter/prices/rates.ts';
@@ -144,7 +144,13 @@ describe('cost of real usage', () => {
     });
     // 50 x 5 + 1,000 x 10 + 4,160 x 40
     expect(costNanoUsd(priceOf('gpt-image-1'), usage)).to.equal(250_000 + 10_000_000 + 166_400_000);
-    expect(costNanoUsd(priceOf('flux.2-pro'), NO_USAGE, { images: 3 })).to.equal(120_000_000);
+    expect(costNanoUsd(priceOf('flux.2-pro'), { ...NO_USAGE, apart: { images: 3 } })).to.equal(120_000_000);
+  });
+
+  it('nobody knows what of a model that is priced by the image, when nobody counted the images', () => {
+    expect(isCounted(priceOf('flux.2-pro'), NO_USAGE)).to.equal(false);
+    expect(isCounted(priceOf('flux.2-pro'), { ...NO_USAGE, apart: { images: 1 } })).to.equal(true);
+    expect(isCounted(priceOf('gpt-image-1'), NO_USAGE)).to.equal(true);
   });
 
   it('rerank by the request, whatever its tokens', () => {
@@ -283,11 +289,10 @@ describe('cost, whatever the usage and the price', () => {
   });
 
   it('property: an estimate is the cost of the same tokens without a cache', () => {
-    const facts = fc.record({ serviceTier: fc.constantFrom<ServiceTier>('standard', 'batch') });
     fc.assert(
-      fc.property(anyPrice, fc.nat(1_000_000), fc.nat(100_000), facts, (of, inputTokens, outputTokens, given: CostFacts) => {
-        const usage = { ...NO_USAGE, inputUncached: inputTokens, outputVisible: outputTokens };
-        expect(estimateNanoUsd(of, { inputTokens, outputTokens }, given)).to.equal(costNanoUsd(of, usage, given));
+      fc.property(anyPrice, fc.nat(1_000_000), fc.nat(100_000), fc.nat(10), (of, inputTokens, outputTokens, images) => {
+        const usage = { ...NO_USAGE, inputUncached: inputTokens, outputVisible: outputTokens, apart: { images } };
+        expect(estimateNanoUsd(of, { inputTokens, outputTokens, images })).to.equal(costNanoUsd(of, usage));
       }),
     );
   });

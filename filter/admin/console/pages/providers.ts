@@ -18,7 +18,7 @@ ${attentionList(state)}
 ${live('summary', summary(state))}
 ${live('targets', targetTable(state))}
 <h2>Gateway keys</h2>
-${live('keys', keyTable(state.keys))}
+${live('keys', keyTable(state.keys, state.at))}
 ${jsonLink(`/console/api/state${queryOf({ minutes })}`)}`;
 }
 
@@ -182,14 +182,19 @@ const KINDS: Readonly<Record<string, string>> = {
   concurrency: 'places',
 };
 
-function keyTable(keys: readonly KeyState[]): Html {
-  const rows = keys.map(({ credential, fingerprint, condition, refusals }): Row => {
+/** A key that was refused is tested by single requests of callers. */
+function tested(until: number, now: number): string {
+  return until <= now ? 'the next request tests it' : `tested again in ${duration(until - now)}`;
+}
+
+function keyTable(keys: readonly KeyState[], now: number): Html {
+  const rows = keys.map(({ credential, fingerprint, condition, refusals, until }): Row => {
     const tone = TONES[condition];
     return {
       tone: tone === 'bad' ? 'bad' : undefined,
       cells: [
         credential,
-        pill(tone, condition),
+        html`${pill(tone, condition)}${until !== undefined && html` <small>${condition === 'refused' ? tested(until, now) : again(until, now)}</small>`}`,
         fingerprint === undefined
           ? html`<span class="nothing">a token or a signature</span>`
           : html`<code>${fingerprint}</code>`,

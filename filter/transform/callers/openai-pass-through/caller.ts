@@ -2,6 +2,7 @@
 import { invalid, optional, string } from '../../codecs/fields.ts';
 import { replaceMembers } from '../../codecs/json-patch.ts';
 import { boundaryOf, type FormField, formFields, replaceField } from '../../codecs/multipart.ts';
+import { choicesOf } from '../../output-cap.ts';
 import type { OriginalRequest, PassThroughCaller } from '../../schema.ts';
 import { encodeFault, encodeStreamFault, isOpenAiError } from '../openai-fault.ts';
 
@@ -36,6 +37,13 @@ export const openAiPassThroughCaller: PassThroughCaller = {
     return fields === undefined
       ? replaceMembers(original.bytes, new Map([['model', JSON.stringify(model)]]))
       : replaceField(original.bytes, modelField(fields), model);
+  },
+  imagesOf(original) {
+    if (!original.line.path.startsWith('/v1/images/')) return 0;
+    const fields = fieldsOf(original);
+    if (fields === undefined) return choicesOf(original.json);
+    const field = fields.find(({ name }) => name === 'n');
+    return field === undefined ? 1 : choicesOf({ n: Number(textOf(original, field)) });
   },
   encodeFault,
   encodeStreamFault,

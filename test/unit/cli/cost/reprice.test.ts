@@ -124,7 +124,7 @@ describe('re-pricing', () => {
       expect(contradicted).to.equal(0);
       const unpriced = records.filter(({ usage, cost_nano_usd }) => usage !== null && cost_nano_usd === null).length;
       expect(not_re_priceable).to.deep.equal({
-        'the target had no price': unpriced,
+        'the price book does not have it': unpriced,
         'the record does not tell its price inputs': 1,
       });
       expect(total.usd_not_re_priceable).to.equal('0.000000077');
@@ -150,7 +150,24 @@ describe('re-pricing', () => {
       expect(lines[0].new_price_book).to.match(/\+next-[0-9a-f]{12}$/);
       expect(readFileSync(join(command.log, 'audit.filter.000000000000001.jsonl')).equals(before)).to.equal(true);
       expect(command.run('reprice', '--policy', prices, '--out', out)).to.deep.include({ code: 1 });
-      expect(command.run('reprice', '--policy', prices).out).to.contain('not re-priceable, the target had no price');
+      expect(command.run('reprice', '--policy', prices).out).to.contain('not re-priceable, the price book does not have it');
+    });
+
+    it('what had no price has one, where the new book knows its model: told apart, for there is nothing to compare it with', () => {
+      const prices = policy(
+        'version: next\nprices: {house-llama: {input_per_mtok: "1", cache_read_per_mtok: "1", output_per_mtok: "0"}}\n',
+      );
+      const { total, rows, not_re_priceable } = command.json('reprice', '--policy', prices, '--by', 'model');
+      const llama = records.filter(({ response_model, usage }) => response_model === 'house-llama' && usage !== null);
+      const tokens = llama.reduce((sum, { usage }) => sum + (usage?.input_tokens ?? 0), 0);
+      expect(llama.length).to.be.greaterThan(100);
+      expect(total.newly_priced).to.equal(llama.length);
+      expect(BigInt(total.usd_newly_priced.replace('.', ''))).to.equal(BigInt(tokens) * 1000n);
+      expect(total.usd_now).to.equal(total.usd_before);
+      const row = rows.find((each: Record<string, unknown>) => each['model'] === 'house-llama');
+      expect(row).to.include({ usd_before: '0.000000000', usd_now: '0.000000000', newly_priced: llama.length });
+      expect(not_re_priceable).to.deep.equal({ 'the record does not tell its price inputs': 1 });
+      expect(command.run('reprice', '--policy', prices).out).to.contain('newly priced');
     });
 
     it('a record whose own book makes another cost of it shows', async () => {
