@@ -50,9 +50,12 @@ export function csvRow(cells: readonly Cell[]): string {
   return `${cells.map(cellOf).join(',')}\r\n`;
 }
 
+/** What begins a formula at a cell's beginning, or behind what some spreadsheets, or settings of a country, end a cell at. */
+const FORMULA = /((?:^|[;\t\r\n]) *)(?=[=+\-@＝＋－＠])/g;
+
 function cellOf(value: Cell): string {
   if (typeof value !== 'string') return String(value ?? '');
   // Callers name aliases and users: a spreadsheet must not take such a name for a formula.
-  const text = /^[=+\-@\t\r]/.test(value) && !/^-\d+(\.\d+)?$/.test(value) ? `'${value}` : value;
+  const text = /^-\d+(\.\d+)?$/.test(value) ? value : value.replace(FORMULA, "$1'");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

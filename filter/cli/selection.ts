@@ -21,15 +21,26 @@ export function selectionOf({ tenant, alias, outcome, request, since, until }: S
 
 const LONG_MS = { h: 3_600_000, d: 86_400_000 } as const;
 
-/** A time, or how long ago. @returns milliseconds since the epoch @throws UsageError */
+/** A day, with or without a time and an offset. */
+const TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/;
+
+/** A time, UTC where it does not say otherwise, or how long ago. @returns milliseconds since the epoch @throws UsageError */
 export function timeOf(option: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const [, amount, unit] = /^(\d{1,6})([hd])$/.exec(value) ?? [];
   const ago = unit === 'h' || unit === 'd' ? Number(amount) * LONG_MS[unit] : parseDuration(value);
-  const at = ago === undefined ? Date.parse(value) : Date.now() - ago;
+  const at = ago === undefined ? pointOf(value) : Date.now() - ago;
   if (Number.isNaN(at))
     throw new UsageError(
       `${option}: expected 7d, 24h, 30m, 10s or a time such as 2026-11-25T12:00:00Z, found ${JSON.stringify(value)}`,
     );
   return at;
+}
+
+/** `Date.parse` takes a time without an offset for one of this machine's zone, and a lone `7` for a month. */
+function pointOf(value: string): number {
+  const found = TIME.exec(value);
+  if (found === null) return Number.NaN;
+  const hasOffset = found[1] !== undefined || value.length === 'YYYY-MM-DD'.length;
+  return Date.parse(`${value.replace(' ', 'T')}${hasOffset ? '' : 'Z'}`);
 }

@@ -176,6 +176,7 @@ interface Outcome {
   readonly calls: Reply['calls'];
   readonly stopReason: string;
   readonly usage: JsonObject;
+  readonly serviceTier: JsonObject;
 }
 
 function outcome(body: JsonObject, given: string | undefined): Outcome {
@@ -214,6 +215,7 @@ function outcome(body: JsonObject, given: string | undefined): Outcome {
     stopReason: said.calls.length > 0 ? 'tool_use' : ended,
     // What the cache read comes on top of the input.
     usage: { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens + cached, cacheReadInputTokens: cached },
+    serviceTier: isObject(body['serviceTier']) ? body['serviceTier'] : { type: 'default' },
   };
 }
 
@@ -231,14 +233,15 @@ export const bedrockConverseDialect: Dialect = {
   },
   answer(body, given, url) {
     if (converse(url).operation === 'count-tokens') return { inputTokens: countTokens(JSON.stringify(body)) };
-    const { text, calls, stopReason, usage } = outcome(body, given);
+    const { text, calls, stopReason, usage, serviceTier } = outcome(body, given);
     const content: JsonObject[] = text === undefined ? [] : [{ text }];
     for (const call of calls)
       content.push({ toolUse: { toolUseId: call.id, name: call.name, input: JSON.parse(call.arguments) } });
-    return { output: { message: { role: 'assistant', content } }, stopReason, usage, metrics: { latencyMs: 7 } };
+    const metrics = { latencyMs: 7 };
+    return { output: { message: { role: 'assistant', content } }, stopReason, usage, metrics, serviceTier };
   },
   stream(body, given) {
-    const { text, calls, stopReason, usage } = outcome(body, given);
+    const { text, calls, stopReason, usage, serviceTier } = outcome(body, given);
     const events = [frame('messageStart', { role: 'assistant' })];
     // Text opens without a start.
     if (text !== undefined) {
@@ -257,7 +260,8 @@ export const bedrockConverseDialect: Dialect = {
       }
       events.push(frame('contentBlockStop', { contentBlockIndex }));
     }
-    return [...events, frame('messageStop', { stopReason }), frame('metadata', { usage, metrics: { latencyMs: 7 } })];
+    const metrics = { latencyMs: 7 };
+    return [...events, frame('messageStop', { stopReason }), frame('metadata', { usage, metrics, serviceTier })];
   },
 };
 

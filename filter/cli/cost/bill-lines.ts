@@ -2,7 +2,7 @@
 
 import type { Measure } from './billed.ts';
 import { ofBedrockBill } from './model-names.ts';
-import { attoOf } from './money.ts';
+import { ATTO, attoOf, divided } from './money.ts';
 
 export interface LineKind {
   readonly model: string;
@@ -63,5 +63,5 @@ const UNITS: readonly (readonly [pattern: RegExp, tokens: bigint])[] = [
 export function tokensIn(amount: string, unit: string): bigint | undefined {
   const size = UNITS.find(([pattern]) => pattern.test(unit.trim()))?.[1];
   const atto = attoOf(amount);
-  return size === undefined || atto === undefined ? undefined : (atto * size + 5n * 10n ** 17n) / 10n ** 18n;
+  return size === undefined || atto === undefined ? undefined : divided(atto * size, ATTO);
 }

@@ -55,11 +55,11 @@ export function short(count: number): string {
 }
 
 /**
- * A decimal as exports write it: a sign, an exponent, a currency sign, commas between thousands.
+ * A decimal as exports write it: a sign, an exponent, a dollar sign, commas between thousands. Another currency's sign is no dollar's.
  * @returns whole units of 1e-18, what is below is cut; undefined for anything else
  */
 export function attoOf(text: string): bigint | undefined {
-  const match = /^([+-]?)[$€£]?(\d+|\d{1,3}(?:,\d{3})+)?(?:\.(\d*))?(?:e([+-]?\d{1,2}))?$/i.exec(text.trim());
+  const match = /^([+-]?)\$?(\d+|\d{1,3}(?:,\d{3})+)?(?:\.(\d*))?(?:e([+-]?\d{1,2}))?$/i.exec(text.trim());
   if (match === null) return undefined;
   const [, sign, whole = '', fraction = '', exponent = '0'] = match;
   const digits = whole.replaceAll(',', '') + fraction;

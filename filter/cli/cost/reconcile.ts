@@ -40,6 +40,7 @@ export interface Bill {
  */
 export async function readBill(file: ExportFile, provider: Provider, named: ReadonlyMap<string, string>): Promise<Bill> {
   const { shape, places } = shapeFor(file, named.size > 0 ? [namedShape(named)] : shapesOf(provider));
+  checkUnit(file, places.get('cost'));
   const sums = new Map<string, Billed & { amounts: Map<Measure, bigint> }>();
   const notOurs = { rows: 0, attoUsd: 0n };
   let number = 1;
@@ -63,6 +64,14 @@ export async function readBill(file: ExportFile, provider: Provider, named: Read
   }
   if (sums.size === 0) throw new Error(`${file.path}: has no row of models of ${provider}`);
   return { shape: shape.name, rows: [...sums.values()], notOurs };
+}
+
+/** Google's console tells the currency in the head alone: `Cost (€)`. @throws Error */
+function checkUnit({ path, columns }: ExportFile, cost: string | undefined): void {
+  const name = columns.find((column) => columnKey(column) === cost);
+  const [, unit = '$'] = /\(([^)]*)\)/.exec(name ?? '') ?? [];
+  if (/\p{Sc}|^[A-Z]{3}$/u.test(unit) && !/^(?:US)?\$$|^USD$/.test(unit))
+    throw new Error(`${path}: column ${name}: the money is not in USD, as the audit log's is`);
 }
 
 function readRow(shape: Shape, cells: (field: string) => string, place: string): Billed | NotOurs {

@@ -9,7 +9,7 @@ import type { JsonObject } from '../../../filter/json.ts';
 import { costNanoUsd } from '../../../filter/prices/cost.ts';
 import { loadPriceBook } from '../../../filter/prices/price-book.ts';
 import type { Platform } from '../../../filter/prices/rates.ts';
-import { readUsage as readConverseUsage } from '../../../filter/transform/providers/bedrock-converse/usage.ts';
+import { decodeAnswer } from '../../../filter/transform/providers/bedrock-converse/answer.ts';
 import type { Usage } from '../../../filter/transform/unified.ts';
 import { needed } from '../transform/original.ts';
 import { usageOf } from './usage-of.ts';
@@ -55,6 +55,12 @@ const gemini = (promptTokenCount: number): JsonObject => ({
     cacheTokensDetails: [{ modality: 'TEXT', tokenCount: 100_000 }],
   },
 });
+
+const converse = (usage: JsonObject, serviceTier: JsonObject): Usage =>
+  needed(
+    decodeAnswer({ output: { message: { role: 'assistant', content: [] } }, stopReason: 'end_turn', usage, serviceTier })
+      .usage,
+  );
 
 const haikuOnVertex: JsonObject = {
   usage: { input_tokens: 1_000, cache_read_input_tokens: 500, cache_creation_input_tokens: 0, output_tokens: 200 },
@@ -185,23 +191,29 @@ const BILLS: readonly Bill[] = [
   {
     what: 'Bedrock Converse: cached tokens come on top of the input',
     ...{ model: 'anthropic.claude-sonnet-4-5-20250929-v1:0', platform: 'bedrock', region: 'eu-central-1' },
-    usage: needed(
-      readConverseUsage({
-        ...{
-          inputTokens: 1_200,
-          outputTokens: 350,
-          totalTokens: 11_550,
-          cacheReadInputTokens: 8_000,
-          cacheWriteInputTokens: 2_000,
-        },
+    usage: converse(
+      {
+        ...{ inputTokens: 1_200, outputTokens: 350, totalTokens: 11_550 },
+        ...{ cacheReadInputTokens: 8_000, cacheWriteInputTokens: 2_000 },
         cacheDetails: [{ ttl: '5m', inputTokens: 2_000 }],
-      }),
+      },
+      { type: 'default' },
     ),
     lines: [
       [1_200, 3],
       [8_000, 0.3],
       [2_000, 3.75],
       [350, 15],
+    ],
+  },
+  {
+    what: 'Bedrock Converse: the tier is beside the usage; priority costs three quarters more',
+    ...{ model: 'amazon.nova-pro-v1:0', platform: 'bedrock' },
+    usage: converse({ inputTokens: 1_000, outputTokens: 200, cacheReadInputTokens: 4_000 }, { type: 'priority' }),
+    lines: [
+      [1_000, 1.4],
+      [4_000, 0.35],
+      [200, 5.6],
     ],
   },
   {

@@ -40,7 +40,7 @@ export function decodeAnswer(body: JsonObject): UnifiedAnswer {
     id: '',
     model: '',
     choices: [{ index: 0, parts: message['content'].filter(isObject).flatMap(decodeBlock), finish }],
-    usage: readUsage(body['usage']),
+    usage: readUsage(body['usage'], body['serviceTier']),
   };
 }
 

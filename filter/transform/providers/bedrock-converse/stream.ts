@@ -87,7 +87,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
           return;
         }
         case 'metadata': {
-          const usage = readUsage(payload['usage']);
+          const usage = readUsage(payload['usage'], payload['serviceTier']);
           if (usage !== undefined) emit({ type: 'usage', usage });
           end();
           return;

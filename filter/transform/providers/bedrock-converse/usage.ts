@@ -1,9 +1,10 @@
 /** Converse's usage -> unified usage. Cache counts come on top of inputTokens (providers.md 1.4, 1.10). */
 import { isObject, type Json } from '../../../json.ts';
-import { count } from '../../facts.ts';
+import { apart, count, serviceTierOf } from '../../facts.ts';
 import type { Usage } from '../../unified.ts';
 
-export function readUsage(value: Json | undefined): Usage | undefined {
+/** @param tier `serviceTier` of the answer, or of the stream's metadata: what it was served with */
+export function readUsage(value: Json | undefined, tier?: Json): Usage | undefined {
   if (!isObject(value)) return undefined;
   const details = Array.isArray(value['cacheDetails']) ? value['cacheDetails'].filter(isObject) : [];
   const written = (ttl: string): number =>
@@ -18,5 +19,6 @@ export function readUsage(value: Json | undefined): Usage | undefined {
     cacheWriteOther: Math.max(count(value, 'cacheWriteInputTokens') - cacheWrite5m - cacheWrite1h, 0),
     outputVisible: count(value, 'outputTokens'),
     outputReasoning: 0,
+    ...apart({ serviceTier: serviceTierOf(isObject(tier) ? tier['type'] : undefined) }),
   };
 }

@@ -13,15 +13,16 @@ describe('money on the command line', () => {
   });
 
   it('reads decimals as exports write them', () => {
-    const told = ['0.8958740000000000', '1.25e-07', '-3', '$1,234.5', '.5', '5.', '', 'x', '1,23', '1e99', '--1'].map(
+    const told = ['0.8958740000000000', '1.25e-07', '-3', '-$1,234.5', '.5', '5.', '', 'x', '1,23', '1e99', '--1'].map(
       attoOf,
     );
     const one = 10n ** 18n;
     expect(told).to.deep.equal([
-      ...[895_874_000_000_000_000n, 125_000_000_000n, -3n * one, 1234n * one + one / 2n, one / 2n, 5n * one],
+      ...[895_874_000_000_000_000n, 125_000_000_000n, -3n * one, -(1234n * one + one / 2n), one / 2n, 5n * one],
       ...[undefined, undefined, undefined, attoOf('1e99'), undefined],
     ]);
     expect(nanoOfAtto(1_500_000_000n)).to.equal(2n);
+    expect(['€5', '£5', '5 €'].map(attoOf), 'another currency').to.deep.equal([undefined, undefined, undefined]);
   });
 
   it('property: sums are exact, in whatever order', () => {

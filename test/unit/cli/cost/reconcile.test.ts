@@ -229,6 +229,14 @@ describe('cost reconcile', () => {
     const table =
       'Service description,SKU description,Usage start date,Usage amount,Usage unit,Cost ($)\nVertex AI,Gemini 2.5 Flash Text Input,2026-11-24,,,"$2.00"\n';
     expect(reconciled('vertex', 'table.csv', table)).to.deep.include({ code: 0 });
+    for (const unit of ['€', 'EUR']) {
+      const euros = command.file('eur.csv', table.replace('Cost ($)', `Cost (${unit})`).replace('$2.00', '2.00'));
+      const { out, err } = command.run('reconcile', '--provider', 'vertex', '--file', euros);
+      expect([out, err]).to.deep.equal([
+        '',
+        `${euros}: column Cost (${unit}): the money is not in USD, as the audit log's is\n`,
+      ]);
+    }
   });
 
   it('Azure: cost details, with the model’s name told where the meter’s is another', () => {
@@ -314,7 +322,8 @@ describe('lines of bills', () => {
       tokensIn('7', 'count'),
       tokensIn('1', 'Hrs'),
       tokensIn('', '1K'),
-    ]).to.deep.equal([1500n, 2_000_000n, 7n, undefined, undefined]);
+      tokensIn('-1.5', '1K'),
+    ]).to.deep.equal([1500n, 2_000_000n, 7n, undefined, undefined, -1500n]);
   });
 
   it('names and days', () => {

@@ -43,7 +43,10 @@ describe('Bedrock streams', () => {
       delta(5, { toolUse: { input: '' } }),
       stop(5),
       frame('messageStop', { stopReason: 'tool_use' }),
-      frame('metadata', { usage: { inputTokens: 3, outputTokens: 2, totalTokens: 9, cacheReadInputTokens: 4 } }),
+      frame('metadata', {
+        usage: { inputTokens: 3, outputTokens: 2, totalTokens: 9, cacheReadInputTokens: 4 },
+        serviceTier: { type: 'flex' },
+      }),
     );
     expect(events.filter(({ type }) => type !== 'part_end')).to.deep.equal([
       { type: 'start', id: '', model: '' },
@@ -60,6 +63,7 @@ describe('Bedrock streams', () => {
         usage: {
           ...{ inputUncached: 3, cacheRead: 4, cacheWrite5m: 0, cacheWrite1h: 0, cacheWriteOther: 0 },
           ...{ outputVisible: 2, outputReasoning: 0 },
+          apart: { serviceTier: 'flex' },
         },
       },
       { type: 'end' },
