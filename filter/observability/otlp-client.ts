@@ -38,7 +38,7 @@ export function createOtlpClient({ url, headers, timeoutMs, caFile }: OtlpEndpoi
   const begin = isTls ? httpsRequest : httpRequest;
   return {
     send: (body) =>
-      new Promise((resolve) => {
+      new Promise<OtlpAnswer>((resolve) => {
         const bytes = Buffer.from(body);
         const failed = (error: Error): void => resolve({ kind: 'again', reason: error.message, afterMs: undefined });
         const request = begin(url, {
@@ -53,7 +53,7 @@ export function createOtlpClient({ url, headers, timeoutMs, caFile }: OtlpEndpoi
           read(response, (text) => resolve(answerOf(response, text)));
         });
         request.end(bytes);
-      }),
+      }).catch((error: unknown) => ({ kind: 'again', reason: String(error), afterMs: undefined })),
     close: () => agent.destroy(),
   };
 }
