@@ -21,7 +21,8 @@ export function readAuditExport(environment: NodeJS.ProcessEnv): AuditExportSett
     const known = EXPORTERS.find((exporter) => exporter === name);
     if (known === undefined)
       throw new SettingsError(
-        `GATEWAY_AUDIT_EXPORT: expected ${EXPORTERS.join(', ')}, several with commas, found ${JSON.stringify(name)}`,
+        // A URL in the wrong place may hold a password.
+        `GATEWAY_AUDIT_EXPORT: expected ${EXPORTERS.join(', ')}, several with commas${/^[\w-]+$/.test(name) ? `, found "${name}"` : ''}`,
       );
     exporters.add(known);
   }

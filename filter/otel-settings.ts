@@ -1,4 +1,5 @@
 /** OpenTelemetry's standard variables, as far as this filter has a part in them. Headers may hold secrets: they are never repeated in what is told. */
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import type { OtlpEndpoint } from './observability/otlp-client.ts';
 import { SAMPLERS, type Sampling } from './observability/trace-sampling.ts';
 import { SettingsError, url, wholeNumber } from './settings-values.ts';
@@ -28,7 +29,8 @@ export function readOtel(environment: NodeJS.ProcessEnv): OtelSettings {
 function endpoint(environment: NodeJS.ProcessEnv, signal: Signal): OtlpEndpoint | undefined {
   const own = `OTEL_EXPORTER_OTLP_${signal.toUpperCase()}`;
   const base = url(environment, 'OTEL_EXPORTER_OTLP_ENDPOINT');
-  const at = url(environment, `${own}_ENDPOINT`) ?? (base === undefined ? undefined : `${base}/v1/${signal}`);
+  // A signal's own endpoint is taken as it stands.
+  const at = url(environment, `${own}_ENDPOINT`) ?? (base === undefined ? undefined : below(base, `v1/${signal}`));
   if (at === undefined) return undefined;
   const of = (name: string): string =>
     (environment[`${own}_${name}`] ?? '') === '' ? `OTEL_EXPORTER_OTLP_${name}` : `${own}_${name}`;
@@ -39,10 +41,34 @@ function endpoint(environment: NodeJS.ProcessEnv, signal: Signal): OtlpEndpoint 
     );
   return {
     url: at,
-    headers: Object.fromEntries(pairs(environment, of('HEADERS')).map(([name, value]) => [name.toLowerCase(), value])),
+    headers: headers(environment, of('HEADERS')),
     timeoutMs: wholeNumber(environment, of('TIMEOUT'), { fallback: 10_000, min: 1, max: 600_000 }),
     caFile: environment[of('CERTIFICATE')] || undefined,
   };
+}
+
+function below(base: string, path: string): string {
+  const whole = new URL(base);
+  whole.pathname = `${whole.pathname.replace(/\/$/, '')}/${path}`;
+  return whole.href;
+}
+
+function headers(environment: NodeJS.ProcessEnv, variable: string): Record<string, string> {
+  const found = pairs(environment, variable).map(([name, value]) => [name.toLowerCase(), value] as const);
+  for (const [name, value] of found)
+    if (!isHeader(name, value))
+      throw new SettingsError(`${variable}: expected names and values that a header can have (no spaces in names, Latin-1)`);
+  return Object.fromEntries(found);
+}
+
+function isHeader(name: string, value: string): boolean {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function sampling(environment: NodeJS.ProcessEnv): Sampling {

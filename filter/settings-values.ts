@@ -20,12 +20,13 @@ export function wholeNumber(environment: NodeJS.ProcessEnv, name: string, { fall
   return value;
 }
 
+/** What was found is not repeated in what is told: a password may be in it. */
 export function url(environment: NodeJS.ProcessEnv, name: string): string | undefined {
   const text = environment[name];
   if (text === undefined || text === '') return undefined;
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
-    throw new SettingsError(`${name}: expected a URL such as http://127.0.0.1:10001, found ${JSON.stringify(text)}`);
-  return text.replace(/\/$/, '');
+    throw new SettingsError(`${name}: expected a URL such as http://127.0.0.1:10001`);
+  return text;
 }
 
 export function address(environment: NodeJS.ProcessEnv, name: string): string | undefined {

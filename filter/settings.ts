@@ -65,7 +65,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     listen: address(environment, 'GATEWAY_LISTEN'),
     advertise: address(environment, 'GATEWAY_ADVERTISE'),
     region: (environment['GATEWAY_REGION'] || undefined) as RegionName | undefined,
-    envoyAdmin: url(environment, 'GATEWAY_ENVOY_ADMIN'),
+    envoyAdmin: url(environment, 'GATEWAY_ENVOY_ADMIN')?.replace(/\/$/, ''),
     adminHost: environment['GATEWAY_ADMIN_HOST'] ?? '127.0.0.1',
     adminPort: wholeNumber(environment, 'GATEWAY_ADMIN_PORT', { fallback: 10080, min: 0, max: 65535 }),
     consoleTokenFile: environment['GATEWAY_CONSOLE_TOKEN_FILE'] || undefined,

@@ -36,26 +36,37 @@ export function createOtlpClient({ url, headers, timeoutMs, caFile }: OtlpEndpoi
   const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') };
   const agent = isTls ? new HttpsAgent({ keepAlive: true, ...ca }) : new HttpAgent({ keepAlive: true });
   const begin = isTls ? httpsRequest : httpRequest;
+  let closed = false;
+  const post = (bytes: Buffer): Promise<OtlpAnswer> =>
+    new Promise((resolve) => {
+      const request = begin(url, {
+        ...{ method: 'POST', agent },
+        headers: { ...headers, 'content-type': 'application/json', 'content-length': bytes.length },
+      });
+      const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+      request.on('close', () => clearTimeout(timer));
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        // A connection that the collector had closed for its idleness: no failure yet.
+        const wasIdle = request.reusedSocket && error.code === 'ECONNRESET' && !closed;
+        resolve(wasIdle ? post(bytes) : notNow(error));
+      });
+      request.on('response', (response) => {
+        response.on('error', (error) => resolve(notNow(error)));
+        read(response, (text) => resolve(answerOf(response, text)));
+      });
+      request.end(bytes);
+    });
   return {
-    send: (body) =>
-      new Promise((resolve) => {
-        const bytes = Buffer.from(body);
-        const failed = (error: Error): void => resolve({ kind: 'again', reason: error.message, afterMs: undefined });
-        const request = begin(url, {
-          ...{ method: 'POST', agent },
-          headers: { ...headers, 'content-type': 'application/json', 'content-length': bytes.length },
-        });
-        const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-        request.on('close', () => clearTimeout(timer));
-        request.on('error', failed);
-        request.on('response', (response) => {
-          response.on('error', failed);
-          read(response, (text) => resolve(answerOf(response, text)));
-        });
-        request.end(bytes);
-      }),
-    close: () => agent.destroy(),
+    send: (body) => post(Buffer.from(body)).catch(notNow),
+    close() {
+      closed = true;
+      agent.destroy();
+    },
   };
+}
+
+function notNow(error: Error): OtlpAnswer {
+  return { kind: 'again', reason: error.message, afterMs: undefined };
 }
 
 function read(response: IncomingMessage, done: (text: string) => void): void {
@@ -72,8 +83,13 @@ function answerOf({ statusCode: status = 0, headers }: IncomingMessage, text: st
   if (status >= 200 && status < 300) return { kind: 'taken', rejected: rejectedIn(text) };
   const reason = `status ${status}`;
   if (!AGAIN.has(status)) return { kind: 'refused', reason, status };
-  const seconds = Number(headers['retry-after']);
-  return { kind: 'again', reason, afterMs: Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined };
+  return { kind: 'again', reason, afterMs: afterMs(headers['retry-after']) };
+}
+
+/** Seconds, or a date. */
+function afterMs(text = ''): number | undefined {
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return ms >= 0 ? ms : undefined;
 }
 
 function rejectedIn(text: string): number {

@@ -32,11 +32,13 @@ export function otlpSink(client: OtlpClient, resource: Resource): AuditSink {
 }
 
 function logRecord(chain: string, line: string): OtlpLogRecord {
-  const record: AuditLine = JSON.parse(line);
-  const [severityNumber, severityText] = SEVERITY[record.outcome] ?? SEVERITY.ok;
+  const record = recordIn(line);
+  const [severityNumber, severityText] = SEVERITY[record.outcome ?? 'failed'] ?? SEVERITY.ok;
+  const observed = unixNano(Date.now());
+  const time = Date.parse(record.time ?? '');
   return {
-    timeUnixNano: unixNano(Date.parse(record.time)),
-    observedTimeUnixNano: unixNano(Date.now()),
+    timeUnixNano: Number.isNaN(time) ? observed : unixNano(time),
+    observedTimeUnixNano: observed,
     ...{ severityNumber, severityText, eventName: 'gateway.audit', body: { stringValue: line } },
     attributes: attributes({
       'gateway.audit.chain': chain,
@@ -46,6 +48,15 @@ function logRecord(chain: string, line: string): OtlpLogRecord {
       'gateway.alias': record.alias,
       'gateway.outcome': record.outcome,
     }),
-    ...{ traceId: record.trace_id, spanId: record.span_id },
+    ...{ traceId: record.trace_id ?? '', spanId: record.span_id ?? '' },
   };
+}
+
+/** A line that was damaged on disk goes as it stands: others wait behind it, and its seal tells. */
+function recordIn(line: string): Partial<AuditLine> {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return {};
+  }
 }

@@ -1,6 +1,11 @@
 /** OTLP's JSON form (opentelemetry-proto): what spans and log records look like on the wire. Written by hand: the official SDK does it at the price of 12 MiB. */
 
-export type AttributeValue = string | number | boolean;
+export type AttributeValue = string | number | boolean | Double;
+
+/** A number that is a double also where it happens to be whole: backends keep one type for an attribute. */
+export interface Double {
+  readonly double: number;
+}
 
 interface Attribute {
   readonly key: string;
@@ -21,9 +26,12 @@ export function attributes(pairs: Readonly<Record<string, AttributeValue | null 
 function anyValue(value: AttributeValue): object {
   switch (typeof value) {
     case 'string':
-      return { stringValue: value };
+      // Half a surrogate pair, which JSON can name, is no text in protobuf: a collector would refuse the whole batch.
+      return { stringValue: value.toWellFormed() };
     case 'boolean':
       return { boolValue: value };
+    case 'object':
+      return { doubleValue: value.double };
     default:
       // 64-bit numbers are text in protobuf's JSON.
       return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
@@ -56,6 +64,7 @@ export interface OtlpLogRecord {
   readonly eventName: string;
   readonly body: { readonly stringValue: string };
   readonly attributes: readonly Attribute[];
+  /** Empty: none. */
   readonly traceId: string;
   readonly spanId: string;
 }

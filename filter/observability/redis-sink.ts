@@ -11,21 +11,35 @@ export interface RedisStream {
 
 /** @param client not connected yet; it is closed with the sink */
 export function redisSink(client: Redis | Cluster, { stream, maxLength }: RedisStream): AuditSink {
-  client.on('error', () => undefined);
+  // Commands that meet no connection say only that; why there is none is known here.
+  let away: string | undefined;
+  client.on('error', (error: Error) => {
+    away = reasonOf(error);
+  });
+  client.on('ready', () => {
+    away = undefined;
+  });
   client.connect().catch(() => undefined);
   const trim = maxLength === 0 ? [] : (['MAXLEN', '~', maxLength] as const);
   return {
     async send(chain, lines) {
-      const pipeline = client.pipeline();
+      // All or none: were one refused amid others, the stream would have later numbers before it, and readers would take it for a double.
+      const batch = client.multi();
       for (const line of lines)
-        pipeline.call('XADD', stream, ...trim, '*', 'chain', chain, 'seq', linkOf(line)?.seq ?? 0, 'record', line);
-      const results = (await pipeline.exec()) ?? [];
-      const failed = results.find(([error]) => error !== null)?.[0];
-      // Not the error itself: ioredis puts the command, and so the record, into it.
-      if (failed !== undefined && failed !== null) throw new SinkError(failed.message.slice(0, 200));
-      if (results.length !== lines.length) throw new SinkError('Redis has not answered for every record');
+        batch.call('XADD', stream, ...trim, '*', 'chain', chain, 'seq', linkOf(line)?.seq ?? 0, 'record', line);
+      const results = await batch.exec().catch((error: Error) => {
+        throw new SinkError(away ?? reasonOf(error));
+      });
+      const failed = results?.find(([error]) => error !== null)?.[0];
+      if (failed !== undefined && failed !== null) throw new SinkError(away ?? reasonOf(failed));
+      if (results?.length !== lines.length) throw new SinkError('Redis has not answered for every record');
       return 0;
     },
     close: () => client.disconnect(),
   };
+}
+
+/** Not the error itself: ioredis puts the command, and so the record, into it. */
+function reasonOf(error: Error & { readonly previousErrors?: readonly Error[]; readonly lastNodeError?: Error }): string {
+  return (error.previousErrors?.[0] ?? error.lastNodeError ?? error).message.slice(0, 200);
 }

@@ -1,7 +1,7 @@
 /** A request's spans, made of its audit record when all is over: one for the request, and one for each attempt. Names: OpenTelemetry's conventions for generative AI. */
 import { randomBytes } from 'node:crypto';
 import type { AuditAttempt, AuditRecord, AuditUsage } from './audit-record.ts';
-import { attributes, CLIENT, type OtlpSpan, SERVER, unixNano } from './otlp.ts';
+import { type AttributeValue, attributes, CLIENT, type OtlpSpan, SERVER, unixNano } from './otlp.ts';
 import type { TraceContext } from './trace-context.ts';
 
 /** @param hostOf a target's provider, as policy names it */
@@ -96,10 +96,10 @@ function attemptSpan({ record, trace, attempt, host, isLast, total }: AttemptOf)
   };
 }
 
-function answerAttributes(record: AuditRecord, attempt: AuditAttempt): Record<string, string | number | null> {
+function answerAttributes(record: AuditRecord, attempt: AuditAttempt): Record<string, AttributeValue | null> {
   return {
     'gen_ai.response.model': record.response_model,
-    'gen_ai.response.time_to_first_chunk': attempt.first_byte_ms === null ? null : attempt.first_byte_ms / 1000,
+    'gen_ai.response.time_to_first_chunk': attempt.first_byte_ms === null ? null : { double: attempt.first_byte_ms / 1000 },
     ...(record.usage === null ? {} : usageAttributes(record.usage)),
   };
 }

@@ -132,7 +132,8 @@ function logsOf(message: OtlpMessage): CollectedLog[] {
     list(group['scopeLogs']).flatMap((scope) =>
       list(scope['logRecords']).map((record) => {
         const [traceId, spanId] = [text(record, 'traceId'), text(record, 'spanId')];
-        if (!isId(traceId, 32) || !isId(spanId, 16)) throw new Error(`ids ${traceId} ${spanId}`);
+        if (!(traceId === '' || isId(traceId, 32)) || !(spanId === '' || isId(spanId, 16)))
+          throw new Error(`ids ${traceId} ${spanId}`);
         if (BigInt(text(record, 'timeUnixNano')) === 0n) throw new Error('a record without a time');
         return {
           ...{ body: text(field(record, 'body'), 'stringValue'), traceId, spanId },

@@ -108,7 +108,7 @@ export class OtlpSchema {
         if (typeof value === 'string' && /^([0-9a-f]{2})*$/.test(value)) return value;
         break;
       case Type.TYPE_STRING:
-        if (typeof value === 'string') return value;
+        if (typeof value === 'string' && value.isWellFormed()) return value;
         break;
       case Type.TYPE_BOOL:
         if (typeof value === 'boolean') return value;

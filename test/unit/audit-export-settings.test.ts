@@ -17,6 +17,8 @@ describe('settings of audit exporters', () => {
 
   const wrong: readonly (readonly [variables: Record<string, string>, told: string])[] = [
     [{ GATEWAY_AUDIT_EXPORT: 'kafka' }, 'GATEWAY_AUDIT_EXPORT: expected stdout, redis, otlp'],
+    [{ GATEWAY_AUDIT_EXPORT: 'redis://:hush@host' }, 'GATEWAY_AUDIT_EXPORT: expected stdout, redis, otlp'],
+    [{ GATEWAY_AUDIT_EXPORT: 'redis', GATEWAY_REDIS_URL: 'http://:hush@b' }, 'GATEWAY_REDIS_URL: expected redis://'],
     [{ GATEWAY_AUDIT_EXPORT: 'redis' }, 'GATEWAY_AUDIT_EXPORT: redis needs GATEWAY_AUDIT_REDIS_URL'],
     [{ GATEWAY_AUDIT_EXPORT: 'otlp' }, 'GATEWAY_AUDIT_EXPORT: otlp needs OTEL_EXPORTER_OTLP_LOGS_ENDPOINT'],
     [{ GATEWAY_AUDIT_EXPORT: 'redis', GATEWAY_AUDIT_REDIS_URL: 'redis://a:hush@b' }, 'GATEWAY_AUDIT_REDIS_PASSWORD_FILE'],

@@ -23,6 +23,10 @@ describe("OpenTelemetry's variables", () => {
     });
     expect(own.traces).to.deep.include({ url: 'https://t/x', headers: { k: 'v' } });
     expect(own.logs).to.deep.include({ url: 'http://collector:4318/v1/logs', headers: {} });
+    const withPath = readOtel({ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://c/otlp/?key=1' });
+    expect(withPath.traces?.url).to.equal('https://c/otlp/v1/traces?key=1');
+    const asItStands = readOtel({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://t/x/' });
+    expect(asItStands.traces?.url).to.equal('https://t/x/');
     expect(readOtel({ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }).traces).to.equal(undefined);
     expect(readOtel({ ...ENDPOINT, OTEL_SDK_DISABLED: 'TRUE' }).traces).to.equal(undefined);
   });
@@ -36,6 +40,10 @@ describe("OpenTelemetry's variables", () => {
 
   const wrong: readonly (readonly [variables: Record<string, string>, told: string])[] = [
     [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' }, 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'grpc://u:hush-hush@collector:4317' }, 'OTEL_EXPORTER_OTLP_ENDPOINT: expected a URL'],
+    [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'u:hush-hush@collector' }, 'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: expected a URL'],
+    [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a(b)=hush-hush' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected names'],
+    [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a=hush-hush%E2%82%AC' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected names'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL: expected http/json'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'hush-hush' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected key=value'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a=hush-hush%0d%0ab' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected key=value'],

@@ -264,4 +264,29 @@ describe('audit exporter', () => {
     await collector.close();
     expect(collector.violations).to.deep.equal([]);
   }).timeout(60_000);
+
+  it('over OTLP: a damaged line, and half a surrogate pair that a provider named, hold nothing up', async () => {
+    const collector = await startOtlpCollector();
+    const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, timeoutMs: 500, caFile: undefined });
+    const audit = await AuditLog.open(audits, '', log, SETTINGS);
+    for (const id of ['a', 'b', 'c', 'd']) audit.append(auditRecord(id, id === 'c' ? { alias: 'x\ud800' } : {}));
+    await audit.close();
+    const path = join(audits, segments()[0] ?? '');
+    const lines = readFileSync(path, 'utf8').split('\n');
+    const broken = lines.map((line, index) => {
+      if (index === 1) return line.replace('"request_id":', '"request_id";');
+      return index === 3 ? line.replace(/"time":"[^"]*"/, '"time":"soon"') : line;
+    });
+    writeFileSync(path, broken.join('\n'));
+    const exporter = exporting(otlpSink(client, { 'service.name': 's' }));
+    await caughtUp(exporter, 4);
+    expect(collector.logs.map(({ body }) => body)).to.deep.equal(broken.slice(0, 4));
+    expect(collector.logs[1]).to.deep.include({ traceId: '', severity: 17 });
+    expect(collector.logs[1]?.attributes).to.deep.equal({ 'gateway.audit.chain': 'filter', 'gateway.audit.seq': 2 });
+    expect(collector.logs[2]?.attributes['gateway.alias']).to.equal('x\ufffd');
+    await exporter.close();
+    await collector.close();
+    expect(collector.violations).to.deep.equal([]);
+    expect(exporter.counts.failures).to.equal(0);
+  }).timeout(10_000);
 });

@@ -1,6 +1,9 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { pino } from 'pino';
 import { createOtlpClient } from '../../../filter/observability/otlp-client.ts';
+import { spansOf } from '../../../filter/observability/request-spans.ts';
 import { traceContextOf } from '../../../filter/observability/trace-context.ts';
 import { TraceExporter } from '../../../filter/observability/trace-exporter.ts';
 import { isSampled, type Sampling } from '../../../filter/observability/trace-sampling.ts';
@@ -57,13 +60,51 @@ describe('trace exporter', () => {
     ).to.deep.equal(Array(3).fill('api.example'));
   }).timeout(30_000);
 
-  it('waits as long as the collector asks', async () => {
-    collector.mishaps.push({ status: 503, headers: { 'retry-after': '2' } });
-    const began = performance.now();
+  // A date has whole seconds.
+  for (const [kind, retryAfter, least] of [
+    ['seconds', () => '2', 1_990],
+    ['a date', () => new Date(Date.now() + 3_000).toUTCString(), 1_990],
+  ] as const)
+    it(`waits as long as the collector asks, in ${kind}`, async () => {
+      collector.mishaps.push({ status: 503, headers: { 'retry-after': retryAfter() } });
+      const began = performance.now();
+      add(1);
+      await exported(1);
+      expect(performance.now() - began).to.be.greaterThan(least);
+    }).timeout(10_000);
+
+  it('takes a connection that was closed for its idleness for no failure, and follows no redirect', async () => {
     add(1);
     await exported(1);
-    expect(performance.now() - began).to.be.greaterThan(1_990);
-  }).timeout(10_000);
+    collector.mishaps.push('drop');
+    add(1);
+    await exported(2);
+    expect(exporter.failedSends).to.equal(0);
+    const elsewhere = await startOtlpCollector();
+    collector.mishaps.push({ status: 307, headers: { location: `${elsewhere.url}/v1/traces` } });
+    add(1);
+    await waitFor('the refusal', undefined, async () => exporter.counts.dropped === 1);
+    expect(elsewhere.requests.length).to.equal(0);
+    await elsewhere.close();
+  });
+
+  it('gives up an answer that never ends', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200);
+      const more = setInterval(() => response.write('{'), 10);
+      response.on('close', () => clearInterval(more));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const endpoint = { url: `http://127.0.0.1:${port}/`, headers: {}, timeoutMs: 200, caFile: undefined };
+    const client = createOtlpClient(endpoint);
+    expect((await client.send('{}')).kind).to.equal('again');
+    client.close();
+    const unsendable = createOtlpClient({ ...endpoint, headers: { 'a b': 'c' } });
+    expect((await unsendable.send('{}')).kind).to.equal('again');
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
 
   it('gives up what is refused, and what comes when too much waits, and counts both', async () => {
     collector.mishaps.push({ status: 400 });
@@ -85,6 +126,20 @@ describe('trace exporter', () => {
     add(40);
     await exporter.close();
     expect(exporter.counts).to.deep.equal({ exported: 40, dropped: 0 });
+  });
+});
+
+describe('spans', () => {
+  it('have one type for an attribute, whatever its value is', () => {
+    const [attempt] = record('r').attempts;
+    if (attempt === undefined) throw new Error('no attempt');
+    const typesOf = (first_byte_ms: number): unknown => {
+      const made = spansOf(record('r', { attempts: [{ ...attempt, first_byte_ms }] }), traceOf('req_1'), () => undefined);
+      const time = made[1]?.attributes.find(({ key }) => key === 'gen_ai.response.time_to_first_chunk');
+      return Object.keys(time?.value ?? {});
+    };
+    expect(typesOf(2_000)).to.deep.equal(['doubleValue']);
+    expect(typesOf(1_234.5)).to.deep.equal(['doubleValue']);
   });
 });
 
