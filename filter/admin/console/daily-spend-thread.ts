@@ -2,10 +2,9 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { AuditLine } from '../../observability/audit-record.ts';
 import { segmentsIn } from '../../observability/audit-segments.ts';
 import { readOn } from '../../observability/chain-reader.ts';
-import { ChainSums, type DaySpend, dailySpend } from './daily-sums.ts';
+import { type AnyLine, ChainSums, type DaySpend, dailySpend } from './daily-sums.ts';
 
 export interface ThreadData {
   readonly auditDirectory: string;
@@ -38,7 +37,7 @@ for (const [name, segments] of Map.groupBy(await segmentsIn(auditDirectory), ({ 
     if (begun === 'anew') sums.clear();
     sums.cursor = cursor;
     for (const line of lines) {
-      const record = recordOf(line);
+      const record = lineIn(line);
       if (record !== undefined) sums.add(record);
     }
     if (lines.length === 0) break;
@@ -78,9 +77,10 @@ async function keep(): Promise<void> {
   keptAt = performance.now();
 }
 
-function recordOf(line: string): AuditLine | undefined {
+function lineIn(text: string): AnyLine | undefined {
   try {
-    return JSON.parse(line);
+    const line: unknown = JSON.parse(text);
+    return typeof line === 'object' && line !== null ? line : undefined;
   } catch {
     return undefined;
   }

@@ -1,5 +1,4 @@
 /** Spend by day and tenant, added up out of the audit log, and how far it was read: what the console keeps in the state directory. */
-import type { AuditLine } from '../../observability/audit-record.ts';
 import type { Cursor } from '../../observability/export-cursor.ts';
 
 /** Days that are kept. */
@@ -8,6 +7,11 @@ const MAX_DAYS = 92;
 const MAX_TENANTS = 500;
 const OTHERS = '(others)';
 const NOBODY = '(unknown)';
+
+const DAY = /^\d{4}-\d\d-\d\dT/;
+
+/** Of an audit record, what is summed. */
+export type AnyLine = Readonly<Partial<Record<'time' | 'tenant' | 'usage' | 'cost_nano_usd', unknown>>>;
 
 /** Of answers that used something. */
 interface Sums {
@@ -34,12 +38,13 @@ export class ChainSums {
     this.#days.clear();
   }
 
-  add({ time, tenant, usage, cost_nano_usd: cost }: AuditLine): void {
-    if (usage === null) return;
-    const sums = this.#sumsOf(time.slice(0, 10), tenant ?? NOBODY);
+  /** What tells no day, or used nothing, is passed over: another program may have written it. */
+  add({ time, tenant, usage, cost_nano_usd: cost }: AnyLine): void {
+    if (typeof time !== 'string' || !DAY.test(time) || usage === null || usage === undefined) return;
+    const sums = this.#sumsOf(time.slice(0, 10), typeof tenant === 'string' ? tenant : NOBODY);
     sums.answers += 1;
-    if (cost === null) sums.unpriced += 1;
-    else sums.nanoUsd += BigInt(cost);
+    if (typeof cost === 'number' && Number.isSafeInteger(cost)) sums.nanoUsd += BigInt(cost);
+    else sums.unpriced += 1;
   }
 
   #sumsOf(day: string, tenant: string): Sums {

@@ -138,6 +138,18 @@ describe('spend by day', () => {
     await told(records);
   });
 
+  it('passes over what another program wrote', () => {
+    const chain = new ChainSums();
+    const time = '2026-11-25T10:00:00.000Z';
+    for (const line of [{}, { time: 1, usage: {} }, { time: 'soon', usage: {} }, { time }, { time, usage: null }])
+      chain.add(line);
+    expect([...chain]).to.deep.equal([]);
+    for (const cost of [undefined, '1', 1.5, Number.NaN, 2 ** 60]) chain.add({ time, usage: {}, cost_nano_usd: cost });
+    chain.add({ time, usage: {}, tenant: 7, cost_nano_usd: 5 });
+    const row = { day: '2026-11-25', tenant: '(unknown)', answers: 6, nanoUsd: 5n, unpriced: 5 };
+    expect([...chain]).to.deep.equal([row]);
+  });
+
   it('keeps so many days and tenants, and no more', () => {
     const chain = new ChainSums();
     const [some] = made(200, FROM, 7).filter(({ cost_nano_usd }) => cost_nano_usd !== null);
