@@ -6,6 +6,7 @@ import type { Console, ConsoleOptions } from './admin/console/console.ts';
 import { ConsoleTokenError } from './admin/console/tokens.ts';
 import { startAuditExport } from './audit-export.ts';
 import { CredentialError } from './credentials/credentials.ts';
+import { openLog } from './log.ts';
 import { PolicyError } from './policy/load.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
 import { type FromWorker, supervise, type ToWorker, WORKER_VARIABLE } from './supervisor.ts';
@@ -15,15 +16,11 @@ const index = Number(process.env[WORKER_VARIABLE] ?? 0);
 const STDOUT = 1;
 const STDERR = 2;
 
-function openLog(fd: typeof STDOUT | typeof STDERR): Logger {
-  const base = { process: 'filter', ...(index === 0 ? {} : { worker: index }) };
-  return pino({ base, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd, sync: true }));
-}
-
 async function main(): Promise<void> {
   const settings = readSettings(process.env);
   // Where audit records go to standard output, nothing else does.
-  const log = openLog(settings.auditExport.exporters.has('stdout') ? STDERR : STDOUT);
+  const fd = settings.auditExport.exporters.has('stdout') ? STDERR : STDOUT;
+  const log = openLog(index, pino.destination({ fd, sync: true }));
   if (index > 0) await serveAsWorker(settings, log);
   else if (settings.workers === 1) await serveAlone(settings, log);
   else await serveWithWorkers(settings, log);
@@ -160,6 +157,6 @@ try {
     error instanceof ConsoleTokenError
   )
     console.error(error.message);
-  else openLog(STDERR).fatal({ error }, 'filter could not start');
+  else openLog(index, pino.destination({ fd: STDERR, sync: true })).fatal({ error }, 'filter could not start');
   process.exit(1);
 }
