@@ -1,5 +1,4 @@
 /** Bodies that a tenant wants recorded, from the request's until the answer's end. */
-import { BodyCapture } from '../observability/body-capture.ts';
 import type { Exchange } from './exchange.ts';
 
 export function keepRequestBody(exchange: Exchange, bytes: Buffer): void {
@@ -7,7 +6,7 @@ export function keepRequestBody(exchange: Exchange, bytes: Buffer): void {
   if (gateway.bodies === undefined || policy.recordedBodies.size === 0 || caller === undefined) return;
   const recording = policy.recordedBodies.get(caller.tenant);
   if (recording === undefined || (recording.share < 1 && Math.random() >= recording.share)) return;
-  exchange.bodies = new BodyCapture(recording);
+  exchange.bodies = gateway.bodies.begin(recording);
   exchange.bodies.keepRequest(bytes);
 }
 

@@ -1,8 +1,9 @@
 /** Bodies of tenants that ask for it, in segments of their own: redacted and written long after the answer, and given up rather than waited for. */
 import { isUtf8 } from 'node:buffer';
 import type { Logger } from 'pino';
+import type { BodyRecording } from '../policy/policy.ts';
 import type { AuditLog } from './audit-log.ts';
-import type { BodyCapture, CapturedBody } from './body-capture.ts';
+import { BodyCapture, type CapturedBody, type HeldBytes } from './body-capture.ts';
 import type { BodyRecord, RecordedBody } from './body-record.ts';
 import { redactBody } from './redact.ts';
 
@@ -15,32 +16,35 @@ const PAUSE_MS = 4;
 export class BodyLog {
   readonly #disk: AuditLog;
   readonly #log: Logger;
-  readonly #queueBytes: number;
+  readonly #held: HeldBytes;
   #queue: { readonly of: BodyOf; readonly capture: BodyCapture }[] = [];
-  #queuedBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
 
-  /** @param queueBytes of bodies that wait to be redacted, at most */
+  /** @param queueBytes of bodies in flight and of those that wait to be redacted, at most */
   constructor(disk: AuditLog, log: Logger, queueBytes: number) {
     this.#disk = disk;
     this.#log = log;
-    this.#queueBytes = queueBytes;
+    this.#held = { bytes: 0, most: queueBytes };
   }
 
   figures(): { written: number; dropped: number; failing: boolean; queuedBytes: number } {
     const { written, dropped, state, queuedBytes } = this.#disk;
-    const all = { dropped: this.#dropped + dropped, queuedBytes: this.#queuedBytes + queuedBytes };
+    const all = { dropped: this.#dropped + dropped, queuedBytes: this.#held.bytes + queuedBytes };
     return { written, failing: state === 'failing', ...all };
   }
 
+  /** For one request; it is to be added at the request's end. */
+  begin(recording: BodyRecording): BodyCapture {
+    return new BodyCapture(recording, this.#held);
+  }
+
   add(of: BodyOf, capture: BodyCapture): void {
-    if (this.#queuedBytes + capture.size > this.#queueBytes) {
+    if (capture.state === 'given_up') {
       this.#dropped += 1;
       return;
     }
     this.#queue.push({ of, capture });
-    this.#queuedBytes += capture.size;
     this.#timer ??= setTimeout(this.#work, PAUSE_MS);
   }
 
@@ -61,7 +65,6 @@ export class BodyLog {
     const next = this.#queue.shift();
     if (next === undefined) return;
     const { of, capture } = next;
-    this.#queuedBytes -= capture.size;
     try {
       const [request, response] = [capture.request, capture.response].map((body) => recorded(body, capture));
       this.#disk.append({ schema_version: 1, ...of, request: request ?? null, response: response ?? null });
@@ -69,6 +72,8 @@ export class BodyLog {
       // Rather no record than one that is not redacted.
       this.#dropped += 1;
       this.#log.error({ error, requestId: of.request_id }, 'a body could not be redacted, and is not recorded');
+    } finally {
+      capture.release();
     }
   }
 }

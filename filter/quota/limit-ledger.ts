@@ -6,7 +6,7 @@ import type { ShareKind } from './limit-shares.ts';
 const MINUTE_MS = 60_000;
 
 interface Entry {
-  readonly at: number;
+  at: number;
   readonly kinds: ReadonlyMap<ShareKind, { readonly need: number; readonly hold: number }>;
 }
 
@@ -29,6 +29,8 @@ export class LimitLedger {
     const answers = targets.map(({ target, told }) => {
       const shared = this.#targets.get(target) ?? { entries: new Map(), pools: new Map() };
       this.#targets.set(target, shared);
+      // The clock was ahead, and is set right: from now on they age.
+      for (const entry of shared.entries.values()) entry.at = Math.min(entry.at, now);
       const granted = told.map((one) => grant(shared, { process, processes, begin, now }, one));
       for (const [name, { at }] of shared.entries) if (at + SHARE_LIFE_MS <= now) shared.entries.delete(name);
       const kinds = new Map(

@@ -18,7 +18,13 @@ local function share(key, told)
     if fields[i] == 'pools' then
       pools = cjson.decode(fields[i + 1])
     else
-      entries[fields[i]] = cjson.decode(fields[i + 1])
+      local entry = cjson.decode(fields[i + 1])
+      -- The clock was ahead, and is set right: from now on it ages.
+      if entry.at > now then
+        entry.at = now
+        redis.call('HSET', key, fields[i], cjson.encode(entry))
+      end
+      entries[fields[i]] = entry
     end
   end
   local own = entries[process]

@@ -17,8 +17,14 @@ const settings: AuditSettings = {
 };
 const recording: BodyRecording = { request: true, response: true, maxBytes: 16, share: 1, redact: [] };
 
+const alone = (changes: Partial<BodyRecording> = {}): BodyCapture =>
+  new BodyCapture({ ...recording, ...changes }, { bytes: 0, most: 1 << 20 });
+
 function captured(request: string, ...pieces: readonly string[]): BodyCapture {
-  const capture = new BodyCapture(recording);
+  return filled(alone(), request, ...pieces);
+}
+
+function filled(capture: BodyCapture, request: string, ...pieces: readonly string[]): BodyCapture {
   capture.keepRequest(Buffer.from(request));
   for (const piece of pieces) capture.keepPiece(Buffer.from(piece));
   return capture;
@@ -31,10 +37,11 @@ function bodyOf(request_id: string): BodyOf {
 describe('bodies of one request', () => {
   it('are copies, no longer than the cap, however much there is', () => {
     const large = Buffer.alloc(1 << 20, '[');
-    const capture = new BodyCapture(recording);
+    const held = { bytes: 0, most: 1 << 20 };
+    const capture = new BodyCapture(recording, held);
     capture.keepRequest(large);
     for (let piece = 0; piece < 100; piece++) capture.keepPiece(large.subarray(0, 7));
-    expect(capture.size).to.equal(32);
+    expect(held.bytes).to.equal(32);
     expect(capture.request?.bytes).to.equal(1 << 20);
     expect(capture.request?.kept.buffer).not.to.equal(large.buffer);
     expect(capture.response).to.deep.include({ bytes: 700, kept: large.subarray(0, 16) });
@@ -47,10 +54,10 @@ describe('bodies of one request', () => {
   });
 
   it('only the one that is wanted', () => {
-    const capture = new BodyCapture({ ...recording, request: false });
+    const capture = alone({ request: false });
     capture.keepRequest(Buffer.from('{}'));
     expect(capture.request).to.equal(undefined);
-    expect(new BodyCapture({ ...recording, response: false }).response).to.equal(undefined);
+    expect(alone({ response: false }).response).to.equal(undefined);
   });
 });
 
@@ -68,20 +75,33 @@ describe('the log of bodies', () => {
       .flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n').filter(Boolean))
       .map((line) => JSON.parse(line));
 
-  it('gives up what its queue has no room for, and counts it', async () => {
+  it('gives up what it has no room for, in flight or waiting, and counts it', async () => {
     const bodies = await open(100);
-    for (let index = 0; index < 5; index++)
-      bodies.add(bodyOf(`r${index}`), captured('{"a":"0123456789"}', '{"b":"0123456789"}'));
+    const captures = Array.from({ length: 5 }, () =>
+      filled(bodies.begin(recording), '{"a":"0123456789"}', '{"b":"0123456789"}'),
+    );
+    expect(bodies.figures()).to.include({ dropped: 0, queuedBytes: 96 });
+    for (const [index, capture] of captures.entries()) bodies.add(bodyOf(`r${index}`), capture);
     expect(bodies.figures()).to.include({ dropped: 2, queuedBytes: 96 });
     await bodies.close();
     expect(records().map(({ request_id }) => request_id)).to.deep.equal(['r0', 'r1', 'r2']);
     expect(bodies.figures()).to.include({ written: 3, queuedBytes: 0 });
   });
 
+  it('has the room back of an answer that another took the place of', async () => {
+    const bodies = await open(100);
+    const capture = filled(bodies.begin(recording), '{}', 'half of an answer');
+    capture.keepAnswer('{"e":1}');
+    expect(bodies.figures().queuedBytes).to.equal(9);
+    bodies.add(bodyOf('a'), capture);
+    await bodies.close();
+    expect(bodies.figures()).to.include({ written: 1, queuedBytes: 0 });
+  });
+
   it('a character that the cap cuts goes, and what is no text is not kept', async () => {
     const bodies = await open(1 << 20);
     bodies.add(bodyOf('cut'), captured('{"a":"bc é 456€789"}'));
-    const sound = new BodyCapture(recording);
+    const sound = alone();
     sound.keepPiece(Buffer.from([0xff, 0xfb, 0x90, 0x00]));
     bodies.add(bodyOf('sound'), sound);
     await bodies.close();

@@ -192,6 +192,27 @@ describe("providers' limits, shared", () => {
     expect(left?.mostInFlight).to.equal(10);
   });
 
+  it('a process that is gone does so too when the clock was ahead while it was there', () => {
+    const ledger = new LimitLedger();
+    const ask = (process: string, now: number): number | undefined => {
+      const told = {
+        kind: 'concurrency',
+        limit: 10,
+        floor: 0,
+        need: 10,
+        used: 0,
+        claim: 8,
+        handedBack: 0,
+        remaining: null,
+      } as const;
+      const targets = [{ target: targetWith().id, told: [told] }];
+      return ledger.answer({ process, processes: 2, begin: 'full', targets }, now).targets[0]?.[0]?.share;
+    };
+    expect(ask('gone', 3_600_000)).to.equal(8);
+    expect(ask('here', 0)).to.equal(2);
+    expect(ask('here', 3_000)).to.equal(8);
+  });
+
   it('a provider that says there is plenty takes nothing away, while shares move', async () => {
     const four = fleetOn(new LimitLedger());
     const target = targetWith({ requestsPerMinute: 600 });
