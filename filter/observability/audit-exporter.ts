@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import { type Segment, segmentsIn } from './audit-segments.ts';
 import { type AuditSink, SinkError } from './audit-sink.ts';
-import { type Piece, readOn, tipOf } from './chain-reader.ts';
+import { beginningOf, type Piece, readOn, tipOf } from './chain-reader.ts';
 import { type Cursor, readCursor, writeCursor } from './export-cursor.ts';
 import { backoffMs, pause } from './retry.ts';
 
@@ -26,9 +26,11 @@ const PACE_MS = 10;
 const TIP_MS = 5_000;
 const MAX_BACKOFF_MS = 10_000;
 const CLOSE_WITHIN_MS = 3_000;
+/** A chain that cannot be read is left alone for so long; the others go on. */
+const UNREADABLE_MS = 10_000;
 
 interface ChainState {
-  cursor: Cursor | undefined;
+  cursor: Cursor;
   /** The chain's last number, as far as it was looked at. */
   tip: number;
   tipAt: number;
@@ -37,10 +39,18 @@ interface ChainState {
   waitsSince: number | undefined;
 }
 
+interface Unreadable {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** Of performance.now(). */
+  readonly againAt: number;
+}
+
 export class AuditExporter {
   readonly #options: AuditExporterOptions;
   readonly #log: Logger;
   readonly #chains = new Map<string, ChainState>();
+  readonly #unreadable = new Map<string, Unreadable>();
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #state: 'working' | 'failing' = 'working';
@@ -57,15 +67,20 @@ export class AuditExporter {
     return this.#options.name;
   }
 
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+
   /** What is on disk and not taken. */
   lag(): { readonly records: number; readonly bytes: number; readonly seconds: number } {
-    const now = (this.#options.now ?? Date.now)();
+    const now = this.#now();
     let [records, bytes, seconds] = [0, 0, 0];
     for (const { cursor, tip, bytesLeft, waitsSince } of this.#chains.values()) {
-      records += Math.max(0, tip - (cursor?.seq ?? 0));
+      records += Math.max(0, tip - cursor.seq);
       bytes += bytesLeft;
       if (waitsSince !== undefined) seconds = Math.max(seconds, (now - waitsSince) / 1000);
     }
+    for (const { since } of this.#unreadable.values()) seconds = Math.max(seconds, (now - since) / 1000);
     return { records, bytes, seconds };
   }
 
@@ -100,21 +115,21 @@ export class AuditExporter {
   async #round(): Promise<boolean> {
     let worked = false;
     const chains = Map.groupBy(await segmentsIn(this.#options.auditDirectory), ({ chain }) => chain);
-    for (const name of this.#chains.keys()) if (!chains.has(name)) this.#chains.delete(name);
+    for (const known of [this.#chains, this.#unreadable])
+      for (const name of known.keys()) if (!chains.has(name)) known.delete(name);
     for (const [chain, segments] of chains) worked = (await this.#step(chain, segments)) || worked;
     return worked;
   }
 
   async #step(chain: string, segments: readonly Segment[]): Promise<boolean> {
-    const state = await this.#stateOf(chain);
-    const piece = await readOn(segments, state.cursor);
-    if (piece.begun === 'anew')
-      this.#log.warn({ chain }, 'the audit chain has begun anew; it is exported from its beginning');
+    const read = await this.#read(chain, segments);
+    if (read === undefined) return false;
+    const { state, piece } = read;
     const [first] = piece.lines;
     if (first === undefined) {
       state.bytesLeft = piece.bytesLeft;
       state.waitsSince = undefined;
-      if (piece.lost > 0) await this.#note(chain, state, piece);
+      if (piece.lost > 0 || piece.begun === 'anew') await this.#note(chain, state, piece);
       return false;
     }
     const bytes = piece.lines.reduce((sum, line) => sum + line.length + 1, 0);
@@ -134,12 +149,34 @@ export class AuditExporter {
     return true;
   }
 
-  async #stateOf(chain: string): Promise<ChainState> {
+  /** @returns undefined when this chain cannot be read now: the others need not wait for it */
+  async #read(chain: string, segments: readonly Segment[]): Promise<{ state: ChainState; piece: Piece } | undefined> {
+    const unreadable = this.#unreadable.get(chain);
+    if (unreadable !== undefined && performance.now() < unreadable.againAt) return undefined;
+    try {
+      const state = await this.#stateOf(chain, segments);
+      const piece = await readOn(segments, state.cursor);
+      this.#unreadable.delete(chain);
+      return { state, piece };
+    } catch (error) {
+      // Retention was faster: the next look finds it gone.
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      this.counts.failures += 1;
+      if (unreadable === undefined) this.#log.error({ chain, reason: String(error) }, 'an audit chain cannot be read');
+      const since = unreadable?.since ?? this.#now();
+      this.#unreadable.set(chain, { since, againAt: performance.now() + UNREADABLE_MS });
+      return undefined;
+    }
+  }
+
+  async #stateOf(chain: string, segments: readonly Segment[]): Promise<ChainState> {
     let state = this.#chains.get(chain);
     if (state === undefined) {
-      const cursor = await readCursor(this.#options.stateDirectory, this.name, chain);
-      state = { cursor, tip: 0, tipAt: -TIP_MS, bytesLeft: 0, waitsSince: undefined };
+      const known = await readCursor(this.#options.stateDirectory, this.name, chain);
+      state = { cursor: known ?? beginningOf(segments), tip: 0, tipAt: -TIP_MS, bytesLeft: 0, waitsSince: undefined };
       this.#chains.set(chain, state);
+      // Noted before anything is taken: what is removed from now on is lost, and counted.
+      if (known === undefined) await this.#keep(chain, state.cursor);
     }
     return state;
   }
@@ -152,12 +189,19 @@ export class AuditExporter {
   }
 
   async #note(chain: string, state: ChainState, { cursor, lost, begun }: Piece): Promise<void> {
-    if (begun === 'anew') state.tip = cursor.seq;
+    if (begun === 'anew') {
+      state.tip = cursor.seq;
+      this.#log.warn({ chain }, 'the audit chain has begun anew; it is exported from its beginning');
+    }
     state.cursor = cursor;
     if (lost > 0) {
       this.counts.lost += lost;
       this.#log.error({ chain, records: lost, before: cursor.seq }, 'audit records were removed before they were exported');
     }
+    await this.#keep(chain, cursor);
+  }
+
+  async #keep(chain: string, cursor: Cursor): Promise<void> {
     try {
       await writeCursor(this.#options.stateDirectory, this.name, chain, cursor);
       this.#cursorsFail = false;
