@@ -5,8 +5,7 @@
 import type { Logger } from 'pino';
 import { type Segment, segmentsIn } from './audit-segments.ts';
 import { type AuditSink, SinkError } from './audit-sink.ts';
-import { type Piece, readOn, tipOf } from './chain-reader.ts';
-import { type Cursor, readCursor, writeCursor } from './export-cursor.ts';
+import { ExportPositions } from './export-positions.ts';
 import { backoffMs, pause } from './retry.ts';
 
 export interface AuditExporterOptions {
@@ -19,54 +18,50 @@ export interface AuditExporterOptions {
   readonly now?: () => number;
 }
 
+export interface ExportCounts {
+  readonly exported: number;
+  readonly failures: number;
+  readonly lost: number;
+  readonly rejected: number;
+}
+
 /** How often it looks for new records. */
 const POLL_MS = 250;
 /** Between two pieces of a backlog: others need the processor, too. */
 const PACE_MS = 10;
-const TIP_MS = 5_000;
 const MAX_BACKOFF_MS = 10_000;
 const CLOSE_WITHIN_MS = 3_000;
-
-interface ChainState {
-  cursor: Cursor | undefined;
-  /** The chain's last number, as far as it was looked at. */
-  tip: number;
-  tipAt: number;
-  bytesLeft: number;
-  /** When the oldest record that is not taken was made, milliseconds since the epoch. */
-  waitsSince: number | undefined;
-}
 
 export class AuditExporter {
   readonly #options: AuditExporterOptions;
   readonly #log: Logger;
-  readonly #chains = new Map<string, ChainState>();
+  readonly #positions: ExportPositions;
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #state: 'working' | 'failing' = 'working';
   #failuresInARow = 0;
-  #cursorsFail = false;
-  readonly counts = { exported: 0, failures: 0, lost: 0, rejected: 0 };
+  readonly #counts = { exported: 0, failures: 0, rejected: 0 };
 
   constructor(options: AuditExporterOptions) {
     this.#options = options;
     this.#log = options.log.child({ exporter: options.name });
+    const { name, stateDirectory, now = Date.now } = options;
+    this.#positions = new ExportPositions({ name, stateDirectory, now, log: this.#log });
   }
 
   get name(): string {
     return this.#options.name;
   }
 
+  /** Records, but for failures, which are tries. */
+  get counts(): ExportCounts {
+    const { failures, lost } = this.#positions;
+    return { ...this.#counts, failures: this.#counts.failures + failures, lost };
+  }
+
   /** What is on disk and not taken. */
-  lag(): { readonly records: number; readonly bytes: number; readonly seconds: number } {
-    const now = (this.#options.now ?? Date.now)();
-    let [records, bytes, seconds] = [0, 0, 0];
-    for (const { cursor, tip, bytesLeft, waitsSince } of this.#chains.values()) {
-      records += Math.max(0, tip - (cursor?.seq ?? 0));
-      bytes += bytesLeft;
-      if (waitsSince !== undefined) seconds = Math.max(seconds, (now - waitsSince) / 1000);
-    }
-    return { records, bytes, seconds };
+  lag(): ReturnType<ExportPositions['lag']> {
+    return this.#positions.lag();
   }
 
   start(): void {
@@ -100,77 +95,28 @@ export class AuditExporter {
   async #round(): Promise<boolean> {
     let worked = false;
     const chains = Map.groupBy(await segmentsIn(this.#options.auditDirectory), ({ chain }) => chain);
-    for (const name of this.#chains.keys()) if (!chains.has(name)) this.#chains.delete(name);
+    this.#positions.keepOnly(chains);
     for (const [chain, segments] of chains) worked = (await this.#step(chain, segments)) || worked;
     return worked;
   }
 
   async #step(chain: string, segments: readonly Segment[]): Promise<boolean> {
-    const state = await this.#stateOf(chain);
-    const piece = await readOn(segments, state.cursor);
-    if (piece.begun === 'anew')
-      this.#log.warn({ chain }, 'the audit chain has begun anew; it is exported from its beginning');
-    const [first] = piece.lines;
-    if (first === undefined) {
-      state.bytesLeft = piece.bytesLeft;
-      state.waitsSince = undefined;
-      if (piece.lost > 0) await this.#note(chain, state, piece);
-      return false;
-    }
-    const bytes = piece.lines.reduce((sum, line) => sum + line.length + 1, 0);
-    state.waitsSince = timeOf(first);
-    state.bytesLeft = bytes + piece.bytesLeft;
-    await this.#lookAtTip(state, segments, piece);
+    const piece = await this.#positions.next(chain, segments);
+    if (piece === undefined) return false;
     const rejected = await this.#options.sink.send(chain, piece.lines);
     if (rejected > 0) this.#log.error({ chain, records: rejected }, 'the sink will not take these audit records');
-    this.counts.rejected += rejected;
-    this.counts.exported += piece.lines.length - rejected;
-    state.bytesLeft = piece.bytesLeft;
-    if (piece.bytesLeft === 0) state.waitsSince = undefined;
-    await this.#note(chain, state, piece);
+    this.#counts.rejected += rejected;
+    this.#counts.exported += piece.lines.length - rejected;
+    await this.#positions.taken(chain, piece);
     if (this.#state === 'failing') this.#log.info('the sink takes audit records again');
     this.#state = 'working';
     this.#failuresInARow = 0;
     return true;
   }
 
-  async #stateOf(chain: string): Promise<ChainState> {
-    let state = this.#chains.get(chain);
-    if (state === undefined) {
-      const cursor = await readCursor(this.#options.stateDirectory, this.name, chain);
-      state = { cursor, tip: 0, tipAt: -TIP_MS, bytesLeft: 0, waitsSince: undefined };
-      this.#chains.set(chain, state);
-    }
-    return state;
-  }
-
-  async #lookAtTip(state: ChainState, segments: readonly Segment[], { cursor, bytesLeft }: Piece): Promise<void> {
-    state.tip = Math.max(state.tip, cursor.seq);
-    if (bytesLeft === 0 || performance.now() - state.tipAt < TIP_MS) return;
-    state.tip = Math.max(cursor.seq, (await tipOf(segments))?.seq ?? 0);
-    state.tipAt = performance.now();
-  }
-
-  async #note(chain: string, state: ChainState, { cursor, lost, begun }: Piece): Promise<void> {
-    if (begun === 'anew') state.tip = cursor.seq;
-    state.cursor = cursor;
-    if (lost > 0) {
-      this.counts.lost += lost;
-      this.#log.error({ chain, records: lost, before: cursor.seq }, 'audit records were removed before they were exported');
-    }
-    try {
-      await writeCursor(this.#options.stateDirectory, this.name, chain, cursor);
-      this.#cursorsFail = false;
-    } catch (error) {
-      // The worst is that records come twice, after the next start.
-      if (!this.#cursorsFail) this.#log.error({ error }, 'how far the audit export has come cannot be noted');
-      this.#cursorsFail = true;
-    }
-  }
-
   /** @returns how long to wait */
   #failed(error: unknown): number {
-    this.counts.failures += 1;
+    this.#counts.failures += 1;
     this.#failuresInARow += 1;
     // Once per outage, not once per try. A message only: an error's other fields may hold what was sent.
     if (this.#state === 'working')
@@ -178,9 +124,4 @@ export class AuditExporter {
     this.#state = 'failing';
     return backoffMs(this.#failuresInARow, error instanceof SinkError ? error.afterMs : undefined, MAX_BACKOFF_MS);
   }
-}
-
-function timeOf(line: string): number | undefined {
-  const time = Date.parse(/"time":"([^"]*)"/.exec(line)?.[1] ?? '');
-  return Number.isNaN(time) ? undefined : time;
 }

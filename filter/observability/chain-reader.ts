@@ -22,21 +22,27 @@ const LONGEST_LINE = 64 * 1024 * 1024;
 /** `"chain":"<64>"}` and the line's end: what stands before a cursor. */
 const SEAL_BYTES = 76;
 
+/** Before the oldest record that is there: what was removed before is nobody's loss. @param segments at least one */
+export function beginningOf([oldest]: readonly Segment[]): Cursor {
+  if (oldest === undefined) throw new Error('a chain without segments');
+  return { ...CHAIN_START, seq: oldest.firstSeq - 1, segment: oldest.name, offset: 0 };
+}
+
 /** @param segments of this chain, in order, at least one @throws Error when a file cannot be read */
-export async function readOn(segments: readonly Segment[], from: Cursor | undefined): Promise<Piece> {
+export async function readOn(segments: readonly Segment[], from: Cursor): Promise<Piece> {
   const [oldest] = segments;
   if (oldest === undefined) throw new Error('a chain without segments');
   let cursor = from;
   let begun: Piece['begun'] = 'on';
   let lost = 0;
-  // Without a cursor, what was removed before is nobody's loss.
-  cursor ??= { ...CHAIN_START, seq: oldest.firstSeq - 1, segment: oldest.name, offset: 0 };
   for (;;) {
-    let index = segments.findIndex(({ name }) => name === cursor?.segment);
+    const { segment: name, seq } = cursor;
+    let index = segments.findIndex((segment) => segment.name === name);
     if (index === -1) {
-      // Removed meanwhile. What is behind it is where to go on; if nothing is, this is another chain.
-      index = segments.findIndex(({ firstSeq }) => firstSeq > (cursor?.seq ?? 0));
-      if (index === -1) {
+      // Removed meanwhile. What is behind it is where to go on; if nothing is, or the cursor's number is elsewhere, this is another chain.
+      index = segments.findIndex(({ firstSeq }) => firstSeq > seq);
+      const before = index > 0 ? await tipOf(segments.slice(0, index)) : undefined;
+      if (index === -1 || (before !== undefined && before.seq >= seq)) {
         begun = 'anew';
         index = 0;
       }
@@ -48,7 +54,7 @@ export async function readOn(segments: readonly Segment[], from: Cursor | undefi
     const isLast = index === segments.length - 1;
     const found = await readSegment(segment, cursor, isLast);
     if (found === 'another') {
-      cursor = { ...CHAIN_START, seq: oldest.firstSeq - 1, segment: oldest.name, offset: 0 };
+      cursor = beginningOf(segments);
       begun = 'anew';
       lost = 0;
       continue;

@@ -1,6 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -46,18 +55,28 @@ describe('audit exporter', () => {
   let directory: string;
   let audits: string;
   let exporters: AuditExporter[];
+  let logged: string;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'export-test-'));
     audits = join(directory, 'audit');
     exporters = [];
+    logged = '';
   });
   afterEach(async () => {
     for (const exporter of exporters) await exporter.close();
     rmSync(directory, { recursive: true, force: true });
   });
 
+  const telling = pino(
+    {},
+    {
+      write(line: string) {
+        logged += line;
+      },
+    },
+  );
   const exporting = (sink: AuditSink, name = 'test'): AuditExporter => {
-    const exporter = new AuditExporter({ name, sink, auditDirectory: audits, stateDirectory: directory, log });
+    const exporter = new AuditExporter({ name, sink, auditDirectory: audits, stateDirectory: directory, log: telling });
     exporters.push(exporter);
     exporter.start();
     return exporter;
@@ -182,6 +201,90 @@ describe('audit exporter', () => {
     await caughtUp(exporter, 5);
     expect(sink.ids()).to.deep.equal(['a', 'b', 'x', 'y', 'z']);
     expect(exporter.counts.lost).to.equal(0);
+  });
+
+  it('begins anew also where the new chain has grown past the old one while the sink was away, and says so once', async () => {
+    const sink = new MemorySink();
+    await written(['a', 'b', 'c', 'd'], { segmentBytes: 1 });
+    const first = exporting(sink);
+    await caughtUp(first, 4);
+    await first.close();
+    rmSync(audits, { recursive: true });
+    await written(['u', 'v', 'w', 'x']);
+    await written(['y']);
+    await written(['z']);
+    expect(segments().length).to.equal(3);
+    sink.mode = 'fails';
+    const exporter = exporting(sink);
+    await waitFor('two tries', undefined, async () => exporter.counts.failures >= 2);
+    sink.mode = 'takes';
+    await caughtUp(exporter, 6);
+    expect(sink.ids().slice(4)).to.deep.equal(['u', 'v', 'w', 'x', 'y', 'z']);
+    expect(exporter.counts.lost).to.equal(0);
+    expect(logged.match(/begun anew/g)).to.have.lengthOf(1);
+  }).timeout(10_000);
+
+  it('says once that a chain has begun anew, also while it has no record yet', async () => {
+    const sink = new MemorySink();
+    await written(['a']);
+    const exporter = exporting(sink);
+    await caughtUp(exporter, 1);
+    writeFileSync(join(audits, segments()[0] ?? ''), '');
+    // Looks at the other chain are looks at this one.
+    for (let count = 2; count < 5; count++) {
+      await written(['b'], {}, '-2');
+      await waitFor('a look', undefined, async () => exporter.counts.exported === count);
+    }
+    expect(logged.match(/begun anew/g)).to.have.lengthOf(1);
+  });
+
+  it('counts what was removed before the sink ever took anything, over restarts', async () => {
+    const sink = new MemorySink();
+    sink.mode = 'fails';
+    await written(['a', 'b', 'c'], { segmentBytes: 1 });
+    const first = exporting(sink);
+    await waitFor('a failure', undefined, async () => first.counts.failures > 0);
+    await first.close();
+    for (const name of segments().slice(0, 2)) rmSync(join(audits, name));
+    sink.mode = 'takes';
+    const next = exporting(sink);
+    await caughtUp(next, 1);
+    expect(sink.ids()).to.deep.equal(['c']);
+    expect(next.counts.lost).to.equal(2);
+  });
+
+  it('goes on with the other chains when one cannot be read, and tells of it', async () => {
+    await written(['a'], {}, '-1');
+    await written(['b'], {}, '-2');
+    const [first = ''] = segments();
+    renameSync(join(audits, first), join(directory, 'aside'));
+    mkdirSync(join(audits, first));
+    const sink = new MemorySink();
+    const exporter = exporting(sink);
+    await waitFor(
+      'the other chain',
+      undefined,
+      async () => exporter.counts.exported === 1 && exporter.counts.failures === 1,
+    );
+    expect(sink.ids()).to.deep.equal(['b']);
+    await waitFor('time', undefined, async () => exporter.lag().seconds > 0);
+    expect(logged.match(/cannot be read/g)).to.have.lengthOf(1);
+    rmSync(join(audits, first), { recursive: true });
+    renameSync(join(directory, 'aside'), join(audits, first));
+    await caughtUp(exporter, 2);
+    expect(exporter.lag().seconds).to.equal(0);
+  }).timeout(20_000);
+
+  it('exports on where its cursor cannot be written', async () => {
+    mkdirSync(join(directory, 'audit-export.test.filter.json.new'), { recursive: true });
+    await written(['a', 'b']);
+    const sink = new MemorySink();
+    const exporter = exporting(sink);
+    await caughtUp(exporter, 2);
+    await written(['c']);
+    await caughtUp(exporter, 3);
+    expect(sink.ids()).to.deep.equal(['a', 'b', 'c']);
+    expect(logged.match(/cannot be noted/g)).to.have.lengthOf(1);
   });
 
   it('sends everything again when its cursor cannot be read', async () => {
