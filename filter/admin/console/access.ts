@@ -1,21 +1,13 @@
-/** Signing in to the console: a token once, then a random session id in a cookie; or a token in each request, for scripts. */
-import { hash, randomBytes } from 'node:crypto';
+/** Signing in to the console: a token once, then a signed cookie; or a token in each request, for scripts. */
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
+import { cookieOf, newSession, type Session, sessionIn } from './session-cookie.ts';
 import type { ConsoleTokens, Person } from './tokens.ts';
 
-const COOKIE = 'gateway_console';
-/** A shift. */
-const SESSION_MS = 12 * 3_600_000;
-const MAX_SESSIONS = 200;
 const FAILURES_PER_MINUTE = 10;
 const MAX_ADDRESSES = 1_000;
+const MAX_SIGNED_OUT = 1_000;
 const MINUTE_MS = 60_000;
-
-interface Session {
-  readonly person: Person;
-  readonly endsAt: number;
-}
 
 export type SignIn =
   | { readonly outcome: 'in'; readonly cookie: string }
@@ -27,12 +19,14 @@ export interface AccessOptions {
   readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Monotonic milliseconds: a clock that is set back shuts nobody out. */
+  readonly elapsed: () => number;
 }
 
 export class ConsoleAccess {
   readonly #options: AccessOptions;
-  /** By the hash of their ids: what is in memory opens nothing. */
-  readonly #sessions = new Map<string, Session>();
+  /** Ids of sessions that were signed out of here, and when they would have ended. */
+  readonly #signedOut = new Map<string, number>();
   readonly #failures = new Map<string, { count: number; until: number }>();
 
   constructor(options: AccessOptions) {
@@ -42,16 +36,7 @@ export class ConsoleAccess {
   /** @returns undefined: not signed in */
   personOf(request: IncomingMessage): Person | undefined {
     const bearer = /^Bearer (\S{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (bearer !== undefined) return this.#byToken(bearer, request);
-    const id = sessionIdIn(request);
-    if (id === undefined) return undefined;
-    const key = hash('sha256', id);
-    const session = this.#sessions.get(key);
-    if (session === undefined) return undefined;
-    if (this.#options.now() < session.endsAt && this.#options.tokens.isKnown(session.person.tokenHash))
-      return session.person;
-    this.#sessions.delete(key);
-    return undefined;
+    return bearer === undefined ? this.#sessionOf(request)?.person : this.#byToken(bearer, request);
   }
 
   signIn(token: string, request: IncomingMessage): SignIn {
@@ -60,26 +45,38 @@ export class ConsoleAccess {
     if (wait > 0) return { outcome: 'too_many', retryAfterSeconds: Math.ceil(wait / 1000) };
     const person = this.#byToken(token, request);
     if (person === undefined) return { outcome: 'refused' };
-    const id = randomBytes(32).toString('base64url');
-    const [oldest] = this.#sessions.keys();
-    if (this.#sessions.size >= MAX_SESSIONS && oldest !== undefined) this.#sessions.delete(oldest);
-    this.#sessions.set(hash('sha256', id), { person, endsAt: now() + SESSION_MS });
+    this.#end(request);
     log.info({ person: person.name, address: request.socket.remoteAddress }, 'signed in to the console');
-    return { outcome: 'in', cookie: cookieOf(id, SESSION_MS / 1000, request) };
+    return { outcome: 'in', cookie: cookieOf(newSession(person, now()), request) };
   }
 
   /** @returns the cookie that takes the session's away */
   signOut(request: IncomingMessage): string {
-    const id = sessionIdIn(request);
-    if (id !== undefined) this.#sessions.delete(hash('sha256', id));
-    return cookieOf('', 0, request);
+    this.#end(request);
+    return cookieOf('', request);
+  }
+
+  #sessionOf(request: IncomingMessage): Session | undefined {
+    const session = sessionIn(request, this.#options.tokens.named, this.#options.now());
+    return session === undefined || this.#signedOut.has(session.id) ? undefined : session;
+  }
+
+  /** Only who has a session can add to what is kept. */
+  #end(request: IncomingMessage): void {
+    const session = this.#sessionOf(request);
+    if (session === undefined) return;
+    const now = this.#options.now();
+    for (const [id, endsAt] of this.#signedOut) if (endsAt <= now) this.#signedOut.delete(id);
+    const [oldest] = this.#signedOut.keys();
+    if (this.#signedOut.size >= MAX_SIGNED_OUT && oldest !== undefined) this.#signedOut.delete(oldest);
+    this.#signedOut.set(session.id, session.endsAt);
   }
 
   /** Milliseconds until the address may try again. */
   #waitOf({ socket }: IncomingMessage): number {
     const failures = this.#failures.get(socket.remoteAddress ?? '');
     if (failures === undefined || failures.count < FAILURES_PER_MINUTE) return 0;
-    return failures.until - this.#options.now();
+    return failures.until - this.#options.elapsed();
   }
 
   #byToken(token: string, request: IncomingMessage): Person | undefined {
@@ -87,7 +84,7 @@ export class ConsoleAccess {
     const person = this.#options.tokens.personOf(token);
     if (person !== undefined) return person;
     const address = request.socket.remoteAddress ?? '';
-    const now = this.#options.now();
+    const now = this.#options.elapsed();
     const known = this.#failures.get(address);
     const count = known !== undefined && now < known.until ? known.count + 1 : 1;
     this.#failures.delete(address);
@@ -100,22 +97,13 @@ export class ConsoleAccess {
   }
 }
 
-function sessionIdIn({ headers }: IncomingMessage): string | undefined {
-  return new RegExp(`(?:^|;\\s*)${COOKIE}=([A-Za-z0-9_-]{43})(?:;|$)`).exec(headers.cookie ?? '')?.[1];
-}
-
-function cookieOf(value: string, maxAgeSeconds: number, { headers }: IncomingMessage): string {
-  const isSecure =
-    String(headers['x-forwarded-proto'] ?? '')
-      .split(',')[0]
-      ?.trim() === 'https';
-  return `${COOKIE}=${value}; Path=/console; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Strict${isSecure ? '; Secure' : ''}`;
-}
-
-/** Is a form sent from a page of this very origin? Browsers say so; what is no browser has no cookie to be misused. */
+/**
+ * Is a form sent from a page of this very origin? Browsers say so; what is no browser has no cookie to be misused. A proxy may put another Host in place of the
+ * one that the browser knows: where the browser itself says where the form comes from, that is enough.
+ */
 export function isOwnForm({ headers }: IncomingMessage): boolean {
   const site = headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return false;
+  if (site !== undefined) return site === 'same-origin' || site === 'none';
   const { origin, host } = headers;
   return origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
 }

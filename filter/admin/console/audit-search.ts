@@ -48,7 +48,16 @@ export class AuditSearch {
     signal.throwIfAborted();
     if (this.#running >= MAX_AT_ONCE) {
       if (this.#waiting.length >= MAX_WAITING) throw new SearchBusyError('too many searches at once');
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      // Whoever left is in nobody's way.
+      const leave = (): void => {
+        const place = this.#waiting.indexOf(resolve);
+        if (place !== -1) this.#waiting.splice(place, 1);
+        reject(signal.reason);
+      };
+      this.#waiting.push(resolve);
+      signal.addEventListener('abort', leave);
+      await promise.finally(() => signal.removeEventListener('abort', leave));
     }
     this.#running += 1;
   }

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { segmentsIn } from '../../observability/audit-segments.ts';
-import { readOn } from '../../observability/chain-reader.ts';
+import { beginningOf, readOn } from '../../observability/chain-reader.ts';
 import { type AnyLine, ChainSums, type DaySpend, dailySpend } from './daily-sums.ts';
 
 export interface ThreadData {
@@ -33,7 +33,7 @@ for (const [name, segments] of Map.groupBy(await segmentsIn(auditDirectory), ({ 
   const sums = chains.get(name) ?? new ChainSums();
   chains.set(name, sums);
   for (;;) {
-    const { lines, cursor, bytesLeft, begun } = await readOn(segments, sums.cursor);
+    const { lines, cursor, bytesLeft, begun } = await readOn(segments, sums.cursor ?? beginningOf(segments));
     if (begun === 'anew') sums.clear();
     sums.cursor = cursor;
     for (const line of lines) {

@@ -26,29 +26,30 @@ export function sendPage(response: ServerResponse, status: number, text: string,
   send(response, status, 'text/html; charset=utf-8', text, headers);
 }
 
+export function sendText(response: ServerResponse, status: number, text: string): void {
+  send(response, status, 'text/plain; charset=utf-8', text);
+}
+
+export function sendJson(response: ServerResponse, status: number, body: unknown, headers?: Headers): void {
+  send(response, status, 'application/json', `${JSON.stringify(body)}\n`, headers);
+}
+
 export function redirect(response: ServerResponse, to: string, headers: Headers = {}): void {
   send(response, 303, 'text/plain; charset=utf-8', '', { location: to, ...headers });
 }
 
 const MAX_FORM_BYTES = 4_096;
 
-/** @throws Error for a form that is longer than any of the console's */
-export async function fieldsIn(request: IncomingMessage): Promise<URLSearchParams> {
+/** @returns undefined for a form that is longer than any of the console's @throws Error when it ends before it is whole */
+export async function fieldsIn(request: IncomingMessage): Promise<URLSearchParams | undefined> {
+  // Known before it is read: whoever sends it still reads the answer.
+  if (Number(request.headers['content-length'] ?? 0) > MAX_FORM_BYTES) return undefined;
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of request) {
     length += chunk.length;
-    if (length > MAX_FORM_BYTES) throw new Error('a form is too long');
+    if (length > MAX_FORM_BYTES) return undefined;
     chunks.push(chunk);
   }
   return new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
-}
-
-export function sendJson(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  headers?: Readonly<Record<string, string>>,
-): void {
-  send(response, status, 'application/json', `${JSON.stringify(body)}\n`, headers);
 }

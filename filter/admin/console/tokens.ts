@@ -18,8 +18,8 @@ export interface Person {
 
 export interface ConsoleTokens {
   personOf(token: string): Person | undefined;
-  /** Is the token that somebody signed in with still in the file? */
-  isKnown(tokenHash: string): boolean;
+  /** Who has the name now: one person may have several tokens. */
+  named(name: string): readonly Person[];
   close(): void;
 }
 
@@ -41,7 +41,7 @@ export function openTokens(path: string, log: Logger, intervalMs?: number): Cons
       for (const person of people) if (timingSafeEqual(given, Buffer.from(person.tokenHash, 'hex'))) found = person;
       return found;
     },
-    isKnown: (tokenHash) => people.some((person) => person.tokenHash === tokenHash),
+    named: (name) => people.filter((person) => person.name === name),
     close: () => watch.close(),
   };
 }

@@ -52,6 +52,8 @@ export interface TestConsole {
   readonly tokenFile: string;
   /** @returns what `fetch` does, with redirects left alone */
   get(path: string, init?: RequestInit): Promise<Response>;
+  /** As a process that is started again: of what was in memory nothing is left. */
+  restart(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -59,17 +61,24 @@ export async function startConsole(snapshots: () => readonly WorkerSnapshot[], e
   const directory = mkdtempSync(join(tmpdir(), 'console-'));
   const tokenFile = join(directory, 'tokens');
   writeFileSync(tokenFile, `# people\nana:${ANA}\nben:${BEN}\n`);
-  const pages = createConsole({
-    ...{ tokenFile, auditDirectory: directory, stateDirectory: join(directory, 'state'), host: 'pod-1', log: silent },
-    snapshots: async () => ({ snapshots: snapshots(), expected }),
-  });
+  const open = () =>
+    createConsole({
+      ...{ tokenFile, auditDirectory: directory, stateDirectory: join(directory, 'state'), host: 'pod-1', log: silent },
+      snapshots: async () => ({ snapshots: snapshots(), expected }),
+    });
+  let pages = open();
   const admin = await startAdminServer({
-    ...{ host: '127.0.0.1', port: 0, metrics: async () => '', isReady: () => true, console: pages.answer },
+    ...{ host: '127.0.0.1', port: 0, metrics: async () => '', isReady: () => true },
+    console: (request, response) => pages.answer(request, response),
   });
   const url = `http://127.0.0.1:${admin.port}`;
   return {
     ...{ url, directory, tokenFile },
     get: (path, init) => fetch(url + path, { redirect: 'manual', ...init }),
+    async restart() {
+      pages.close();
+      pages = open();
+    },
     async close() {
       pages.close();
       await admin.close();

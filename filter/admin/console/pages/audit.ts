@@ -15,7 +15,7 @@ export interface AuditForm {
 
 export type AuditResult =
   | { readonly kind: 'found'; readonly page: AuditPage }
-  | { readonly kind: 'problem'; readonly message: string };
+  | { readonly kind: 'problem'; readonly status: number; readonly message: string };
 
 const OUTCOMES: Readonly<Record<AuditOutcome, 'ok' | 'warn' | 'bad' | 'none'>> = {
   ok: 'ok',
