@@ -13,8 +13,8 @@ export interface ScannedString {
 }
 
 export interface Visitor {
-  /** @returns `hide`: its inside is not visited, `onHidden` is told its place */
-  readonly onValue: (path: readonly Step[]) => 'visit' | 'hide';
+  /** @param start of its first character @returns `hide`: its inside is not visited, `onHidden` is told its place */
+  readonly onValue: (path: readonly Step[], start: number) => 'visit' | 'hide';
   readonly onHidden: (start: number, end: number) => void;
   /** @param path in use: it changes when the scan goes on */
   readonly onString: (path: readonly Step[], found: ScannedString) => void;
@@ -50,7 +50,7 @@ class Scan {
     const start = this.#space(from);
     if (start >= this.#to) return this.#to;
     if (path.length > DEEPEST) return this.#break(start);
-    const hides = this.#hidden === 0 && this.#visitor.onValue(path) === 'hide';
+    const hides = this.#hidden === 0 && this.#visitor.onValue(path, start) === 'hide';
     if (hides) this.#hidden += 1;
     const end = this.#inside(start, path);
     if (hides) {

@@ -54,13 +54,17 @@ function eventsOf(text: string, ending: 'whole' | 'cut'): { parts: Part[]; edits
       else edits.push({ start: index + data, end, by: NOT_JSON });
       continue;
     }
-    const told = redactShapes(ending === 'cut' && end === text.length ? withoutLastWord(line) : line);
+    // What is no line of an event stream may be JSON whose fields nobody has looked at.
+    const shown = ending === 'cut' && end === text.length ? withoutLastWord(line) : line;
+    const told = OTHER_LINE.test(line) ? redactShapes(shown) : NOT_JSON;
     if (told !== line) edits.push({ start: index, end, by: told });
   }
   return { parts, edits };
 }
 
 const NOT_JSON = '[not JSON]';
+/** Comments and the fields beside `data`. */
+const OTHER_LINE = /^(?::|(?:event|id|retry|data):?)/;
 
 interface Redaction {
   readonly fields: readonly RedactedField[];
@@ -73,19 +77,24 @@ interface Redaction {
 function redactJson(text: string, parts: readonly Part[], edits: Edit[], { fields, ending, depth }: Redaction): string {
   const groups = new Map<string, Group>();
   for (const [number, { start, end }] of parts.entries()) {
-    const strings: { readonly found: ScannedString; readonly piece: string | undefined }[] = [];
-    const places: string[] = [];
+    const strings: { readonly found: ScannedString; readonly piece: readonly Step[] | undefined }[] = [];
+    const indices = new Map<string, string>();
     const visitor: Visitor = {
-      onValue: (path) => (fields.some((field) => names(field, path)) ? 'hide' : 'visit'),
+      onValue: (path, from) =>
+        fields.some((field) => names(field, path)) || spellsOut(text, path, from) ? 'hide' : 'visit',
       onHidden: (from, to) => edits.push({ start: from, end: to, by: '"[redacted]"' }),
       onString(path, found) {
         const isPiece = parts.length > 1 && found.is === 'value' && PIECES.has(String(path.at(-1)));
         if (!isPiece && found.ending === 'whole' && found.end - found.start < SHORTEST) return;
-        strings.push({ found, piece: isPiece ? path.join('.') : undefined });
+        strings.push({ found, piece: isPiece ? [...path] : undefined });
       },
       onNumber(path, from, to) {
         const value = text.slice(from, to);
-        if (String(path.at(-1)).endsWith('index')) places.push(value);
+        const name = String(path.at(-1));
+        if (name.endsWith('index')) {
+          const of = path.slice(0, -1).join('.');
+          indices.set(of, `${indices.get(of) ?? ''}${name}:${value} `);
+        }
         // Half a number may be half a card's.
         const told = ending === 'cut' && to === text.length ? '' : redactShapes(value);
         if (told !== value) edits.push({ start: from, end: to, by: told === '' ? '' : JSON.stringify(told) });
@@ -100,7 +109,7 @@ function redactJson(text: string, parts: readonly Part[], edits: Edit[], { field
       edits.push({ start: stopped, end, by: NOT_JSON });
     }
     for (const { found, piece } of strings) {
-      const key = piece === undefined ? `${number} ${found.start}` : `${piece} ${places.join('.')}`;
+      const key = piece === undefined ? `${number} ${found.start}` : placeOf(piece, indices);
       const group = groups.get(key) ?? { pieces: [], goesOn: false };
       groups.set(key, group);
       group.pieces.push(found);
@@ -123,6 +132,30 @@ const PIECES: ReadonlySet<string> = new Set([
   ...['content', 'text', 'delta', 'partial_json', 'arguments', 'refusal', 'thinking', 'reasoning', 'reasoning_content'],
   'transcript',
 ]);
+
+/**
+ * Whose piece it is. Choices and parts say by an index which they are; where it is 0 some leave it out, and their place in the array is it.
+ * @param indices of an event's objects, by their path
+ */
+function placeOf(path: readonly Step[], indices: ReadonlyMap<string, string>): string {
+  let place = indices.get('') ?? '';
+  let at = '';
+  for (const step of path) {
+    at = at === '' ? String(step) : `${at}.${step}`;
+    place += typeof step === 'number' ? (indices.get(at) ?? `index:${step} `) : `${step} ${indices.get(at) ?? ''}`;
+  }
+  return place;
+}
+
+const TOKENS: ReadonlySet<string> = new Set(['logprobs', 'logprobsResult']);
+const FILLED = /[[{][\t\n\r ]*[^\t\n\r \]}]/y;
+
+/** Likelihoods say a text once more, token by token, where no shape is found. */
+function spellsOut(text: string, path: readonly Step[], from: number): boolean {
+  if (!TOKENS.has(String(path.at(-1)))) return false;
+  FILLED.lastIndex = from;
+  return FILLED.test(text);
+}
 
 function editsOf(text: string, { pieces, goesOn }: Group, fields: readonly RedactedField[], depth: number): readonly Edit[] {
   const [first, ...others] = pieces;

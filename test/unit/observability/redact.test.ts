@@ -143,6 +143,35 @@ describe('redaction of bodies', () => {
     expect(told).to.contain('"ok"');
   });
 
+  it('a stream whose events say an index now and then, and carry one choice or several', () => {
+    const [one, two] = ['key sk-ant-api03-AbCdEf', '0123456789AbCdEf ok'];
+    const gemini = (index: object, text: string): object => ({ candidates: [{ content: { parts: [{ text }] }, ...index }] });
+    const choice = (index: number, content: string, more = {}): object => ({ index, delta: { content, ...more } });
+    const streams = [
+      [gemini({}, one), gemini({ index: 0 }, two)],
+      [{ choices: [choice(0, one), choice(1, 'x')] }, { choices: [choice(1, 'y')] }, { choices: [choice(0, two)] }],
+      [{ choices: [choice(1, 'x'), choice(0, one)] }, { choices: [choice(0, two)] }],
+      [{ choices: [choice(0, one)] }, { choices: [choice(0, two, { annotations: [{ start_index: 4 }] })] }],
+    ];
+    for (const events of streams) {
+      const told = whole(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
+      expect(told).to.contain('key [redacted key] ok').and.not.to.contain('AbCdEf');
+    }
+  });
+
+  it('likelihoods of tokens, which spell the text out', () => {
+    const { anthropic = '' } = SECRETS;
+    const content = [...anthropic].map((token) => ({ token, bytes: [...Buffer.from(token)] }));
+    const bodies = [
+      { choices: [{ message: { content: 'ok' }, logprobs: { content } }] },
+      { output: [{ content: [{ text: 'ok', logprobs: content }] }] },
+      { candidates: [{ logprobsResult: { chosenCandidates: content } }] },
+    ];
+    for (const body of bodies) expect(whole(body)).to.match(/"logprobs(Result)?":"\[redacted\]"/);
+    const nothing = '{"logprobs":true,"a":{"logprobs":null},"b":{"logprobs": [ ]},"c":{"logprobs":"tokens"}}';
+    expect(whole(nothing)).to.equal(nothing);
+  });
+
   it('what has nothing of the kind stays as it is, byte for byte', () => {
     const body = '{ "a" : [ 1.5e3, true, null, {} , [] ],\n "b": "x\\u00e9\\n \\"q\\"" }';
     expect(whole(body)).to.equal(body);
@@ -186,7 +215,7 @@ describe('redaction of bodies', () => {
     const { openai = '' } = SECRETS;
     const first = `data: {"a":"\u2028${openai} \u2029${openai}","password":"hunter2"}\n\n`;
     const told = whole(
-      `${first}: ${openai}\nevent: ${openai}\ndata: hunter2\ndata: [DONE]\r\rdata: {"b":\ndata: "hunter2"}\n\n`,
+      `${first}: ${openai}\nevent: ${openai}\ndata: hunter2\npast: {"password":"hunter2"}\ndata: [DONE]\r\rdata: {"b":\ndata: "hunter2"}\n\n`,
       fields('password'),
     );
     expect(told).not.to.contain('hunter2').and.not.to.contain('AbCdEf');
