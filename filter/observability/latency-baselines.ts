@@ -50,7 +50,7 @@ const HALF_WINDOW_MS = 5 * 60_000;
 /** A median of fewer requests is chance. */
 const LEAST_CURRENT = 20;
 const LEAST_HOURLY = 10;
-/** A target that nobody has asked for so long is forgotten, and comes back as a new one. */
+/** Of a target that nobody has asked for so long nothing is told, and others may have its place. */
 const FORGET_HOURS = 35 * 24;
 /** As many as any policy has; more are not told apart from noise. */
 const MAX_TARGETS = 1_000;
@@ -75,7 +75,7 @@ export class LatencyBaselines {
     let baseline = known.get(last.target);
     // Another model under the same name has everything to show yet.
     if (baseline === undefined || baseline.model !== last.model || baseline.cluster !== last.cluster) {
-      if (baseline === undefined && known.size >= MAX_TARGETS) return;
+      if (baseline === undefined && known.size >= MAX_TARGETS && !this.#forgetOne(known)) return;
       baseline = emptyBaseline(last.cluster, last.model);
       known.set(last.target, baseline);
     }
@@ -111,11 +111,18 @@ export class LatencyBaselines {
     return KINDS.flatMap((kind) =>
       [...this.#known[kind]].flatMap(([target, baseline]) => {
         this.#turn(baseline);
-        if (baseline.hour - baseline.seen <= FORGET_HOURS) return of(target, kind, baseline);
-        this.#known[kind].delete(target);
-        return [];
+        // Kept all the same: a clock that is weeks ahead for a moment must not take what weeks have taught.
+        return isForgotten(baseline) ? [] : of(target, kind, baseline);
       }),
     );
+  }
+
+  #forgetOne(known: Map<string, Baseline>): boolean {
+    for (const [target, baseline] of known) {
+      this.#turn(baseline);
+      if (isForgotten(baseline)) return known.delete(target);
+    }
+    return false;
   }
 
   /** Brings a baseline up to now. A clock that is corrected by minutes changes nothing; one that was far ahead is not waited for. */
@@ -141,6 +148,10 @@ export class LatencyBaselines {
     clear(baseline.hourly);
     baseline.hour = hour;
   }
+}
+
+function isForgotten({ hour, seen }: Baseline): boolean {
+  return hour - seen > FORGET_HOURS;
 }
 
 function emptyBaseline(cluster: string, model: string): Baseline {

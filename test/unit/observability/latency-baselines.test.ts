@@ -115,6 +115,23 @@ describe('latency baselines', () => {
     expect(world.of()?.samples).to.equal(samples);
   });
 
+  it('a look while the clock is five weeks ahead takes nothing of what is known; beyond a thousand targets the place is given on', () => {
+    const world = new World();
+    world.run(START + 2 * DAY, () => 400);
+    const { now } = world;
+    world.now += 40 * DAY;
+    expect(world.of()).to.equal(undefined);
+    expect(world.baselines.states()).to.deep.equal([]);
+    world.now = now;
+    expect(world.of()?.usualMs).to.be.within(380, 420);
+    for (let count = 1; count < 1_000; count++) world.ask(400, `t${count}`);
+    world.ask(400, 'one too many');
+    expect(world.of('one too many')).to.equal(undefined);
+    world.now += 40 * DAY;
+    world.ask(400, 'another');
+    expect(world.of('another')?.samples).to.equal(1);
+  });
+
   it('few requests say nothing of now, and old ones are not now', () => {
     const world = new World();
     world.run(START + 2 * DAY, () => 400);
