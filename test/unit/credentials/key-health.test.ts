@@ -101,6 +101,21 @@ describe('the health of keys', () => {
     expect(health.waitMs(other, B)).to.equal(600_000);
   });
 
+  it('says where a key is turned down, and when that may change first', () => {
+    const { health, clock } = world();
+    expect(health.standingOf(KEY)).to.equal(undefined);
+    health.turnedDown(KEY, A, { kind: 'throttled', forMs: 5_000 }, RETEST);
+    expect(health.standingOf(KEY)).to.deep.equal({ state: 'cooling', pauseMs: 5_000, targets: ['a'] });
+    health.turnedDown(KEY, B, { kind: 'refused', where: 'target', status: 403 }, RETEST);
+    clock.now += 1_000;
+    expect(health.standingOf(KEY)).to.deep.equal({ state: 'refused', pauseMs: 29_000, targets: ['b'] });
+    health.turnedDown(KEY, A, { kind: 'unpaid', status: 402 }, RETEST);
+    expect(health.standingOf(KEY)).to.deep.equal({ state: 'refused', pauseMs: 29_000, targets: [] });
+    clock.now += 40_000;
+    expect(health.standingOf(KEY)?.pauseMs).to.equal(0);
+    expect(health.standingOf(NEXT)).to.equal(undefined);
+  });
+
   it('another key under the same name begins anew', () => {
     const { health, clock } = world();
     health.turnedDown(KEY, A, REFUSED, RETEST);
