@@ -48,6 +48,14 @@ const MAX_COOL_MS = 10 * 60_000;
 /** A test that nobody hears of again, because its caller left, holds its place no longer than this. */
 const TEST_LIMIT_MS = 30_000;
 
+export interface KeyStanding {
+  readonly state: 'refused' | 'cooling';
+  /** Until it is tested, or used, again; 0: the next request does so. */
+  readonly pauseMs: number;
+  /** Empty: at every target. */
+  readonly targets: readonly string[];
+}
+
 interface View {
   readonly state: 'refused' | 'cooling';
   /** Of the key that this was said of; another key under the same name starts anew. */
@@ -185,28 +193,29 @@ export class KeyHealth {
   }
 
   /** The worst that is known of a key, at any target. */
-  stateOf({ name, fingerprint }: UsedKey): 'refused' | 'cooling' | undefined {
-    let worst: 'cooling' | undefined;
-    const now = this.#options.now();
-    for (const [place, view] of this.#views) {
-      if ((place !== name && !place.startsWith(`${name} `)) || view.fingerprint !== fingerprint) continue;
-      if (view.state === 'refused') return 'refused';
-      if (now < view.until) worst = 'cooling';
-    }
-    return worst;
+  stateOf(key: UsedKey): KeyStanding['state'] | undefined {
+    return this.standingOf(key)?.state;
   }
 
-  /** Keys that are set aside, at any target, and milliseconds until they may be asked again; 0: the next request tests it. */
-  pauses(): ReadonlyMap<CredentialName, number> {
+  /** The same, with where it holds and when that may change. */
+  standingOf({ name, fingerprint }: UsedKey): KeyStanding | undefined {
+    if (this.allWell) return undefined;
     const now = this.#options.now();
-    const pauses = new Map<CredentialName, number>();
-    for (const [place, { state, until }] of this.#views) {
-      const pause = Math.max(until - now, 0);
-      if (state === 'cooling' && pause === 0) continue;
-      const name = (place.split(' ')[0] ?? place) as CredentialName;
-      pauses.set(name, Math.max(pauses.get(name) ?? 0, pause));
-    }
-    return pauses;
+    const views = [...this.#views].filter(
+      ([place, view]) =>
+        (place === name || place.startsWith(`${name} `)) &&
+        view.fingerprint === fingerprint &&
+        (view.state === 'refused' || now < view.until),
+    );
+    const state = views.some(([, view]) => view.state === 'refused') ? 'refused' : 'cooling';
+    const worst = views.filter(([, view]) => view.state === state);
+    if (worst.length === 0) return undefined;
+    const isEverywhere = worst.some(([place]) => place === name);
+    return {
+      state,
+      pauseMs: Math.max(0, Math.min(...worst.map(([, { until }]) => until - now))),
+      targets: isEverywhere ? [] : worst.map(([place]) => place.slice(name.length + 1)),
+    };
   }
 
   /** How often providers refused a key; by name, since the start. */

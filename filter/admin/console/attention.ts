@@ -1,5 +1,5 @@
 /** What somebody should look at now, worst first: the first thing that an engineer sees, and nothing when all is well. */
-import { again, percent, usd, words } from './format.ts';
+import { again, keyAgain, percent, usd, words } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { ConsoleState } from './merge.ts';
 
@@ -27,10 +27,13 @@ export function attentionOf(state: ConsoleState): Attention[] {
   }
   for (const [cluster, problem] of state.clusterProblems)
     bad(html`cluster <b>${cluster}</b>: ${words(problem)}, so Envoy sends it nothing`);
-  for (const { credential, condition } of state.keys) {
-    if (condition === 'refused') bad(html`gateway key <b>${credential}</b> is refused by its provider`);
+  for (const { credential, condition, until, targets } of state.keys) {
+    const where = targets.length > 0 && html` at ${targets.join(', ')} alone`;
     if (condition === 'unavailable') bad(html`gateway key <b>${credential}</b> cannot be had`);
-    if (condition === 'cooling') warn(html`gateway key <b>${credential}</b> is throttled by its provider`);
+    if (condition !== 'refused' && condition !== 'cooling') continue;
+    const wait = until !== undefined && `; ${keyAgain(condition, until, state.at)}`;
+    if (condition === 'refused') bad(html`gateway key <b>${credential}</b> is refused by its provider${where}${wait}`);
+    else warn(html`gateway key <b>${credential}</b> is throttled by its provider${where}${wait}`);
   }
   if (state.policy.edit === 'refused')
     bad(html`an edit of the policy is refused: <a href="/console/policy">see its problems</a>`);

@@ -51,6 +51,12 @@ export function again(until: number, now: number): string {
   return until <= now ? 'the next request tries it' : `asked again in ${duration(until - now)}`;
 }
 
+/** When a key that is turned down is tested or used again. */
+export function keyAgain(condition: 'refused' | 'cooling', until: number, now: number): string {
+  if (until <= now) return condition === 'refused' ? 'the next request tests it' : 'used again now';
+  return `${condition === 'refused' ? 'tested' : 'used'} again in ${duration(until - now)}`;
+}
+
 export function bytes(count: number): string {
   if (count < 1_024) return `${count} B`;
   if (count < 1_048_576) return `${(count / 1_024).toFixed(1)} KiB`;

@@ -3,7 +3,7 @@
 import type { LatencyComparison } from '../../observability/latency-baselines.ts';
 import type { BudgetState } from '../../quota/quota-store.ts';
 import { DurationCounts } from './durations.ts';
-import type { Beat, Move, Spend, TargetState, TargetTraffic, Traffic, WorkerSnapshot } from './snapshot.ts';
+import type { Beat, KeyState, Move, Spend, TargetState, TargetTraffic, Traffic, WorkerSnapshot } from './snapshot.ts';
 
 export interface ConsoleState extends Omit<WorkerSnapshot, 'worker' | 'startedAt' | 'at'> {
   readonly at: number;
@@ -141,11 +141,21 @@ function keyStates(snapshots: readonly WorkerSnapshot[]): WorkerSnapshot['keys']
   return grouped(
     snapshots.flatMap(({ keys }) => keys),
     ({ credential }) => credential,
-    (a, b) => ({
-      ...(WORST_KEY.indexOf(a.condition) <= WORST_KEY.indexOf(b.condition) ? a : b),
-      refusals: a.refusals + b.refusals,
-    }),
+    bothKeys,
   );
+}
+
+/** Of those that see the worst: whoever tests it first tells the others. */
+function bothKeys(a: KeyState, b: KeyState): KeyState {
+  const refusals = a.refusals + b.refusals;
+  if (a.condition !== b.condition)
+    return { ...(WORST_KEY.indexOf(a.condition) < WORST_KEY.indexOf(b.condition) ? a : b), refusals };
+  const untils = [a.until, b.until].filter((until) => until !== undefined);
+  const isEverywhere = a.targets.length === 0 || b.targets.length === 0;
+  return {
+    ...{ ...a, refusals, until: untils.length === 0 ? undefined : Math.min(...untils) },
+    targets: isEverywhere ? [] : [...new Set([...a.targets, ...b.targets])],
+  };
 }
 
 function canaries(snapshots: readonly WorkerSnapshot[]): WorkerSnapshot['canaries'] {

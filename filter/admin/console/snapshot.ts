@@ -92,8 +92,10 @@ export interface KeyState {
   readonly fingerprint: string | undefined;
   readonly condition: 'active' | 'draining' | 'disabled' | 'refused' | 'cooling' | 'unavailable';
   readonly refusals: number;
-  /** When it is tested, or used, again, milliseconds since the epoch; undefined: it is not set aside. */
+  /** When a refused key is tested again, or a throttled one used; undefined: it is neither. */
   readonly until: number | undefined;
+  /** Where alone it is refused or throttled; empty: wherever it is sent. */
+  readonly targets: readonly string[];
 }
 
 export interface CanaryState {

@@ -23,7 +23,7 @@ export interface ViewSources {
   readonly health: Pick<TargetHealth, 'states' | 'stateOf' | 'pauseOf'>;
   readonly clusters: Pick<ClusterView, 'problems'>;
   readonly credentials: () => Pick<Credentials, 'conditions' | 'fingerprints'>;
-  readonly keys: Pick<KeyHealth, 'refusals' | 'pauses'>;
+  readonly keys: Pick<KeyHealth, 'refusals' | 'standingOf'>;
   readonly limits: Pick<ProviderLimits, 'figures'>;
   readonly quotas: Pick<QuotaStore, 'figures'>;
   readonly auditLog: Pick<AuditLog, 'state' | 'queuedBytes' | 'dropped'>;
@@ -47,6 +47,8 @@ export interface WorkerView {
 
 /** A page has room for so many; policies of this size have other tools. */
 const MAX_LISTED = 500;
+/** Of one key. */
+const MAX_PLACES = 20;
 
 export function createWorkerView(sources: ViewSources): WorkerView {
   const window = new RecentWindow({
@@ -119,12 +121,15 @@ function keyStates({ credentials, keys }: ViewSources): WorkerSnapshot['keys'] {
   const held = credentials();
   const fingerprints = new Map(held.fingerprints());
   const refusals = new Map(keys.refusals());
-  const pauses = keys.pauses();
   return [...held.conditions()].slice(0, MAX_LISTED).map(([credential, condition]) => {
-    const pause = condition === 'refused' || condition === 'cooling' ? pauses.get(credential) : undefined;
+    const fingerprint = fingerprints.get(credential);
+    const standing = keys.standingOf({ name: credential, fingerprint });
+    // A key that cannot be had, or is not to be used, waits for no test.
+    const own = standing?.state === condition ? standing : undefined;
     return {
-      ...{ credential, condition, fingerprint: fingerprints.get(credential), refusals: refusals.get(credential) ?? 0 },
-      until: pause === undefined ? undefined : Date.now() + pause,
+      ...{ credential, condition, fingerprint, refusals: refusals.get(credential) ?? 0 },
+      until: own && Date.now() + own.pauseMs,
+      targets: own?.targets.slice(0, MAX_PLACES) ?? [],
     };
   });
 }

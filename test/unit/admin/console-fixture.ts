@@ -33,7 +33,9 @@ export function snapshot(changes: Partial<WorkerSnapshot> = {}): WorkerSnapshot 
         ...{ credentials: ['openai'], health: 'well', until: undefined, headroom: [], waiting: 0 },
       },
     ],
-    keys: [{ credential: 'openai', fingerprint: '0a1b2c3d', condition: 'active', refusals: 0, until: undefined }],
+    keys: [
+      { credential: 'openai', fingerprint: '0a1b2c3d', condition: 'active', refusals: 0, until: undefined, targets: [] },
+    ],
     policy: {
       ...{ version: 'abc', loadedAt: NOW - 60_000, edit: 'in_force', problems: [], reloads: { ok: 0, refused: 0 } },
       ...{ priceBook: 'p', aliases: [{ alias: 'fast', order: 'as_written', chain: ['gpt'] }] },

@@ -224,7 +224,16 @@ function hostileSnapshot(): WorkerSnapshot {
       beats: [{ at: NOW - 20_000, targets: { [HOSTILE]: [4, 3] } }],
       spend: [{ tenant: HOSTILE, feature: HOSTILE, requests: 1, inputTokens: 2, outputTokens: 3, nanoUsd: 4, unpriced: 1 }],
     },
-    keys: [{ credential: HOSTILE, fingerprint: HOSTILE, condition: 'refused', refusals: 1, until: NOW + 90_000 }],
+    keys: [
+      {
+        credential: HOSTILE,
+        fingerprint: HOSTILE,
+        condition: 'refused',
+        refusals: 1,
+        until: NOW + 9_000,
+        targets: [HOSTILE],
+      },
+    ],
     clusterProblems: [[HOSTILE, HOSTILE]],
     policy: {
       ...plain.policy,
@@ -372,6 +381,29 @@ describe('the console’s pages', () => {
       expect(await text('/console/deprecations'))
         .to.include('12 days left')
         .and.include('fast');
+    } finally {
+      await console.close();
+    }
+  });
+
+  it('say when a key that is turned down is tested or used again, and where alone it is', async () => {
+    const key = { fingerprint: '0a1b2c3d', refusals: 3, targets: [] };
+    const keys = [
+      { ...key, credential: 'one', condition: 'refused' as const, until: NOW + 40_000 },
+      { ...key, credential: 'two', condition: 'cooling' as const, until: NOW + 8_000, targets: ['gpt'] },
+      { ...key, credential: 'three', condition: 'refused' as const, until: NOW },
+    ];
+    const console = await startConsole(() => [snapshot({ keys })]);
+    try {
+      const text = (await (await console.get('/console/', bearer(ANA))).text()).replaceAll(/<[^>]*>/g, '|');
+      for (const words of [
+        ...[
+          'refused by its provider; tested again in 40.0 s',
+          'throttled by its provider at gpt alone; used again in 8.00 s',
+        ],
+        ...['refused by its provider; the next request tests it', '|tested again in 40.0 s|', '|at gpt alone|'],
+      ])
+        expect(text).to.include(words);
     } finally {
       await console.close();
     }

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { DurationCounts, quantileOf } from '../../../filter/admin/console/durations.ts';
 import { merged } from '../../../filter/admin/console/merge.ts';
 import { OTHERS, RecentWindow, type RecentWindowOptions } from '../../../filter/admin/console/recent-window.ts';
-import type { Move } from '../../../filter/admin/console/snapshot.ts';
+import type { KeyState, Move } from '../../../filter/admin/console/snapshot.ts';
 import type { BudgetState } from '../../../filter/quota/quota-store.ts';
 import { attempt, record } from '../observability/observed.ts';
 import { NOW, snapshot } from './console-fixture.ts';
@@ -142,6 +142,22 @@ describe('several workers', () => {
     expect(state?.quotas).to.deep.equal({ limits: 'local', outages: 1, timeouts: 2 });
     expect(state?.audit).to.deep.equal({ state: 'failing', queuedBytes: 10, dropped: 1 });
     expect(merged([], 2)).to.equal(undefined);
+  });
+
+  it('tell the worst of a key, and its first test of any process', () => {
+    const [key] = snapshot().keys;
+    if (key === undefined) throw new Error('no fixture');
+    const of = (...keys: Partial<KeyState>[]) =>
+      merged(
+        keys.map((one) => snapshot({ keys: [{ ...key, ...one }] })),
+        keys.length,
+      )?.keys[0];
+    const late = { condition: 'refused', until: NOW + 9_000, targets: ['a'], refusals: 1 } as const;
+    const soon = { condition: 'refused', until: NOW + 2_000, targets: ['b'], refusals: 2 } as const;
+    const cooling = { condition: 'cooling', until: NOW + 1_000, targets: [] } as const;
+    expect(of(cooling, late, soon)).to.deep.include({ ...late, until: NOW + 2_000, targets: ['a', 'b'], refusals: 3 });
+    expect(of(late, { ...soon, targets: [] })?.targets).to.deep.equal([]);
+    expect(of({}, cooling)).to.deep.include({ condition: 'cooling', until: NOW + 1_000 });
   });
 
   it('share budgets over Redis, and have a part each without it', () => {

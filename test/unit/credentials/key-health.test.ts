@@ -48,20 +48,6 @@ describe('the health of keys', () => {
     expect(health.stateOf(KEY)).to.equal('refused');
   });
 
-  it('tells how long each key that is set aside is left alone, at its longest place; one that may be used again is not told', () => {
-    const { health, clock } = world();
-    health.turnedDown(KEY, A, { kind: 'throttled', forMs: 5_000 }, RETEST);
-    health.turnedDown(KEY, B, { kind: 'refused', where: 'target', status: 403 }, RETEST);
-    expect([...health.pauses()]).to.deep.equal([['one', 30_000]]);
-    clock.now = 10_000;
-    expect([...health.pauses()]).to.deep.equal([['one', 20_000]]);
-    clock.now = 31_000;
-    expect([...health.pauses()]).to.deep.equal([['one', 0]]);
-    health.claim(KEY, B);
-    health.accepted(KEY, B, clock.now);
-    expect([...health.pauses()]).to.deep.equal([]);
-  });
-
   it('is tested by one request at a time, at twice the pause each time, ten minutes at most', () => {
     const { health, clock, said, pass } = world();
     health.turnedDown(KEY, A, REFUSED, RETEST);
@@ -113,6 +99,21 @@ describe('the health of keys', () => {
     const other: UsedKey = { name: 'two' as CredentialName, fingerprint: undefined };
     health.turnedDown(other, A, { kind: 'unpaid', status: 402 }, RETEST);
     expect(health.waitMs(other, B)).to.equal(600_000);
+  });
+
+  it('says where a key is turned down, and when that may change first', () => {
+    const { health, clock } = world();
+    expect(health.standingOf(KEY)).to.equal(undefined);
+    health.turnedDown(KEY, A, { kind: 'throttled', forMs: 5_000 }, RETEST);
+    expect(health.standingOf(KEY)).to.deep.equal({ state: 'cooling', pauseMs: 5_000, targets: ['a'] });
+    health.turnedDown(KEY, B, { kind: 'refused', where: 'target', status: 403 }, RETEST);
+    clock.now += 1_000;
+    expect(health.standingOf(KEY)).to.deep.equal({ state: 'refused', pauseMs: 29_000, targets: ['b'] });
+    health.turnedDown(KEY, A, { kind: 'unpaid', status: 402 }, RETEST);
+    expect(health.standingOf(KEY)).to.deep.equal({ state: 'refused', pauseMs: 29_000, targets: [] });
+    clock.now += 40_000;
+    expect(health.standingOf(KEY)?.pauseMs).to.equal(0);
+    expect(health.standingOf(NEXT)).to.equal(undefined);
   });
 
   it('another key under the same name begins anew', () => {

@@ -4,7 +4,7 @@ import type { LatencyComparison } from '../../../observability/latency-baselines
 import { attentionList } from '../attention.ts';
 import { beatChart, meter, shares } from '../charts.ts';
 import { quantileOf } from '../durations.ts';
-import { again, clock, duration, percent, whole, words } from '../format.ts';
+import { again, clock, duration, keyAgain, percent, whole, words } from '../format.ts';
 import { type Html, html, queryOf } from '../html.ts';
 import { facts, jsonLink, live, pill, type WindowMinutes, windowLinks } from '../layout.ts';
 import type { ConsoleState } from '../merge.ts';
@@ -18,7 +18,7 @@ ${attentionList(state)}
 ${live('summary', summary(state))}
 ${live('targets', targetTable(state))}
 <h2>Gateway keys</h2>
-${live('keys', keyTable(state.keys, state.at))}
+${live('keys', keyTable(state))}
 ${jsonLink(`/console/api/state${queryOf({ minutes })}`)}`;
 }
 
@@ -182,19 +182,15 @@ const KINDS: Readonly<Record<string, string>> = {
   concurrency: 'places',
 };
 
-/** A key that was refused is tested by single requests of callers. */
-function tested(until: number, now: number): string {
-  return until <= now ? 'the next request tests it' : `tested again in ${duration(until - now)}`;
-}
-
-function keyTable(keys: readonly KeyState[], now: number): Html {
-  const rows = keys.map(({ credential, fingerprint, condition, refusals, until }): Row => {
+function keyTable({ keys, at }: ConsoleState): Html {
+  const rows = keys.map((key): Row => {
+    const { credential, fingerprint, condition, refusals } = key;
     const tone = TONES[condition];
     return {
       tone: tone === 'bad' ? 'bad' : undefined,
       cells: [
         credential,
-        html`${pill(tone, condition)}${until !== undefined && html` <small>${condition === 'refused' ? tested(until, now) : again(until, now)}</small>`}`,
+        html`${pill(tone, condition)}${untilWhen(key, at)}`,
         fingerprint === undefined
           ? html`<span class="nothing">a token or a signature</span>`
           : html`<code>${fingerprint}</code>`,
@@ -214,6 +210,12 @@ function keyTable(keys: readonly KeyState[], now: number): Html {
     rows,
     empty: 'The policy has no gateway keys.',
   });
+}
+
+function untilWhen({ condition, until, targets }: KeyState, now: number): Html | undefined {
+  if (until === undefined || (condition !== 'refused' && condition !== 'cooling')) return undefined;
+  const where = targets.length > 0 && html`<small>at ${targets.join(', ')} alone</small>`;
+  return html`<small>${keyAgain(condition, until, now)}</small>${where}`;
 }
 
 const TONES = {
