@@ -1,5 +1,5 @@
 /** `node filter/cli/import-prices.ts FILE VERSION`: makes filter/prices/prices.json out of litellm's model_prices_and_context_window.json. */
-import type { JsonObject } from '../json.ts';
+import { isObject, type JsonObject } from '../json.ts';
 import { KINDS, type Kind, type ModelPrices, type Place, type PlacePrices, scaled, type Tariff } from '../prices/rates.ts';
 import type { ServiceTier } from '../transform/unified.ts';
 import { importArguments, type LitellmRow, readLitellm, writeTable } from './litellm.ts';
@@ -63,7 +63,26 @@ function tariffsOf(entry: JsonObject): Tariff[] {
       tariffs.set(key, tariff);
     }
   }
-  return [...tariffs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, tariff]) => ordered(tariff));
+  const listed = [...tariffs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, tariff]) => ordered(tariff));
+  return [...listed, ...fastOf(entry, listed)];
+}
+
+/** Anthropic's fast mode: a factor on every rate of the standard service, caches' too. */
+function fastOf(entry: JsonObject, tariffs: readonly Tariff[]): Tariff[] {
+  const factors = entry['provider_specific_entry'];
+  const factor = isObject(factors) ? factors['fast'] : undefined;
+  if (typeof factor !== 'number' || tariffs.some(({ service }) => service === 'priority')) return [];
+  const thousandths = scaled(String(factor), 3);
+  if (thousandths === undefined) throw new Error(`fast: ${factor} has more than three decimals`);
+  return tariffs
+    .filter(({ service }) => service === undefined)
+    .map(({ above, ...rates }) => ({
+      service: 'priority',
+      ...(above === undefined ? {} : { above }),
+      ...Object.fromEntries(
+        Object.entries(rates).map(([kind, rate]) => [kind, Math.ceil((Number(rate) * thousandths) / 1000)]),
+      ),
+    }));
 }
 
 /** Kinds in one order, so that equal places are equal texts; reasoning only where it has a rate of its own. */

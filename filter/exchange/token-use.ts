@@ -2,6 +2,7 @@
 import { estimateTokens } from '../observability/estimate.ts';
 import type { Target } from '../policy/policy.ts';
 import { costNanoUsd, isCounted, type TokenEstimate } from '../prices/cost.ts';
+import { askedTierOf } from '../transform/asked-tier.ts';
 import { choicesOf, outputCapOf } from '../transform/output-cap.ts';
 import { estimateInputTokens } from '../transform/token-estimate.ts';
 import { NO_USAGE, totalInput, totalOutput, type Usage } from '../transform/unified.ts';
@@ -17,6 +18,7 @@ export function estimateOf(exchange: Exchange): TokenEstimate {
       inputTokens: estimateInputTokens(json, exchange.requestBytes),
       outputTokens: Math.ceil(each) * choicesOf(json),
       images: imagesOf(exchange),
+      serviceTier: askedTierOf(json),
     };
   }
   return exchange.estimate;

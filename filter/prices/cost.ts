@@ -44,12 +44,15 @@ export interface TokenEstimate {
   readonly outputTokens: number;
   /** Images to be made; absent: none. */
   readonly images?: number;
+  /** That the request asks for; absent: standard. */
+  readonly serviceTier?: ServiceTier;
 }
 
 /** Before a request is sent: as if nothing of it were cached. @returns nano-dollars */
-export function estimateNanoUsd(price: Price, { inputTokens, outputTokens, images = 0 }: TokenEstimate): number {
+export function estimateNanoUsd(price: Price, estimate: TokenEstimate): number {
+  const { inputTokens, outputTokens, images = 0, serviceTier = 'standard' } = estimate;
   const usage = { ...NO_USAGE, inputUncached: inputTokens, outputVisible: outputTokens };
-  return costNanoUsd(price, images === 0 ? usage : { ...usage, apart: { images } });
+  return costNanoUsd(price, images === 0 ? usage : { ...usage, apart: { images } }, { serviceTier });
 }
 
 /** Every token once, at the kind that it is priced as. Parts that a provider tells larger than their whole are cut to it. */

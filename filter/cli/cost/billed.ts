@@ -34,11 +34,23 @@ export function dayOf(text: string): string {
   const [, compact] = /^(20\d{6})$/.exec(text) ?? [];
   if (compact !== undefined) return `${compact.slice(0, 4)}-${compact.slice(4, 6)}-${compact.slice(6)}`;
   // A time with an offset is of another day in UTC; without one exports mean UTC.
-  if (!/^\d{4}-\d\d-\d\d/.test(text)) throw new CellError(`expected a date, found ${JSON.stringify(text)}`);
-  if (!/[T ]\d\d:\d\d.*([+-]\d\d:?\d\d)$/.test(text)) return text.slice(0, 10);
-  const at = Date.parse(text.replace(' ', 'T').replace(/([+-]\d\d)(\d\d)$/, '$1:$2'));
+  const written = text.slice(0, 10);
+  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(Date.parse(written)))
+    throw new CellError(`expected a date, found ${JSON.stringify(text)}`);
+  const [, time, hours, minutes = '00'] = /^(.{10}[T ]\d\d:\d\d.*)([+-]\d\d):?(\d\d)?$/.exec(text) ?? [];
+  if (time === undefined || hours === undefined) return written;
+  const at = Date.parse(`${time.replace(' ', 'T').trim()}${hours}:${minutes}`);
   if (Number.isNaN(at)) throw new CellError(`expected a time, found ${JSON.stringify(text)}`);
   return new Date(at).toISOString().slice(0, 10);
+}
+
+/** @returns undefined for what is no day: sums and taxes may have none */
+export function dayIn(text: string): string | undefined {
+  try {
+    return dayOf(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** `59200.0` is whole, and nothing is 0. @throws CellError */

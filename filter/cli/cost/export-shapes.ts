@@ -11,6 +11,7 @@
 
 import { azureMeter, bedrockUsageType, type LineKind, tokensIn, vertexSku } from './bill-lines.ts';
 import { attoUsdOf, type Billed, dayOf, type Measure, type NotOurs, tokensOf } from './billed.ts';
+import { columnKey } from './export-rows.ts';
 
 export const PROVIDERS = ['openai', 'anthropic', 'bedrock', 'vertex', 'azure'] as const;
 export type Provider = (typeof PROVIDERS)[number];
@@ -125,6 +126,7 @@ const SHAPES: Readonly<Record<Provider, readonly Shape[]>> = {
           amount: maybe('line_item_usage_amount'),
           unit: maybe('pricing_unit'),
           currency: maybe('line_item_currency_code'),
+          charge: maybe('line_item_line_item_type'),
         },
       },
       read: (cells) => line(cells, bedrockUsageType(cells('line'))),
@@ -139,7 +141,7 @@ const SHAPES: Readonly<Record<Provider, readonly Shape[]>> = {
         cost: needed('unrounded_subtotal', 'cost'),
         amount: maybe('usage.amount_in_pricing_units', 'usage_amount_in_pricing_units', 'usage.amount', 'usage_amount'),
         unit: maybe('usage.pricing_unit', 'usage_pricing_unit', 'usage.unit', 'usage_unit'),
-        currency: maybe('currency'),
+        ...{ currency: maybe('currency'), charge: maybe('cost_type') },
       },
       read: (cells) => line(cells, vertexSku(cells('line'))),
     },
@@ -153,16 +155,20 @@ const SHAPES: Readonly<Record<Provider, readonly Shape[]>> = {
         cost: needed('costInBillingCurrency', 'cost', 'preTaxCost', 'costInUsd'),
         ...{ amount: maybe('quantity', 'usageQuantity'), unit: maybe('unitOfMeasure') },
         currency: maybe('billingCurrency', 'billingCurrencyCode', 'currency'),
+        charge: maybe('chargeType'),
       },
       read: (cells) => line(cells, azureMeter(cells('line'))),
     },
   ],
 };
 
+/** A charge of use, as clouds call it; credits, refunds, discounts and taxes have the meter of what they are for. None: the export does not tell. */
+const USED = new Set(['', 'usage', 'regular', 'discountedusage', 'savingsplancoveredusage']);
+
 /** A bill's line is of one model and one kind of token. */
 function line(cells: Cells, kind: LineKind | undefined): Billed | NotOurs {
   const attoUsd = attoUsdOf(cells('cost'));
-  if (kind === undefined) return { notOurs: true, attoUsd };
+  if (kind === undefined || !USED.has(columnKey(cells('charge')))) return { notOurs: true, attoUsd };
   const tokens = tokensIn(cells('amount'), cells('unit'));
   const measured = tokens === undefined || kind.measure === undefined ? {} : { [kind.measure]: tokens };
   // What caches gave and took is input as well.

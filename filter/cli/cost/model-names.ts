@@ -2,8 +2,8 @@
 
 const VENDORS = /^(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|qwen|ai21|google)\./;
 const PROFILES = /^(?:us|eu|apac|jp|au|global|us-gov)\./;
-/** A snapshot's date, or a revision of Bedrock or Vertex. */
-const SNAPSHOT = /(?:-20\d{2}-?\d{2}-?\d{2}|@[a-z0-9-]+|-v\d+(?::\d+)?)$/;
+/** A snapshot's date, or a revision of Bedrock or Vertex. Of others than Claude a version above the first is another model: `titan-embed-text-v2`. */
+const SNAPSHOT = /(?:-20\d{2}-?\d{2}-?\d{2}|@[a-z0-9-]+|:\d+|-v1|(?<=^claude-.*)-v\d+)$/;
 
 /** @returns one name for a model and its dated snapshots, whoever wrote it */
 export function canonical(name: string): string {

@@ -2,9 +2,10 @@
 import { parseUsd } from '../../quantities.ts';
 import type { Found, Selection } from '../audit-records.ts';
 import { UsageError } from '../selection.ts';
+import { readBill } from './bill.ts';
 import { openExport } from './export-rows.ts';
 import { PROVIDERS } from './export-shapes.ts';
-import { readBill, reconcile } from './reconcile.ts';
+import { reconcile } from './reconcile.ts';
 import { linesOf, reconciliationJson, reconciliationTable, type Tolerance } from './reconcile-report.ts';
 
 const text = { type: 'string' } as const;
@@ -37,8 +38,8 @@ export async function reconcileWith(
   const columns = pairsOf('--columns', options.columns);
   checkColumns(columns);
   const bill = await readBill(await openExport(options.file), provider, columns);
-  const days = bill.rows.map(({ day }) => Date.parse(`${day}T00:00:00Z`));
-  const whole = { sinceMs: Math.min(...days), untilMs: Math.max(...days) + DAY_MS };
+  const [first, last] = [Date.parse(bill.firstDay), Date.parse(bill.lastDay)];
+  const whole = { sinceMs: first, untilMs: last + DAY_MS };
   const clusters = new Set((options.clusters ?? '').split(',').filter((name) => name !== ''));
   const made = await reconcile(bill, records(whole), { provider, clusters, models: pairsOf('--models', options.models) });
   const { lines, sums } = linesOf(made, tolerance);

@@ -55,7 +55,9 @@ export function reconciliationTable(made: Reconciliation, tolerance: Tolerance, 
     line.isBeyond ? '!' : '',
   ]);
   const { firstDay, lastDay, shape, notOurs, audit } = made;
-  const notes = [`${lines.length - beyond.length} of ${lines.length} numbers are within ${percent(tolerance.share)}`];
+  const notes = [
+    `${lines.length - beyond.length} of ${lines.length} numbers are within ${Number((tolerance.share * 100).toFixed(4))}%`,
+  ];
   if (notOurs.rows > 0)
     notes.push(
       `${notOurs.rows} rows of the export are of other things and left out: ${roundedUsd(nanoOfAtto(notOurs.attoUsd), 2)} USD`,

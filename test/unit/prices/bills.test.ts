@@ -82,6 +82,33 @@ const BILLS: readonly Bill[] = [
     },
   },
   {
+    what: 'Anthropic: fast mode doubles every rate',
+    model: 'claude-opus-4-8',
+    usage: usageOf('anthropic-messages', {
+      usage: {
+        ...{ input_tokens: 1_000, cache_read_input_tokens: 4_000, cache_creation_input_tokens: 500, output_tokens: 200 },
+        ...{ cache_creation: { ephemeral_5m_input_tokens: 500 }, service_tier: 'standard', speed: 'fast' },
+      },
+    }),
+    lines: [
+      [1_000, 10],
+      [4_000, 1],
+      [500, 12.5],
+      [200, 50],
+    ],
+  },
+  {
+    what: 'Anthropic: the priority tier is bought by the month, and has the price of the standard one',
+    ...{ model: 'claude-opus-4-8', usage: usageOf('anthropic-messages', claude('priority')), extra: 0.03 },
+    lines: [
+      [2_095, 5],
+      [18_000, 0.5],
+      [3_000, 6.25],
+      [1_500, 10],
+      [503, 25],
+    ],
+  },
+  {
     what: 'OpenAI Chat Completions: cached tokens are in the prompt, reasoning is in the completion',
     ...{
       model: 'gpt-5',

@@ -14,6 +14,7 @@ import { TargetLatency } from '../../../filter/fallback/latency.ts';
 import { NO_STALE_ANSWERS, type StaleAnswer, type StaleQuery } from '../../../filter/fallback/stale-answers.ts';
 import { Fault } from '../../../filter/fault.ts';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
+import type { JsonObject } from '../../../filter/json.ts';
 import { compile } from '../../../filter/policy/compile.ts';
 import type { CredentialDocument, PolicyDocument } from '../../../filter/policy/document.ts';
 import type { AliasName, ClusterName, Policy, RegionName, TargetId } from '../../../filter/policy/policy.ts';
@@ -428,6 +429,24 @@ describe('eligible targets and their order', () => {
       const exchange = request(world(policy), { 'x-gateway-cost-ceiling': '0.003' });
       Object.assign(exchange.original?.json ?? {}, { max_tokens: 1, n: 100 });
       expect(chosen(exchange)).to.equal('cheap');
+    });
+
+    it('a dearer or cheaper tier is reckoned with when it is asked for', () => {
+      const gpt = policyOf({
+        targets: { gpt: { price_id: 'gpt-5' } },
+        aliases: { a: { chain: ['gpt'], expected_output_tokens: 90 } },
+      });
+      const affordable = (asked: JsonObject, usd: string): boolean => {
+        const exchange = request(world(gpt), { 'x-gateway-cost-ceiling': usd });
+        Object.assign(exchange.original?.json ?? {}, asked);
+        return choose(exchange, exchange.plan ?? fail()).length > 0;
+      };
+      // 90 tokens are 0.0009 USD at 10 dollars a million; twice that with priority, half of it with flex.
+      expect(affordable({}, '0.001')).to.equal(true);
+      for (const asked of [{ service_tier: 'priority' }, { serviceTier: 'priority' }, { speed: 'fast' }])
+        expect(() => affordable(asked, '0.001'), JSON.stringify(asked)).to.throw(Fault, 'cost ceiling');
+      expect(() => affordable({}, '0.0005')).to.throw(Fault, 'cost ceiling');
+      expect(affordable({ service_tier: 'flex' }, '0.0005')).to.equal(true);
     });
 
     it('nothing below the ceiling is a refusal that says so', () => {

@@ -1,7 +1,7 @@
 /** Anthropic's usage object -> unified usage. Its counts are exclusive; in a stream they come in pieces (providers.md 1.3). */
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
 import { apart, count, detail, serviceTierOf } from '../../facts.ts';
-import type { Usage } from '../../unified.ts';
+import type { ServiceTier, Usage } from '../../unified.ts';
 
 /** Later non-null values win, field by field: message_delta repeats some of message_start and leaves others out. */
 export function mergeUsage(before: JsonObject, value: Json | undefined): JsonObject {
@@ -29,7 +29,14 @@ export function readUsage(value: Json | undefined): Usage | undefined {
     outputReasoning,
     ...apart({
       webSearches: detail(value, 'server_tool_use', 'web_search_requests'),
-      serviceTier: serviceTierOf(value['service_tier']),
+      serviceTier: tierOf(value),
     }),
   };
+}
+
+/** Fast is dearer, as others' priority is. What Anthropic calls priority is capacity that is bought by the month: its tokens have no price of their own. */
+function tierOf(usage: JsonObject): ServiceTier {
+  if (usage['speed'] === 'fast') return 'priority';
+  const tier = serviceTierOf(usage['service_tier']);
+  return tier === 'priority' ? 'standard' : tier;
 }

@@ -61,8 +61,7 @@ describe('cost reconcile', () => {
   const OPENAI_USAGE =
     'start_time,end_time,start_time_iso,end_time_iso,project_id,num_model_requests,model,batch,service_tier,input_tokens,output_tokens,input_cached_tokens\n' +
     '1795478400,1795564800,2026-11-24T00:00:00+00:00,2026-11-25T00:00:00+00:00,proj_1,1.0,gpt-5.5-2026-04-23,FALSE,default,1500.0,50.0,300.0\n' +
-    '1795478400,1795564800,2026-11-24T00:00:00+00:00,2026-11-25T00:00:00+00:00,proj_2,1.0,gpt-5.5-2026-04-23,FALSE,default,1500.0,40.0,300.0\n' +
-    '1795564800,1795651200,2026-11-25T00:00:00+00:00,2026-11-26T00:00:00+00:00,,,,,,,,\n';
+    '1795478400,1795564800,2026-11-24T00:00:00+00:00,2026-11-25T00:00:00+00:00,proj_2,1.0,gpt-5.5-2026-04-23,FALSE,default,1500.0,40.0,300.0\n';
 
   it('OpenAI, usage: tokens by kind and day; a number beyond the tolerance is exit code 1', () => {
     const { code, numbers, shape } = reconciled('openai', 'usage.csv', OPENAI_USAGE);
@@ -75,10 +74,24 @@ describe('cost reconcile', () => {
     ]);
     expect(code).to.equal(1);
     expect(reconciled('openai', 'usage.csv', OPENAI_USAGE, '--tolerance', '12%').code).to.equal(0);
-    const { out } = command.run('reconcile', '--provider', 'openai', '--file', command.file('usage.csv', OPENAI_USAGE));
+    const path = command.file('usage.csv', OPENAI_USAGE);
+    const { out } = command.run('reconcile', '--provider', 'openai', '--file', path, '--tolerance', '0.05%');
     expect(out)
-      .to.contain('-11.1%  !')
+      .to.contain('2 of 3 numbers are within 0.05%')
+      .and.to.contain('-11.1%  !')
       .and.not.to.match(/^2026.*cache read/m);
+  });
+
+  it('a day on which the export has nothing is a day too: what the audit log has of it is on one side alone', () => {
+    const empty = '1795564800,1795651200,2026-11-25T00:00:00+00:00,2026-11-26T00:00:00+00:00,,,,,,,,\n';
+    const { code, numbers } = reconciled('openai', 'usage.csv', OPENAI_USAGE + empty, '--tolerance', '12%');
+    expect([code, numbers.slice(3)]).to.deep.equal([
+      1,
+      ['input', 'cache read', 'output'].map((measure, place) => [
+        ...['2026-11-25', 'gpt-5.5-2026-04-23', measure],
+        ...[['1500', '300', '50'][place], null],
+      ]),
+    ]);
   });
 
   it('OpenAI, costs: lines of a model are one sum; models on one side alone', () => {
@@ -202,6 +215,30 @@ describe('cost reconcile', () => {
     const packed = join(command.directory, 'cur.csv.gz');
     writeFileSync(packed, gzipSync(CUR));
     expect(command.json('reconcile', '--provider', 'bedrock', '--file', packed).rows).to.have.length(5);
+  });
+
+  it('clouds: a credit, a refund, a discount or a tax has the meter of what it is for, and is no use of it', () => {
+    const [head = '', ...rows] = CUR.split('\n');
+    const marked = [
+      `${head},line_item_line_item_type`,
+      ...rows.map((row) => `${row},Usage`),
+      ...['Credit', 'Refund', 'EdpDiscount', 'Tax'].map(
+        (type) =>
+          `2026-11-24 04:00:00.000,AmazonBedrock,EUC1-Claude4.6Sonnet-output-tokens,0.05,1K tokens,-0.25,USD,${type}`,
+      ),
+    ].join('\n');
+    expect(reconciled('bedrock', 'cur.csv', marked)).to.deep.include({
+      ...{ code: 0, left_out: { rows: 5, usd: '98.500000000' } },
+    });
+    const google =
+      'sku.description,usage_start_time,cost,currency,cost_type\n' +
+      'Gemini 2.5 Flash Text Input - Predictions,2026-11-24 07:00:00 UTC,2,USD,regular\n' +
+      'Gemini 2.5 Flash Text Input - Predictions,2026-11-24 07:00:00 UTC,-0.5,USD,adjustment\n';
+    expect(reconciled('vertex', 'gcp.csv', google)).to.deep.include({ code: 0, left_out: { rows: 1, usd: '-0.500000000' } });
+    const azure =
+      'Date,MeterName,CostInBillingCurrency,BillingCurrency,ChargeType\n' +
+      '11/24/2026,gpt-4o-mini-Inp-glbl Tokens,2,USD,Usage\n11/24/2026,gpt-4o-mini-Inp-glbl Tokens,-1,USD,Refund\n';
+    expect(reconciled('azure', 'azure.csv', azure)).to.deep.include({ code: 0, left_out: { rows: 1, usd: '-1.000000000' } });
   });
 
   it('Bedrock: Cost Explorer’s table of days', () => {
@@ -341,10 +378,27 @@ describe('lines of bills', () => {
       'gpt-5',
     ]);
     expect(
+      [
+        'amazon.titan-embed-text-v1',
+        'amazon.titan-embed-text-v2:0',
+        'DeepSeek-V3',
+        'DeepSeek-V4',
+        'amazon.nova-pro-v1:0',
+      ].map(canonical),
+      'a version is no revision',
+    ).to.deep.equal(['titan-embed-text', 'titan-embed-text-v2', 'deepseek-v3', 'deepseek-v4', 'nova-pro']);
+    expect(['claude-3-5-sonnet-v2@20241022', 'anthropic.claude-3-5-sonnet-20241022-v2:0'].map(canonical)).to.deep.equal(
+      Array(2).fill('claude-3-5-sonnet'),
+    );
+    expect(
       ['1795478400', '11/24/2026', '20261124', '2026-11-24 07:00:00 UTC', '2026-11-24T23:30:00-05:00', '2026-11-24'].map(
         dayOf,
       ),
     ).to.deep.equal([DAY, DAY, DAY, DAY, '2026-11-25', DAY]);
+    expect(['2026-11-25 00:30:00+01', '2026-11-25 00:30:00 +0100', '2026-11-24T23:30-05'].map(dayOf)).to.deep.equal([
+      ...[DAY, DAY, '2026-11-25'],
+    ]);
     expect(() => dayOf('24/11/2026')).to.throw('month/day/year');
+    expect(() => dayOf('2026-13-24')).to.throw('expected a date');
   });
 });
