@@ -33,8 +33,8 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
   });
   const attempts = tallyCounter(registry, {
     name: 'gateway_attempts_total',
-    help: 'Attempts on targets by outcome.',
-    labelNames: [...TARGET_LABELS, 'outcome'],
+    help: 'Attempts on targets by outcome, and by what kind of trouble it was: as the provider said, or as its status tells; none, where there was none or nobody was asked.',
+    labelNames: [...TARGET_LABELS, 'outcome', 'error_class'],
   });
   const attemptDuration = tallyHistogram(registry, {
     name: 'gateway_attempt_duration_seconds',
@@ -79,17 +79,17 @@ export function registerTrafficMetrics(registry: Registry): (record: AuditRecord
     return cache({ alias, result });
   });
   const attemptSeries = cached((key) => {
-    const [target = '', cluster = '', model = '', outcome = ''] = key.split('\n');
+    const [target = '', cluster = '', model = '', outcome = '', error_class = ''] = key.split('\n');
     const result = outcome === 'ok' ? 'ok' : 'failed';
     return {
-      count: attempts({ target, cluster, model, outcome }),
+      count: attempts({ target, cluster, model, outcome, error_class }),
       duration: outcome === 'abandoned' ? undefined : attemptDuration({ target, cluster, model, result }),
     };
   });
 
   const observeAttempt = (attempt: AuditAttempt): void => {
-    const { target, cluster, model, outcome, duration_ms } = attempt;
-    const series = attemptSeries(`${target}\n${cluster}\n${model}\n${outcome}`);
+    const { target, cluster, model, outcome, error_class, duration_ms } = attempt;
+    const series = attemptSeries(`${target}\n${cluster}\n${model}\n${outcome}\n${error_class ?? 'none'}`);
     series.count.value += 1;
     // What was never asked took no time.
     if (duration_ms !== null && attempt.number > 0) series.duration?.observe(duration_ms / 1000);

@@ -3,6 +3,7 @@
 import { Registry } from 'prom-client';
 import type { KeyCondition } from '../../../filter/credentials/credentials.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
+import type { ErrorClass } from '../../../filter/fallback/error-class.ts';
 import type { HealthState } from '../../../filter/fallback/health.ts';
 import type { FaultCode } from '../../../filter/fault.ts';
 import type { AuditOutcome } from '../../../filter/observability/audit-record.ts';
@@ -37,6 +38,11 @@ const ATTEMPTS: Record<AttemptFailure | 'ok' | 'abandoned', true> = {
   ...{ connection_failed: true, credential_refused: true, billing: true, model_not_found: true, conflict: true },
   ...{ request_refused: true, not_translatable: true, credential_unavailable: true, circuit_open: true },
   ...{ no_healthy_host: true, no_answer: true },
+};
+const CLASSES: Record<ErrorClass, true> = {
+  ...{ invalid_request: true, context_too_long: true, too_large: true, content_refused: true, authentication: true },
+  ...{ permission: true, not_found: true, billing: true, rate_limit: true, timeout: true, overloaded: true },
+  ...{ server_error: true, conflict: true, connection: true },
 };
 /** Those that somebody asks for; a code that is no more does not compile. */
 const FAULTS: readonly FaultCode[] = ['quota_exceeded', 'budget_spent', 'no_capacity', 'gateway_error'];
@@ -93,6 +99,7 @@ export async function fullScrape(): Promise<string> {
       }
   for (const outcome of Object.keys(ATTEMPTS))
     observe(record('b', { attempts: [attempt({ outcome }), attempt({ target: 'other' })] }));
+  for (const error_class of Object.keys(CLASSES)) observe(record('b', { attempts: [attempt({ error_class })] }));
   for (const fault of FAULTS) observe(record('c', { fault, degraded: true }));
   const used = { ...NO_USAGE, inputUncached: 2, cacheRead: 1, cacheWriteOther: 1, outputVisible: 1, outputReasoning: 1 };
   const usage = auditUsage(used, 'estimated');

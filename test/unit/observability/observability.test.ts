@@ -26,7 +26,9 @@ describe('metrics', () => {
     expect(text).to.include(
       'gateway_requests_total{caller_schema="openai-chat",alias="unknown",outcome="caller_error",workload_class="unknown"} 50',
     );
-    expect(text).to.include('gateway_attempts_total{target="gpt",cluster="openai",model="m",outcome="ok"} 1');
+    expect(text).to.include(
+      'gateway_attempts_total{target="gpt",cluster="openai",model="m",outcome="ok",error_class="none"} 1',
+    );
     expect(text).to.include('gateway_tokens_total{target="gpt",cluster="openai",model="m",kind="input"} 5');
     expect(text).to.include('gateway_tokens_total{target="gpt",cluster="openai",model="m",kind="cache_read"} 2');
     expect(text).to.include('gateway_requests_in_flight 7');

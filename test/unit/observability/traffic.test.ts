@@ -62,7 +62,7 @@ describe('metrics of traffic', () => {
     const model = 'arn:aws:x/y|z "1"';
     const [line] = await scraped('gateway_attempts_total', [record('a', { attempts: [attempt({ model })] })]);
     expect(line).to.equal(
-      'gateway_attempts_total{target="gpt",cluster="openai",model="arn:aws:x/y|z \\"1\\"",outcome="ok"} 1',
+      'gateway_attempts_total{target="gpt",cluster="openai",model="arn:aws:x/y|z \\"1\\"",outcome="ok",error_class="none"} 1',
     );
   });
 
