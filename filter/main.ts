@@ -125,13 +125,13 @@ function placeOf({
 
 /** Where there is none, none of its code is loaded. @throws ConsoleTokenError */
 async function openConsole(
-  { consoleTokenFile, auditDirectory }: Settings,
+  { consoleTokenFile, auditDirectory, stateDirectory }: Settings,
   log: Logger,
   snapshots: ConsoleOptions['snapshots'],
 ): Promise<Console | undefined> {
   if (consoleTokenFile === undefined) return undefined;
   const { createConsole } = await import('./admin/console/console.ts');
-  return createConsole({ tokenFile: consoleTokenFile, auditDirectory, host: hostname(), log, snapshots });
+  return createConsole({ tokenFile: consoleTokenFile, auditDirectory, stateDirectory, host: hostname(), log, snapshots });
 }
 
 function endOnSignal(log: Logger, stop: () => Promise<void>): void {

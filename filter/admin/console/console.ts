@@ -12,13 +12,17 @@ import { problemPage } from './pages/sign-in.ts';
 import { auditRoute } from './routes/audit.ts';
 import { openDoor } from './routes/door.ts';
 import type { PageReply, Reply, Route } from './routes/route.ts';
+import { spendRoute } from './routes/spend.ts';
 import { type Snapshots, stateRoute, stateSource } from './routes/state.ts';
 import { redirect, send, sendJson, sendPage, sendText } from './send.ts';
+import { SpendDays } from './spend-days.ts';
 import { openTokens } from './tokens.ts';
 
 export interface ConsoleOptions {
   readonly tokenFile: string;
   readonly auditDirectory: string;
+  /** Where sums of the audit log are kept between looks. */
+  readonly stateDirectory: string;
   /** Told on every page: several pods look alike. */
   readonly host: string;
   readonly log: Logger;
@@ -32,12 +36,17 @@ export interface Console {
 }
 
 /** @throws ConsoleTokenError when the token file is not there, or has nobody in it */
-export function createConsole({ tokenFile, auditDirectory, host, log, snapshots }: ConsoleOptions): Console {
+export function createConsole({ tokenFile, auditDirectory, stateDirectory, host, log, snapshots }: ConsoleOptions): Console {
   const tokens = openTokens(tokenFile, log);
   const access = new ConsoleAccess({ tokens, log, now: Date.now, elapsed: () => performance.now() });
   const search = new AuditSearch(auditDirectory);
+  const spendDays = new SpendDays({ auditDirectory, stateDirectory, log });
   const stateOf = stateSource(snapshots);
-  const routes: readonly Route[] = [stateRoute(stateOf), auditRoute({ search, stateOf, log })];
+  const routes: readonly Route[] = [
+    stateRoute(stateOf),
+    spendRoute(stateOf, spendDays),
+    auditRoute({ search, stateOf, log }),
+  ];
 
   const show = (
     response: ServerResponse,
@@ -93,6 +102,9 @@ export function createConsole({ tokenFile, auditDirectory, host, log, snapshots 
         show(response, { kind: 'page', title: 'Failed', status: 500, main });
       }
     },
-    close: () => tokens.close(),
+    close() {
+      tokens.close();
+      spendDays.close();
+    },
   };
 }

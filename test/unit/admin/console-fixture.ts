@@ -65,7 +65,7 @@ export async function startConsole(snapshots: () => readonly WorkerSnapshot[], e
   writeFileSync(tokenFile, `# people\nana:${ANA}\nben:${BEN}\n`);
   const open = () =>
     createConsole({
-      ...{ tokenFile, auditDirectory: directory, host: 'pod-1', log: silent },
+      ...{ tokenFile, auditDirectory: directory, stateDirectory: join(directory, 'state'), host: 'pod-1', log: silent },
       snapshots: async () => ({ snapshots: snapshots(), expected }),
     });
   let pages = open();

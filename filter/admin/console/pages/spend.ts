@@ -7,16 +7,22 @@ import { type Html, html, queryOf } from '../html.ts';
 import { jsonLink, live, pill } from '../layout.ts';
 import type { ConsoleState } from '../merge.ts';
 import type { Spend } from '../snapshot.ts';
+import type { SpendLook } from '../spend-days.ts';
 import { type Row, type RowGroup, table } from '../table.ts';
+import { spendByDay } from './spend-days.ts';
 
-export function spendPage(state: ConsoleState): Html {
+/** @param tenant whose days are shown; undefined: all tenants' */
+export function spendPage(state: ConsoleState, look: SpendLook, tenant: string | undefined): Html {
   const { since } = state.traffic;
   return html`<div class="title"><h1>Spend</h1></div>
 <h2>Budgets</h2>
 ${live('budgets', budgetTable(state))}
-<h2>By tenant and feature</h2>
+<h2>By day</h2>
+${live('days', spendByDay(look, tenant))}
+${jsonLink('/console/api/spend')}
+<h2>By tenant and feature, since the start</h2>
 <p class="about">Of answers that this gateway’s processes gave <b>since ${clock(since, state.at)} UTC</b>, when the oldest of them began; a process that was started again counts from its own start.
-Exact sums of any time come from the audit log: <code>node filter/cli/audit.ts sum --by tenant --since 30d</code>.</p>
+Exact sums of any time come from the audit log: <code>node filter/cli/cost.ts report --by tenant,feature --since 30d</code>.</p>
 ${live('spend', spendTable(state))}
 ${jsonLink('/console/api/state')}`;
 }

@@ -7,7 +7,6 @@ import { movesPage } from '../pages/moves.ts';
 import { policyPage } from '../pages/policy.ts';
 import { providersPage } from '../pages/providers.ts';
 import { problemPage } from '../pages/sign-in.ts';
-import { spendPage } from '../pages/spend.ts';
 import type { WorkerSnapshot } from '../snapshot.ts';
 import { type PageReply, REFRESH_SECONDS, type Route } from './route.ts';
 
@@ -43,7 +42,6 @@ const PAGES: ReadonlyMap<string, StatePage> = new Map(
   [
     { tab: '/console/' as const, title: 'Providers now', render: providersPage },
     { tab: '/console/moves' as const, title: 'Moves', render: movesPage },
-    { tab: '/console/spend' as const, title: 'Spend', render: spendPage },
     { tab: '/console/policy' as const, title: 'Policy', render: policyPage },
     { tab: '/console/deprecations' as const, title: 'Deprecations', render: deprecationsPage },
   ].map((page) => [page.tab, page]),
