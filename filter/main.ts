@@ -128,9 +128,7 @@ async function openConsole(
 ): Promise<Console | undefined> {
   if (consoleTokenFile === undefined) return undefined;
   const { createConsole } = await import('./admin/console/console.ts');
-  return createConsole({
-    ...{ tokenFile: consoleTokenFile, auditDirectory, stateDirectory, host: hostname(), log, snapshots },
-  });
+  return createConsole({ tokenFile: consoleTokenFile, auditDirectory, stateDirectory, host: hostname(), log, snapshots });
 }
 
 function endOnSignal(log: Logger, stop: () => Promise<void>): void {

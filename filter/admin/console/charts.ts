@@ -30,6 +30,17 @@ export function beatChart(target: string, beats: readonly Beat[], now: number): 
   return html`<svg class="beats" role="img" aria-label="${label}" viewBox="0 0 119 24" width="119" height="24"><title>${label}</title><line class="axis" x1="0" x2="119" y1="23.5" y2="23.5"/>${drawn}</svg>`;
 }
 
+/** A bar a day. @param bars 0 to 1, of the highest */
+export function dayBars(bars: readonly number[], label: string): Html {
+  const width = bars.length * 7 - 2;
+  const drawn = bars.map((share, index) => {
+    if (share === 0) return undefined;
+    const height = Math.max(1.5, Math.min(share, 1) * 24);
+    return html`<rect class="ok" x="${index * 7}" width="5" y="${(24 - height).toFixed(1)}" height="${height.toFixed(1)}"/>`;
+  });
+  return html`<svg class="days" role="img" aria-label="${label}" viewBox="0 0 ${width} 24" width="${width}" height="24"><title>${label}</title><line class="axis" x1="0" x2="${width}" y1="23.5" y2="23.5"/>${drawn}</svg>`;
+}
+
 /** @param share 0 to 1, or more: then it is full */
 export function meter(share: number, tone: 'ok' | 'warn' | 'bad', label: string): Html {
   const width = Math.min(Math.max(share, 0), 1) * 100;

@@ -7,7 +7,6 @@ import type { Logger } from 'pino';
 import { ConsoleAccess } from './access.ts';
 import { assetOf } from './assets.ts';
 import { AuditSearch } from './audit-search.ts';
-import { DailySpend } from './daily-spend.ts';
 import { page } from './layout.ts';
 import { problemPage } from './pages/sign-in.ts';
 import { auditRoute } from './routes/audit.ts';
@@ -16,11 +15,13 @@ import type { PageReply, Reply, Route } from './routes/route.ts';
 import { spendRoute } from './routes/spend.ts';
 import { type Snapshots, stateRoute, stateSource } from './routes/state.ts';
 import { redirect, send, sendJson, sendPage, sendText } from './send.ts';
+import { SpendDays } from './spend-days.ts';
 import { openTokens } from './tokens.ts';
 
 export interface ConsoleOptions {
   readonly tokenFile: string;
   readonly auditDirectory: string;
+  /** Where sums of the audit log are kept between looks. */
   readonly stateDirectory: string;
   /** Told on every page: several pods look alike. */
   readonly host: string;
@@ -35,14 +36,17 @@ export interface Console {
 }
 
 /** @throws ConsoleTokenError when the token file is not there, or has nobody in it */
-export function createConsole({ tokenFile, host, ...options }: ConsoleOptions): Console {
-  const { auditDirectory, log, snapshots } = options;
+export function createConsole({ tokenFile, auditDirectory, stateDirectory, host, log, snapshots }: ConsoleOptions): Console {
   const tokens = openTokens(tokenFile, log);
   const access = new ConsoleAccess({ tokens, log, now: Date.now, elapsed: () => performance.now() });
   const search = new AuditSearch(auditDirectory);
+  const spendDays = new SpendDays({ auditDirectory, stateDirectory, log });
   const stateOf = stateSource(snapshots);
-  const daily = new DailySpend(options);
-  const routes: readonly Route[] = [stateRoute(stateOf), spendRoute(stateOf, daily), auditRoute({ search, stateOf, log })];
+  const routes: readonly Route[] = [
+    stateRoute(stateOf),
+    spendRoute(stateOf, spendDays),
+    auditRoute({ search, stateOf, log }),
+  ];
 
   const show = (
     response: ServerResponse,
@@ -100,7 +104,7 @@ export function createConsole({ tokenFile, host, ...options }: ConsoleOptions): 
     },
     close() {
       tokens.close();
-      void daily.close();
+      spendDays.close();
     },
   };
 }

@@ -16,12 +16,6 @@ export function usd(nanoUsd: number): string {
   return `$${(Math.abs(dollars) >= 1 || dollars === 0 ? CENTS : SMALL).format(dollars)}`;
 }
 
-/** US dollars, all nine decimals, for programs. */
-export function exactDollars(nanoUsd: bigint): string {
-  const digits = String(nanoUsd).padStart(10, '0');
-  return `${digits.slice(0, -9)}.${digits.slice(-9)}`;
-}
-
 /** @param share 0 to 1; a few of very many are not told as none, nor nearly all as all */
 export function percent(share: number): string {
   const value = share * 100;

@@ -315,11 +315,13 @@ describe('the console’s pages', () => {
         dropped_fields: [HOSTILE],
         excluded: [{ target: HOSTILE, rule: HOSTILE }],
         policy_version: HOSTILE,
+        time: new Date().toISOString(),
       };
       writeSegment(console.directory, 'filter', 1, [record(HOSTILE, { ...of, ...more, attempts: [told] })]);
       for (const path of [
         ...PAGES,
         `/console/requests/${encodeURIComponent(HOSTILE)}`,
+        `/console/spend?tenant=${encodeURIComponent(HOSTILE)}`,
         `/console/audit?tenant=${encodeURIComponent(HOSTILE)}&since=${encodeURIComponent(HOSTILE)}`,
       ]) {
         const answer = await console.get(path, bearer(ANA));
@@ -404,6 +406,47 @@ describe('the console’s pages', () => {
         ...['refused by its provider; the next request tests it', '|tested again in 40.0 s|', '|at gpt alone|'],
       ])
         expect(text).to.include(words);
+    } finally {
+      await console.close();
+    }
+  });
+
+  it('tell spend by day, of all tenants and of one, and that nothing was read yet of nothing', async () => {
+    const console = await startConsole(() => [snapshot()]);
+    try {
+      const text = async (path: string): Promise<string> =>
+        (await (await console.get(path, bearer(ANA))).text()).replaceAll(/<[^>]*>/g, '|').replaceAll(/[|\s]+/g, '|');
+      expect(await text('/console/spend')).to.include('The|audit|log|has|no|record|of|the|last|14|days.');
+      await console.restart();
+      const daysAgo = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString();
+      writeSegment(console.directory, 'filter', 1, [
+        record('1', { time: daysAgo(20), tenant: 'alpha', cost_nano_usd: 100e9 }),
+        record('2', { time: daysAgo(3), tenant: 'alpha', cost_nano_usd: 2.5e9 }),
+        record('3', { time: daysAgo(0), tenant: 'alpha', cost_nano_usd: 1e9 }),
+        record('4', { time: daysAgo(0), tenant: 'beta', cost_nano_usd: 20 }),
+        record('5', { time: daysAgo(0), tenant: 'gamma', cost_nano_usd: null }),
+      ]);
+      const all = await text('/console/spend');
+      const today = daysAgo(0).slice(0, 10);
+      expect(all)
+        .to.match(/Together\|\$3.50\|for\|4\|requests\|in\|14\|days/)
+        .and.match(/\|alpha\|Spend\|by\|day,[^$]*\$2.50\|\$1.00\|\$0.00\|\$3.50\|\$3.50\|/)
+        .and.match(/\|beta\|[^$]*\$0.00000002\|/)
+        .and.include('It|has|all|of|these|days.');
+      const alpha = await text('/console/spend?tenant=alpha');
+      expect(alpha)
+        .to.match(/Of\|alpha\|alone/)
+        .and.match(new RegExp(`${today}\\|\\w+,\\|so\\|far\\|\\$1.00`))
+        .and.not.include('|beta|');
+      const { rows } = (await (await console.get('/console/api/spend', bearer(ANA))).json()) as { rows: object[] };
+      expect(rows).to.deep.include({
+        day: today,
+        tenant: 'alpha',
+        requests: 1,
+        priced: 1,
+        unpriced: 0,
+        nanoUsd: '1000000000',
+      });
     } finally {
       await console.close();
     }

@@ -2,74 +2,29 @@
 
 import type { BudgetState } from '../../../quota/quota-store.ts';
 import { meter } from '../charts.ts';
-import type { DailySpendView } from '../daily-spend.ts';
-import type { DaySpend } from '../daily-sums.ts';
-import { bytes, clock, percent, usd, whole } from '../format.ts';
+import { clock, percent, usd, whole } from '../format.ts';
 import { type Html, html, queryOf } from '../html.ts';
 import { jsonLink, live, pill } from '../layout.ts';
 import type { ConsoleState } from '../merge.ts';
 import type { Spend } from '../snapshot.ts';
+import type { SpendLook } from '../spend-days.ts';
 import { type Row, type RowGroup, table } from '../table.ts';
+import { spendByDay } from './spend-days.ts';
 
-export function spendPage(state: ConsoleState, daily: DailySpendView): Html {
+/** @param tenant whose days are shown; undefined: all tenants' */
+export function spendPage(state: ConsoleState, look: SpendLook, tenant: string | undefined): Html {
   const { since } = state.traffic;
   return html`<div class="title"><h1>Spend</h1></div>
 <h2>Budgets</h2>
 ${live('budgets', budgetTable(state))}
 <h2>By day</h2>
-${live('days', dayTable(daily, state.at))}
-<h2>By tenant and feature</h2>
+${live('days', spendByDay(look, tenant))}
+${jsonLink('/console/api/spend')}
+<h2>By tenant and feature, since the start</h2>
 <p class="about">Of answers that this gateway’s processes gave <b>since ${clock(since, state.at)} UTC</b>, when the oldest of them began; a process that was started again counts from its own start.
-Exact sums of any time come from the audit log: <code>node filter/cli/audit.ts sum --by tenant --since 30d</code>.</p>
+Exact sums of any time come from the audit log: <code>node filter/cli/cost.ts report --by tenant,feature --since 30d</code>.</p>
 ${live('spend', spendTable(state))}
 ${jsonLink('/console/api/state')}`;
-}
-
-const DAY_COLUMNS = [
-  { name: 'Day (UTC)' },
-  { name: 'USD', kind: 'number' },
-  { name: 'Of the dearest day' },
-  { name: 'Answers', kind: 'number' },
-  { name: 'Tenants, most spent first' },
-  { name: 'Unpriced', kind: 'number' },
-] as const;
-/** Of a day, told by name. */
-const TOLD_TENANTS = 4;
-
-function dayTable({ days, state, bytesLeft, readAt }: DailySpendView, now: number): Html {
-  const reading = `The audit log is read for it, ${bytes(bytesLeft)} to go; sums grow until then.`;
-  const about = {
-    current: html`Exact sums of this gateway’s audit log, days of the last month on which anything was used${readAt !== undefined && html`; read until ${clock(readAt, now)} UTC`}. <a href="/console/api/spend-by-day">JSON</a>`,
-    reading: days === undefined ? html`The audit log is being read for it.` : html`<b>${reading}</b>`,
-    failed: html`<b>The audit log could not be read; the filter’s log says why.</b>`,
-  }[state];
-  const most = Math.max(1, ...(days ?? []).map(({ nanoUsd }) => Number(nanoUsd)));
-  const rows = (days ?? []).map(
-    ({ day, nanoUsd, answers, unpriced, tenants }): Row => ({
-      cells: [
-        html`<time datetime="${day}">${day}</time>`,
-        usd(Number(nanoUsd)),
-        meter(Number(nanoUsd) / most, 'ok', `${percent(Number(nanoUsd) / most)} of the dearest day`),
-        whole(answers),
-        tenantsOf(tenants),
-        unpriced === 0 ? html`<span class="nothing">0</span>` : html`<span class="warn">${whole(unpriced)}</span>`,
-      ],
-    }),
-  );
-  return html`<p class="about">${about}</p>
-${table({ caption: 'Spend by day, the latest first', columns: DAY_COLUMNS, rows, empty: state === 'current' ? 'Nothing was used in the time that the audit log covers.' : 'Not known yet.' })}`;
-}
-
-function tenantsOf(tenants: DaySpend['tenants']): Html[] {
-  const told = tenants.slice(0, TOLD_TENANTS).map(({ tenant, nanoUsd }) => {
-    const name = isNamed(tenant) ? html`<a href="/console/audit${queryOf({ tenant })}">${tenant}</a>` : tenant;
-    return html`<span class="chip">${name} <small>${usd(Number(nanoUsd))}</small></span> `;
-  });
-  const rest = tenants.slice(TOLD_TENANTS);
-  const left = rest.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0n);
-  return rest.length === 0
-    ? told
-    : [...told, html`<span class="chip">${whole(rest.length)} others <small>${usd(Number(left))}</small></span>`];
 }
 
 const BUDGET_COLUMNS = [

@@ -1,30 +1,27 @@
-/** What was spent: now, out of the processes, and by day, out of the audit log. */
-import type { DailySpend } from '../daily-spend.ts';
-import { exactDollars } from '../format.ts';
+/** Spend: budgets and what was spent since the start, of the processes; by day, of the audit log. */
 import { spendPage } from '../pages/spend.ts';
-import { REFRESH_SECONDS, type Route } from './route.ts';
-import { minutesIn, nobodyAnswers, type StateSource } from './state.ts';
+import type { SpendDays, SpendLook } from '../spend-days.ts';
+import { REFRESH_SECONDS, type Reply, type Route } from './route.ts';
+import { nobodyAnswers, type StateSource } from './state.ts';
 
-const PAGE = { tab: '/console/spend', title: 'Spend' } as const;
+const PAGE = '/console/spend';
+const MAX_FIELD = 200;
 
-export function spendRoute(stateOf: StateSource, daily: DailySpend): Route {
+export function spendRoute(stateOf: StateSource, spendDays: SpendDays): Route {
   return async ({ url }) => {
-    switch (url.pathname) {
-      case PAGE.tab: {
-        const [state, days] = await Promise.all([stateOf(minutesIn(url)), daily.view()]);
-        if (state === undefined) return nobodyAnswers(PAGE.tab, PAGE.title);
-        return { kind: 'page', ...PAGE, main: spendPage(state, days), refreshSeconds: REFRESH_SECONDS };
-      }
-      case '/console/api/spend-by-day': {
-        const { days, ...about } = await daily.view();
-        const told = days?.map(({ nanoUsd, tenants, ...day }) => ({
-          ...{ ...day, usd: exactDollars(nanoUsd) },
-          tenants: tenants.map(({ nanoUsd: spent, ...tenant }) => ({ ...tenant, usd: exactDollars(spent) })),
-        }));
-        return { kind: 'json', body: { ...about, days: told ?? null } };
-      }
-      default:
-        return undefined;
-    }
+    if (url.pathname === '/console/api/spend') return asJson(await spendDays.look());
+    if (url.pathname !== PAGE) return undefined;
+    const [state, look] = await Promise.all([stateOf(5), spendDays.look()]);
+    if (state === undefined) return nobodyAnswers(PAGE, 'Spend');
+    const tenant = url.searchParams.get('tenant')?.slice(0, MAX_FIELD) || undefined;
+    const main = spendPage(state, look, tenant);
+    return { kind: 'page', title: 'Spend', tab: PAGE, main, refreshSeconds: REFRESH_SECONDS };
   };
+}
+
+function asJson(look: SpendLook): Reply {
+  if (look.kind !== 'read') return { kind: 'json', status: 503, body: { error: look.kind } };
+  const { rows, ...of } = look.spend;
+  const told = rows.map(({ nanoUsd, ...row }) => ({ ...row, nanoUsd: String(nanoUsd) }));
+  return { kind: 'json', body: { ...of, rows: told } };
 }
