@@ -3,6 +3,7 @@ import { type Html, html } from './html.ts';
 
 const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 const CENTS = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const DIMES = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 4 });
 const SMALL = new Intl.NumberFormat('en-US', { minimumFractionDigits: 2, maximumFractionDigits: 9 });
 const NANO = 1e9;
 
@@ -13,7 +14,8 @@ export function whole(value: number): string {
 /** Small amounts keep the digits that make them more than nothing. */
 export function usd(nanoUsd: number): string {
   const dollars = nanoUsd / NANO;
-  return `$${(Math.abs(dollars) >= 1 || dollars === 0 ? CENTS : SMALL).format(dollars)}`;
+  const size = Math.abs(dollars);
+  return `$${(size >= 1 || size === 0 ? CENTS : size >= 0.01 ? DIMES : SMALL).format(dollars)}`;
 }
 
 /** @param share 0 to 1; a few of very many are not told as none, nor nearly all as all */
