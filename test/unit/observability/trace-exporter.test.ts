@@ -31,7 +31,7 @@ describe('trace exporter', () => {
   });
   const make = (sampling: Sampling, timeoutMs = 200): TraceExporter =>
     new TraceExporter({
-      client: createOtlpClient({ url: `${collector.url}/v1/traces`, headers: {}, timeoutMs, caFile: undefined }),
+      client: createOtlpClient({ url: `${collector.url}/v1/traces`, headers: {}, timeoutMs, tls: {} }),
       ...{
         resource: { 'service.name': 's' },
         sampling,
@@ -96,7 +96,7 @@ describe('trace exporter', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    const endpoint = { url: `http://127.0.0.1:${port}/`, headers: {}, timeoutMs: 200, caFile: undefined };
+    const endpoint = { url: `http://127.0.0.1:${port}/`, headers: {}, timeoutMs: 200, tls: {} };
     const client = createOtlpClient(endpoint);
     expect((await client.send('{}')).kind).to.equal('again');
     client.close();
