@@ -1,6 +1,8 @@
 /** OpenTelemetry's standard variables, as far as this filter has a part in them. Headers may hold secrets: they are never repeated in what is told. */
+import { readFileSync } from 'node:fs';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
-import type { OtlpEndpoint } from './observability/otlp-client.ts';
+import { createSecureContext } from 'node:tls';
+import type { OtlpEndpoint, OtlpTls } from './observability/otlp-client.ts';
 import { SAMPLERS, type Sampling } from './observability/trace-sampling.ts';
 import { SettingsError, url, wholeNumber } from './settings-values.ts';
 
@@ -43,8 +45,42 @@ function endpoint(environment: NodeJS.ProcessEnv, signal: Signal): OtlpEndpoint 
     url: at,
     headers: headers(environment, of('HEADERS')),
     timeoutMs: wholeNumber(environment, of('TIMEOUT'), { fallback: 10_000, min: 1, max: 600_000 }),
-    caFile: environment[of('CERTIFICATE')] || undefined,
+    tls: tls(environment, of),
   };
+}
+
+/** Read once, at the start. */
+function tls(environment: NodeJS.ProcessEnv, of: (name: string) => string): OtlpTls {
+  const found: { ca?: string; cert?: string; key?: string } = {};
+  for (const [part, name] of [
+    ['ca', of('CERTIFICATE')],
+    ['cert', of('CLIENT_CERTIFICATE')],
+    ['key', of('CLIENT_KEY')],
+  ] as const) {
+    const path = environment[name] ?? '';
+    if (path !== '') found[part] = pemIn(path, name);
+  }
+  if ((found.cert === undefined) !== (found.key === undefined))
+    throw new SettingsError(`${of('CLIENT_CERTIFICATE')} and ${of('CLIENT_KEY')}: expected both or neither`);
+  try {
+    createSecureContext(found);
+  } catch {
+    throw new SettingsError(
+      `${of('CLIENT_CERTIFICATE')}, ${of('CLIENT_KEY')}: expected a certificate and its own key, unencrypted`,
+    );
+  }
+  return found;
+}
+
+function pemIn(path: string, name: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new SettingsError(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!text.includes('-----BEGIN ')) throw new SettingsError(`${name}: expected PEM in ${path}`);
+  return text;
 }
 
 function below(base: string, path: string): string {

@@ -3,7 +3,6 @@ import type { Logger } from 'pino';
 import type { TraceExporter } from './observability/trace-exporter.ts';
 import type { OtelSettings } from './otel-settings.ts';
 
-/** @throws Error when the collector's authorities cannot be read */
 export async function startTracing(
   { traces, sampling, resource }: OtelSettings,
   log: Logger,

@@ -5,6 +5,7 @@ import type { AuditRecord } from './audit-record.ts';
 import { prune, type Retention } from './audit-retention.ts';
 import { AuditWriter } from './audit-writer.ts';
 import type { BodyRecord } from './body-record.ts';
+import { ChainHeldError, holdChain, releaseChain } from './chain-holder.ts';
 
 const RETRY_MS = 1000;
 const PRUNE_MS = 3_600_000;
@@ -78,7 +79,8 @@ export class AuditLog {
   /**
    * @param name `-1` of the first worker; empty: there is one process
    * @param now milliseconds since the epoch
-   * @throws Error when the directory cannot be made, or what is in it not be read; not with `refuse`, which begins as `failing`
+   * @throws Error when the directory cannot be made, or what is in it not be read; not with `refuse`, which begins as `failing`, as both do while
+   *   another process still writes the chain
    */
   static async open(
     directory: string,
@@ -89,7 +91,7 @@ export class AuditLog {
   ): Promise<AuditLog> {
     const audit = new AuditLog({ directory, chain: `${KINDS[settings.kind].chain}${name}`, now }, log, settings);
     if (settings.outage === 'refuse') await audit.flush();
-    else await audit.#ready();
+    else await audit.#ready().catch((error: unknown) => audit.#waitForHolder(error));
     audit.#pruneTimer = setInterval(() => audit.keepRetention(), PRUNE_MS).unref();
     return audit;
   }
@@ -139,7 +141,10 @@ export class AuditLog {
     const lost = this.#queue.length + this.#lost;
     if (lost > 0) this.#log.error({ records: lost }, 'audit records lost: the disk did not take them');
     await this.#pruning;
-    await this.#writer?.close();
+    if (this.#writer !== undefined) {
+      await this.#writer.close();
+      await releaseChain(this.#place.directory, this.#place.chain);
+    }
     this.#log.info({ ...this.#writer?.last }, 'audit log is closed');
   }
 
@@ -182,11 +187,18 @@ export class AuditLog {
     return this.#writer;
   }
 
+  /** It ends soon, and records can wait that long. @throws whatever else it is */
+  #waitForHolder(error: unknown): void {
+    if (!(error instanceof ChainHeldError)) throw error;
+    this.#failed(error);
+  }
+
   async #recover(): Promise<AuditWriter> {
     const { directory, chain, now } = this.#place;
     const { segmentBytes, segmentAgeMs, kind } = this.#settings;
     const { directoryMode, fileMode } = KINDS[kind];
     await mkdir(directory, { recursive: true, mode: directoryMode });
+    await holdChain(directory, chain);
     const writer = await AuditWriter.recover({
       ...{ directory, chain, now, segmentBytes, segmentAgeMs, fileMode },
       onFull: (segment) => {

@@ -1,5 +1,4 @@
 /** OTLP over HTTP: one request at a time to a collector, and what its answer means. */
-import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 
@@ -9,8 +8,16 @@ export interface OtlpEndpoint {
   /** May hold secrets: never told. */
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
-  /** PEM file; absent: the system's authorities. */
-  readonly caFile: string | undefined;
+  readonly tls: OtlpTls;
+}
+
+/** PEM. The key is a secret: never told. */
+export interface OtlpTls {
+  /** Absent: the system's authorities. */
+  readonly ca?: string;
+  /** The filter's own, where the collector asks for one. */
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 export type OtlpAnswer =
@@ -30,11 +37,9 @@ export interface OtlpClient {
 const AGAIN = new Set([429, 502, 503, 504]);
 const LONGEST_ANSWER = 64 * 1024;
 
-/** @throws Error when the authorities cannot be read */
-export function createOtlpClient({ url, headers, timeoutMs, caFile }: OtlpEndpoint): OtlpClient {
+export function createOtlpClient({ url, headers, timeoutMs, tls }: OtlpEndpoint): OtlpClient {
   const isTls = url.startsWith('https:');
-  const ca = caFile === undefined ? {} : { ca: readFileSync(caFile, 'utf8') };
-  const agent = isTls ? new HttpsAgent({ keepAlive: true, ...ca }) : new HttpAgent({ keepAlive: true });
+  const agent = isTls ? new HttpsAgent({ keepAlive: true, ...tls }) : new HttpAgent({ keepAlive: true });
   const begin = isTls ? httpsRequest : httpRequest;
   let closed = false;
   const post = (bytes: Buffer): Promise<OtlpAnswer> =>

@@ -108,11 +108,24 @@ function usageAttributes(usage: AuditUsage): Record<string, string | number> {
   return {
     'gen_ai.usage.input_tokens': usage.input_tokens,
     'gen_ai.usage.cache_read.input_tokens': usage.cache_read_input_tokens,
-    'gen_ai.usage.cache_creation.input_tokens': usage.cache_write_input_tokens,
+    'gen_ai.usage.cache_write.input_tokens': usage.cache_write_input_tokens,
     'gen_ai.usage.output_tokens': usage.output_tokens,
     'gen_ai.usage.reasoning.output_tokens': usage.reasoning_output_tokens,
+    ...soundAndImages(usage),
     'gateway.usage.source': usage.source,
   };
+}
+
+/** Few requests have them. The conventions count what came out of a cache with its kind. */
+function soundAndImages(usage: AuditUsage): Record<string, number> {
+  const found = {
+    'gen_ai.usage.audio.input_tokens': usage.audio_input_tokens + usage.audio_cache_read_input_tokens,
+    'gen_ai.usage.audio.cache_read.input_tokens': usage.audio_cache_read_input_tokens,
+    'gen_ai.usage.image.input_tokens': usage.image_input_tokens,
+    'gen_ai.usage.audio.output_tokens': usage.audio_output_tokens,
+    'gen_ai.usage.image.output_tokens': usage.image_output_tokens,
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, tokens]) => tokens > 0));
 }
 
 /** The conventions' words where they have one. */

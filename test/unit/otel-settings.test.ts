@@ -12,7 +12,7 @@ describe("OpenTelemetry's variables", () => {
       OTEL_EXPORTER_OTLP_HEADERS: 'Authorization=Bearer%20x, a=b',
     });
     expect(both.traces).to.deep.equal({
-      ...{ url: 'http://collector:4318/v1/traces', timeoutMs: 5, caFile: undefined },
+      ...{ url: 'http://collector:4318/v1/traces', timeoutMs: 5, tls: {} },
       headers: { authorization: 'Bearer x', a: 'b' },
     });
     expect(both.logs?.url).to.equal('http://collector:4318/v1/logs');
@@ -47,6 +47,8 @@ describe("OpenTelemetry's variables", () => {
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL: expected http/json'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'hush-hush' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected key=value'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a=hush-hush%0d%0ab' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected key=value'],
+    [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_CERTIFICATE: '/no/such.pem' }, 'OTEL_EXPORTER_OTLP_CERTIFICATE: ENOENT'],
+    [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_CERTIFICATE: 'package.json' }, 'OTEL_EXPORTER_OTLP_CERTIFICATE: expected PEM'],
     [{ OTEL_TRACES_SAMPLER: 'jaeger_remote' }, 'OTEL_TRACES_SAMPLER: expected always_on'],
     [{ OTEL_TRACES_SAMPLER_ARG: '2' }, 'OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1'],
   ];

@@ -142,11 +142,6 @@ describe('alerts and dashboards', () => {
 const UNSEEN = [
   'gateway_handed_over_streams',
   'gateway_audit_written_records',
-  'gateway_audit_export_failures_total',
-  'gateway_audit_export_lag_records',
-  'gateway_audit_export_lag_bytes',
-  'gateway_trace_failed_sends_total',
-  'gateway_trace_queued_requests',
   'gateway_policy_reloads_total',
   'gateway_policy_loaded_timestamp_seconds',
   'gateway_revocations_known',

@@ -298,6 +298,35 @@ describe('audit log', () => {
       return reported;
     }
 
+    it('waits for a process that still writes the chain, and keeps what comes meanwhile; whoever has ended is waited for by nobody', async () => {
+      const child = spawn(process.execPath, [join(ROOT, 'test/unit/observability/audit-child.ts'), directory, '1'], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const ended = once(child, 'exit');
+      await once(child.stdout, 'data');
+      child.stdout.resume();
+      const audit = await open({});
+      try {
+        expect(audit.state).to.equal('failing');
+        audit.append(auditRecord('mine'));
+        await audit.flush();
+        expect(audit.written).to.equal(0);
+      } finally {
+        child.kill('SIGKILL');
+        await ended;
+      }
+      await audit.flush();
+      expect(audit).to.include({ state: 'writing', written: 1 });
+      await audit.close();
+      expect(ids().at(-1)).to.equal('mine');
+      const [report] = await verifyChains(directory, []);
+      expect(report).to.include({ problem: undefined });
+      writeFileSync(join(directory, 'audit.filter.writer'), '1 another-boot:1\n');
+      const next = await open({});
+      expect(next.state).to.equal('writing');
+      await next.close();
+    }).timeout(20_000);
+
     it('loses nothing that was reported, doubles nothing, and the chain goes on', async function () {
       this.timeout(120_000);
       let seed = 7;

@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { pino } from 'pino';
+import type { AuditUsage } from '../../../filter/observability/audit-record.ts';
 import { createOtlpClient } from '../../../filter/observability/otlp-client.ts';
 import { spansOf } from '../../../filter/observability/request-spans.ts';
 import { traceContextOf } from '../../../filter/observability/trace-context.ts';
@@ -31,7 +32,7 @@ describe('trace exporter', () => {
   });
   const make = (sampling: Sampling, timeoutMs = 200): TraceExporter =>
     new TraceExporter({
-      client: createOtlpClient({ url: `${collector.url}/v1/traces`, headers: {}, timeoutMs, caFile: undefined }),
+      client: createOtlpClient({ url: `${collector.url}/v1/traces`, headers: {}, timeoutMs, tls: {} }),
       ...{
         resource: { 'service.name': 's' },
         sampling,
@@ -96,7 +97,7 @@ describe('trace exporter', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    const endpoint = { url: `http://127.0.0.1:${port}/`, headers: {}, timeoutMs: 200, caFile: undefined };
+    const endpoint = { url: `http://127.0.0.1:${port}/`, headers: {}, timeoutMs: 200, tls: {} };
     const client = createOtlpClient(endpoint);
     expect((await client.send('{}')).kind).to.equal('again');
     client.close();
@@ -140,6 +141,27 @@ describe('spans', () => {
     };
     expect(typesOf(2_000)).to.deep.equal(['doubleValue']);
     expect(typesOf(1_234.5)).to.deep.equal(['doubleValue']);
+  });
+});
+
+describe('tokens in spans', () => {
+  const tokensOf = (changes: Partial<AuditUsage>): Record<string, unknown> => {
+    const { usage } = record('r');
+    if (usage === null) throw new Error('no usage');
+    const made = spansOf(record('r', { usage: { ...usage, ...changes } }), traceOf('req_1'), () => undefined);
+    const pairs = made[1]?.attributes.filter(({ key }) => key.startsWith('gen_ai.usage.')) ?? [];
+    return Object.fromEntries(pairs.map(({ key, value }) => [key.slice('gen_ai.usage.'.length), Object.values(value)[0]]));
+  };
+
+  it("have the conventions' names; sound and images only where there are any, with what came out of a cache", () => {
+    expect(Object.keys(tokensOf({}))).to.have.members([
+      ...['input_tokens', 'cache_read.input_tokens', 'cache_write.input_tokens'],
+      ...['output_tokens', 'reasoning.output_tokens'],
+    ]);
+    const some = { audio_input_tokens: 3, audio_cache_read_input_tokens: 4, image_output_tokens: 5 };
+    expect(tokensOf(some)).to.include({
+      ...{ 'audio.input_tokens': '7', 'audio.cache_read.input_tokens': '4', 'image.output_tokens': '5' },
+    });
   });
 });
 
