@@ -1,7 +1,8 @@
 /** Records out of an audit log, one at a time. */
 import { stat } from 'node:fs/promises';
+import { linkOf } from '../observability/audit-line.ts';
 import type { AuditLine } from '../observability/audit-record.ts';
-import { pieceOfLines, segmentsIn } from '../observability/audit-segments.ts';
+import { linesOf, pieceOfLines, type Segment, segmentsIn } from '../observability/audit-segments.ts';
 
 /** What is wanted; absent: everything. */
 export interface Selection {
@@ -24,18 +25,18 @@ export interface Found {
 }
 
 /**
- * Chain by chain, in the order in which they were written.
+ * In the order of the segments, and of each as it was written.
  * @param onUnreadable is told `file:line` of what is no record
- * @throws Error when a directory or a file cannot be read
+ * @throws Error when a file cannot be read
  */
 export async function* recordsIn(
-  directory: string,
+  segments: readonly Segment[],
   selection: Selection,
   onUnreadable: (place: string) => void,
 ): AsyncGenerator<Found> {
   const { sinceMs } = selection;
   const isSelected = selector(selection);
-  for (const { path, name, chain } of await segmentsIn(directory)) {
+  for (const { path, name, chain } of segments) {
     if (sinceMs !== undefined && (await stat(path)).mtimeMs < sinceMs) continue;
     for await (const lines of pieceOfLines(path)) {
       for (const { text, number, end } of lines) {
@@ -47,11 +48,55 @@ export async function* recordsIn(
   }
 }
 
-/** The one check of what this file did not write: an object with the fields that every version has. */
+/** A segment that is in another one, from its first record on. */
+export interface SegmentCopy {
+  readonly path: string;
+  readonly of: string;
+}
+
+/**
+ * Segments of several directories, those of pods or of backups, chain by chain: each once, however often it was copied and whatever its copy is called.
+ * Of a segment and an earlier copy of it the longer one is taken.
+ * @throws Error when a directory or a file cannot be read
+ */
+export async function segmentsOnce(
+  directories: readonly string[],
+): Promise<{ readonly segments: readonly Segment[]; readonly copies: readonly SegmentCopy[] }> {
+  const taken = new Map<string, { segment: Segment; size: number }>();
+  const copies: SegmentCopy[] = [];
+  for (const directory of directories) {
+    for (const segment of await segmentsIn(directory)) {
+      const { size } = await stat(segment.path);
+      // Its seal is of all that the chain had until then: no two records have the same.
+      const key = (await firstSealOf(segment.path)) ?? segment.path;
+      const known = taken.get(key);
+      if (known === undefined) taken.set(key, { segment, size });
+      else if (known.size >= size) copies.push({ path: segment.path, of: known.segment.path });
+      else {
+        copies.push({ path: known.segment.path, of: segment.path });
+        Object.assign(known, { segment, size });
+      }
+    }
+  }
+  return { segments: [...taken.values()].map(({ segment }) => segment), copies };
+}
+
+async function firstSealOf(path: string): Promise<string | undefined> {
+  for await (const { text, end } of linesOf(path)) return end === 'whole' ? linkOf(text)?.chain : undefined;
+  return undefined;
+}
+
+/** The only version whose fields have the meaning that is read here. */
+const VERSION = 1;
+
+/** The one check of what this file did not write: an object with the fields that every record has. */
 function recordOf(text: string): AuditLine | undefined {
   try {
     const record = JSON.parse(text) as Partial<AuditLine> | null;
-    return typeof record?.time === 'string' && typeof record.seq === 'number' && Array.isArray(record.attempts)
+    return record?.schema_version === VERSION &&
+      typeof record.time === 'string' &&
+      typeof record.seq === 'number' &&
+      Array.isArray(record.attempts)
       ? (record as AuditLine)
       : undefined;
   } catch {

@@ -1,5 +1,6 @@
 /** Requests, tokens and money of an audit log, by who or what. */
 import type { AuditLine } from '../observability/audit-record.ts';
+import { isUncounted } from '../observability/uncounted.ts';
 import { type Found, modelOf, targetOf } from './audit-records.ts';
 
 export const KEYS = {
@@ -21,7 +22,7 @@ export interface Sum {
   output_tokens: number;
   /** Exact, whatever the number of requests. */
   nanoUsd: bigint;
-  /** Requests that used tokens of a target without a price: their money is not in the sum. */
+  /** Requests whose money is not in the sum: of a target without a price, or that nobody counted. */
   unpriced: number;
 }
 
@@ -40,6 +41,7 @@ export async function sumBy(by: SumKey, records: AsyncIterable<Found>): Promise<
     sums.set(key, sum);
     sum.requests += 1;
     if (record.cost_nano_usd !== null) sum.nanoUsd += BigInt(record.cost_nano_usd);
+    if (isUncounted(record)) sum.unpriced += 1;
     if (record.usage === null) continue;
     sum.input_tokens += record.usage.input_tokens;
     sum.output_tokens += record.usage.output_tokens;

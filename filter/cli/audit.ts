@@ -6,44 +6,37 @@ import { createWriteStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { csvOf } from './audit-csv.ts';
 import { writeParquet } from './audit-parquet.ts';
-import { type Found, recordsIn } from './audit-records.ts';
+import type { Found } from './audit-records.ts';
 import { SUM_KEYS, sumBy } from './audit-sums.ts';
 import { tailOf } from './audit-tail.ts';
 import { type Anchor, type ChainReport, verifyChains } from './audit-verify.ts';
 import { exactUsd } from './cost/money.ts';
+import { directoriesOf, Logs, readArguments, runCommand, wholeOf } from './log-command.ts';
 import { SELECTION_OPTIONS, selectionOf, UsageError } from './selection.ts';
 import { table } from './table.ts';
 
-const USAGE = `usage: node filter/cli/audit.ts COMMAND [DIR] [options]
+const USAGE = `usage: node filter/cli/audit.ts COMMAND [DIR …] [options]
   verify [--anchor CHAIN:SEQ:HASH …]    is every chain whole? Anchors are records known from elsewhere (the filter's log)
   tail [--lines 10] [--follow]          the latest records of all processes
   filter                                records, as they are
   sum --by ${SUM_KEYS.join('|')} [--json]
   export --csv FILE | --parquet FILE    a new file; --csv - is stdout
 filter, sum and export take: --tenant T --alias A --outcome O --request ID --since 24h|7d|2026-11-25T12:00:00Z --until …
-DIR: GATEWAY_AUDIT_DIR, or var/audit`;
+DIR: GATEWAY_AUDIT_DIR, or var/audit; several for filter, sum and export`;
 
 const text = { type: 'string' } as const;
+const texts = { type: 'string', multiple: true } as const;
+const flag = { type: 'boolean' } as const;
 
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        ...SELECTION_OPTIONS,
-        ...{ by: text, csv: text, parquet: text, lines: text },
-        ...{ anchor: { type: 'string', multiple: true }, json: { type: 'boolean' }, follow: { type: 'boolean' } },
-      },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
-}
+const OPTIONS = {
+  ...SELECTION_OPTIONS,
+  ...{ by: text, csv: text, parquet: text, lines: text },
+  ...{ anchor: texts, json: flag, follow: flag },
+} as const;
 
-type Options = ReturnType<typeof readArguments>['values'];
+type Options = ReturnType<typeof readArguments<typeof OPTIONS>>['values'];
 
 function anchorOf(value: string): Anchor {
   const [, name, seq, chain] = /^([A-Za-z0-9_-]+):(\d+):([0-9a-f]{64})$/.exec(value) ?? [];
@@ -83,25 +76,26 @@ async function* asLines(records: AsyncIterable<Found>): AsyncGenerator<string> {
   for await (const { text: line } of records) yield `${line}\n`;
 }
 
-async function run(): Promise<void> {
-  const { values: options, positionals } = readArguments();
-  const [command, directory = process.env['GATEWAY_AUDIT_DIR'] ?? 'var/audit', ...more] = positionals;
-  if (more.length > 0) throw new UsageError(`only one directory at a time, found ${more.length + 1}`);
-  let unreadable = 0;
-  const records = (): AsyncGenerator<Found> =>
-    recordsIn(directory, selectionOf(options), (place) => {
-      unreadable += 1;
-      if (unreadable === 1) console.error(`${place}: cannot be read and is left out`);
-    });
+/** @throws UsageError */
+function one(directories: readonly string[]): string {
+  const [directory = '', ...more] = directories;
+  if (more.length > 0) throw new UsageError(`only one directory at a time, found ${directories.length}`);
+  return directory;
+}
+
+await runCommand(USAGE, async () => {
+  const { values: options, positionals } = readArguments(OPTIONS);
+  const [command, ...named] = positionals;
+  const directories = directoriesOf(named);
+  const logs = new Logs(directories);
+  const records = (): AsyncGenerator<Found> => logs.records(selectionOf(options));
   switch (command) {
     case 'verify':
-      await verify(directory, options);
+      await verify(one(directories), options);
       return;
     case 'tail': {
-      const lines = Number(options.lines ?? 10);
-      if (!Number.isInteger(lines) || lines < 0 || lines > 10_000)
-        throw new UsageError(`--lines: expected a whole number up to 10000, found ${JSON.stringify(options.lines)}`);
-      await write(tailOf(directory, lines, options.follow === true ? 'follow' : 'once'), '-');
+      const lines = wholeOf('--lines', options.lines, 10, 0, 10_000);
+      await write(tailOf(one(directories), lines, options.follow === true ? 'follow' : 'once'), '-');
       return;
     }
     case 'filter':
@@ -127,18 +121,5 @@ async function run(): Promise<void> {
     default:
       throw new UsageError(command === undefined ? 'a command is needed' : `no command ${JSON.stringify(command)}`);
   }
-  if (unreadable > 0) {
-    console.error(`${unreadable} lines cannot be read; verify says where the chain breaks`);
-    process.exitCode = 1;
-  }
-}
-
-try {
-  await run();
-} catch (error) {
-  // Who reads has enough: `| head`.
-  const isClosedPipe = error instanceof Error && 'code' in error && error.code === 'EPIPE';
-  if (error instanceof UsageError) console.error(`${error.message}\n${USAGE}`);
-  else if (!isClosedPipe) console.error(error instanceof Error ? error.message : String(error));
-  process.exitCode = error instanceof UsageError ? 2 : isClosedPipe ? 0 : 1;
-}
+  logs.end();
+});

@@ -74,7 +74,7 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
   const reported = facts.usage;
   if (outputCharacters > 0 && exchange.answerIncomplete) {
     const generated = estimateTokens(outputCharacters);
-    const usage = reported ?? { ...NO_USAGE, inputUncached: estimateTokens(exchange.requestBytes) };
+    const usage = reported ?? { ...NO_USAGE, inputUncached: promptTokens(exchange) };
     if (usage.outputVisible + usage.outputReasoning < generated)
       return { usage: { ...usage, outputVisible: generated - usage.outputReasoning }, source: 'estimated' };
   }
@@ -82,7 +82,7 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
   // A prompt that a provider has read is billed, whoever goes before it is answered: leaving is no way round a budget. Nor is a provider that counts nothing.
   const last = exchange.attempts.at(-1)?.outcome;
   if (last !== 'ok' && last !== 'abandoned') return undefined;
-  const usage = { ...NO_USAGE, inputUncached: estimateTokens(exchange.requestBytes) };
+  const usage = { ...NO_USAGE, inputUncached: promptTokens(exchange) };
   if (ending !== 'answered') return { usage, source: 'estimated' };
   switch (exchange.callerSchema?.operation) {
     case 'chat':
@@ -96,4 +96,10 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
       // Counting tokens is free; of sound, or a verdict, nobody here knows what it takes.
       return undefined;
   }
+}
+
+/** Bytes tell little of a prompt with pictures in it. Once an answer streams there are no more than they, unless somebody has asked before. */
+function promptTokens(exchange: Exchange): number {
+  if (exchange.estimate === undefined && exchange.original === undefined) return estimateTokens(exchange.requestBytes);
+  return estimateOf(exchange).inputTokens;
 }

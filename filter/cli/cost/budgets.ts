@@ -1,5 +1,6 @@
 /** Budgets of a policy, as the audit log says that they stand. */
 import type { AuditLine } from '../../observability/audit-record.ts';
+import { isUncounted } from '../../observability/uncounted.ts';
 import type { Budget, Policy, QuotaDimension, QuotaMatch } from '../../policy/policy.ts';
 import { periodAt, periodEnd } from '../../quota/budget-period.ts';
 import type { Found } from '../audit-records.ts';
@@ -24,7 +25,7 @@ export interface Standing {
   readonly course: readonly bigint[];
   readonly forecast: bigint;
   readonly runsOutMs: number | undefined;
-  /** Requests of the period whose target has no price: no budget counts them. */
+  /** Requests of the period whose target has no price, or that nobody counted: no budget counts them. */
   readonly unpriced: number;
   readonly state: 'ok' | 'near' | 'spent';
 }
@@ -53,7 +54,7 @@ export async function standings({ budgets }: Policy, records: AsyncIterable<Foun
   const progress = new Progress();
   for await (const { record } of records) {
     progress.step();
-    if (record.usage === null) continue;
+    if (record.usage === null && !isUncounted(record)) continue;
     for (const budget of budgets) note(buckets, budget, record, nowMs);
   }
   progress.end();
@@ -132,7 +133,7 @@ export function budgetsTable(standings: readonly Standing[], width: number): str
   const numbers = new Set(wide ? [3, 4, 5, 7] : [3, 4, 5, 6]);
   const unpriced = standings.reduce((sum, { unpriced: count }) => sum + count, 0);
   const note =
-    unpriced === 0 ? [] : ['', `* of targets without a price too, whose money no budget counts: ${unpriced} requests`];
+    unpriced === 0 ? [] : ['', `* requests without a price or a count too, whose money no budget counts: ${unpriced}`];
   return [table(head, rows, numbers), ...note].join('\n');
 }
 

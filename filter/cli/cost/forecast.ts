@@ -35,7 +35,7 @@ export interface Course {
 export function outlook({ hours, spent, limit, nowMs, endMs }: Course): Outlook {
   const now = hourOf(nowMs);
   const first = Math.max(Math.min(now, ...hours.keys()), now - HISTORY_HOURS);
-  const expected = expectation(hours, first, now);
+  const expected = expectation(hours, first, nowMs);
   let nanoUsd = spent;
   let runsOutMs = spent >= limit ? nowMs : undefined;
   for (let hour = now; hour * HOUR_MS < endMs; hour += 1) {
@@ -47,13 +47,16 @@ export function outlook({ hours, spent, limit, nowMs, endMs }: Course): Outlook 
   return { nanoUsd, runsOutMs };
 }
 
-/** @param first of the hours that are known; `now` is not over yet and does not count */
-function expectation(hours: ReadonlyMap<number, bigint>, first: number, now: number): (hour: number) => bigint {
+/** @param first of the hours that are known; of days, the hour of `nowMs` is not over yet and does not count */
+function expectation(hours: ReadonlyMap<number, bigint>, first: number, nowMs: number): (hour: number) => bigint {
+  const now = hourOf(nowMs);
   const days = Math.floor((now - first) / 24);
   if (days === 0) {
     let sum = 0n;
     for (let hour = first; hour <= now; hour += 1) sum += hours.get(hour) ?? 0n;
-    const mean = divided(sum, BigInt(now - first + 1));
+    // From a few minutes nothing is extrapolated.
+    const knownMs = Math.max(nowMs - first * HOUR_MS, HOUR_MS);
+    const mean = divided(sum * BigInt(HOUR_MS), BigInt(knownMs));
     return () => mean;
   }
   return (hour) => {

@@ -65,6 +65,7 @@ const perRequest: Column = ({ nanoUsd, priced }) => {
 const share =
   (width: number): Column =>
   (tally, total) => {
+    if (tally.isUnpriced) return width === 0 ? '-' : `     - ${' '.repeat(width)}`;
     const part = shareOf(tally.nanoUsd, total.nanoUsd);
     return width === 0 ? percent(part) : `${percent(part).padStart(6)} ${bar(part, width)}`;
   };
@@ -77,7 +78,7 @@ const NARROW: Readonly<Record<string, Column>> = {
   USD: usd(4),
   'USD/req': perRequest,
   share: share(5),
-  unpr: ({ unpriced }) => (unpriced === 0 ? '-' : short(unpriced)),
+  unpr: ({ unknown }) => (unknown === 0 ? '-' : short(unknown)),
 };
 
 const WIDE: Readonly<Record<string, Column>> = {
@@ -90,7 +91,7 @@ const WIDE: Readonly<Record<string, Column>> = {
   USD: usd(6),
   'USD/request': perRequest,
   share: share(20),
-  unpriced: ({ unpriced }) => (unpriced === 0 ? '-' : String(unpriced)),
+  unpriced: ({ unknown }) => (unknown === 0 ? '-' : String(unknown)),
   estimated,
 };
 
@@ -102,6 +103,10 @@ function notes(total: Tally): string[] {
   const lines = [];
   if (total.unpriced > 0)
     lines.push(`${total.unpriced} of ${total.requests} requests are of targets without a price: their money is in no sum.`);
+  if (total.uncounted > 0)
+    lines.push(
+      `${total.uncounted} of ${total.requests} requests were answered without a count of tokens: their money is in no sum.`,
+    );
   if (total.estimated > 0) {
     const part = percent(shareOf(total.estimatedNanoUsd, total.nanoUsd));
     lines.push(
@@ -132,11 +137,12 @@ export function exactRow(
     reasoning_output_tokens: tally.reasoningTokens,
     usd: tally.isUnpriced ? null : exactUsd(tally.nanoUsd),
     usd_per_request: one === undefined ? null : exactUsd(one),
-    share: shareOf(tally.nanoUsd, total.nanoUsd),
+    share: tally.isUnpriced ? null : shareOf(tally.nanoUsd, total.nanoUsd),
     priced_requests: tally.priced,
     unpriced_requests: tally.unpriced,
+    uncounted_requests: tally.uncounted,
     estimated_requests: tally.estimated,
-    estimated_usd: exactUsd(tally.estimatedNanoUsd),
+    estimated_usd: tally.isUnpriced ? null : exactUsd(tally.estimatedNanoUsd),
   };
 }
 

@@ -1,5 +1,6 @@
 /** Requests, tokens by kind and money, added up exactly. */
 import type { AuditLine } from '../../observability/audit-record.ts';
+import { isUncounted } from '../../observability/uncounted.ts';
 
 export class Tally {
   requests = 0;
@@ -14,6 +15,8 @@ export class Tally {
   priced = 0;
   /** Requests that used tokens of a target without a price: their money is in no sum. */
   unpriced = 0;
+  /** Requests that were answered by who counted nothing: their money is in no sum either. */
+  uncounted = 0;
   /** Requests whose tokens the gateway had to estimate, and what they cost. */
   estimated = 0;
   readonly #cost = new ExactSum();
@@ -26,7 +29,10 @@ export class Tally {
       this.priced += 1;
       this.#cost.add(cost);
     }
-    if (usage === null) return;
+    if (usage === null) {
+      if (isUncounted(record)) this.uncounted += 1;
+      return;
+    }
     const { cache_read_input_tokens: read, cache_write_input_tokens: written } = usage;
     this.inputTokens += usage.input_tokens - read - written;
     this.cacheReadTokens += read;
@@ -48,6 +54,7 @@ export class Tally {
     this.reasoningTokens += other.reasoningTokens;
     this.priced += other.priced;
     this.unpriced += other.unpriced;
+    this.uncounted += other.uncounted;
     this.estimated += other.estimated;
     this.#cost.addExact(other.nanoUsd);
     this.#estimatedCost.addExact(other.estimatedNanoUsd);
@@ -61,9 +68,14 @@ export class Tally {
     return this.#estimatedCost.value;
   }
 
-  /** Nothing of it has a price: no sum of money is known, and 0 would be wrong. */
+  /** Requests whose money is not known. */
+  get unknown(): number {
+    return this.unpriced + this.uncounted;
+  }
+
+  /** Of nothing of it the money is known: 0 would be wrong. */
   get isUnpriced(): boolean {
-    return this.priced === 0 && this.unpriced > 0;
+    return this.priced === 0 && this.unknown > 0;
   }
 }
 

@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { pino } from 'pino';
 import { verifyChains } from '../../../filter/cli/audit-verify.ts';
+import { CHAIN_START, seal } from '../../../filter/observability/audit-line.ts';
 import { AuditLog } from '../../../filter/observability/audit-log.ts';
 import { ROOT } from '../../stack/processes.ts';
 import { record as auditRecord } from '../observability/observed.ts';
@@ -71,6 +72,45 @@ describe('audit, the command', () => {
     expect(sums[1]).to.deep.include({ key: 'beta', requests: 2, usd: '0.000000000', unpriced: 1 });
     expect(run('sum', '--by', 'model').out).to.match(/^m +4 /m);
     expect(run('sum', '--by', 'colour').code).to.equal(2);
+  });
+
+  it('sum: the logs of several pods, and each record once, whatever was copied where', () => {
+    const pods = ['pod-b', 'backup'].map((name) => join(directory, name));
+    for (const pod of pods) mkdirSync(pod);
+    const total = (...more: string[]): { requests: number; err: string } => {
+      const all = [join(ROOT, 'filter/cli/audit.ts'), 'sum', directory, ...more, '--by', 'tenant', '--json'];
+      const { stdout, stderr } = spawnSync(process.execPath, all, { encoding: 'utf8' });
+      return {
+        requests: JSON.parse(stdout).reduce((sum: number, { requests }: { requests: number }) => sum + requests, 0),
+        err: stderr,
+      };
+    };
+    const [podB = '', backup = ''] = pods;
+    const [name = ''] = readdirSync(directory).filter((file) => file.endsWith('.jsonl'));
+    // Another pod's chain has the same name, and records of its own.
+    const { line } = seal(JSON.stringify(auditRecord('of pod b', { tenant: 'alpha' })), CHAIN_START);
+    writeFileSync(join(podB, name), line);
+    expect(total(podB).requests).to.equal(5);
+    // A copy that was made before the last two records, under another name; and the directory once more.
+    writeFileSync(join(backup, name.replace('filter-1', 'old')), `${lines().slice(0, 2).join('\n')}\n`);
+    for (const order of [
+      [backup, podB],
+      [podB, backup, `${directory}/`],
+    ]) {
+      const { requests, err } = total(...order);
+      expect(requests, order.join()).to.equal(5);
+      expect(err).to.contain(
+        `${join(backup, name.replace('filter-1', 'old'))}: is a copy of ${join(directory, name)} and is left out`,
+      );
+    }
+    expect(run('verify', podB).err).to.contain('only one directory at a time, found 2');
+  });
+
+  it('leaves out what has another meaning: records of another version', () => {
+    replace([...lines().slice(0, 3), lines()[3]?.replace('"schema_version":1', '"schema_version":2') ?? '']);
+    const { code, out, err } = run('sum', '--by', 'tenant', '--json');
+    expect([code, JSON.parse(out).length]).to.deep.equal([1, 2]);
+    expect(err).to.contain('1 lines cannot be read');
   });
 
   it('filter, tail: lines as they are', () => {

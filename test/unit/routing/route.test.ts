@@ -6,7 +6,7 @@ import { choose } from '../../../filter/exchange/choose.ts';
 import { type Exchange, type Gateway, openExchange } from '../../../filter/exchange/exchange.ts';
 import { Ruleset } from '../../../filter/exchange/ruleset.ts';
 import { staleAnswer } from '../../../filter/exchange/stale.ts';
-import { estimateOf } from '../../../filter/exchange/token-use.ts';
+import { estimateOf, spentOf } from '../../../filter/exchange/token-use.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import { ClusterView } from '../../../filter/fallback/clusters.ts';
 import { TargetHealth } from '../../../filter/fallback/health.ts';
@@ -429,6 +429,28 @@ describe('eligible targets and their order', () => {
       const exchange = request(world(policy), { 'x-gateway-cost-ceiling': '0.003' });
       Object.assign(exchange.original?.json ?? {}, { max_tokens: 1, n: 100 });
       expect(chosen(exchange)).to.equal('cheap');
+    });
+
+    it('a picture in a prompt that nobody answered costs as a picture, not as the bytes that it is written in', () => {
+      const prompt = (url: string): Exchange => {
+        const exchange = request(world(policy));
+        const [target] = exchange.plan?.chain ?? [];
+        const json = { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] };
+        Object.assign(exchange.original?.json ?? {}, json);
+        exchange.requestBytes = JSON.stringify(json).length;
+        exchange.attempts.push({
+          ...{ number: 1, target: target ?? fail(), startedAt: 0, endedAt: 1, outcome: 'abandoned', status: undefined },
+        });
+        return exchange;
+      };
+      const [small, large] = [100, 900_000].map((bytes) => {
+        const exchange = prompt(`data:image/png;base64,${'A'.repeat(bytes)}`);
+        const waiting = spentOf(exchange, 'caller_left')?.usage.inputUncached;
+        exchange.original = undefined;
+        expect(spentOf(exchange, 'caller_left')?.usage.inputUncached).to.equal(waiting);
+        return waiting;
+      });
+      expect(large).to.equal(small).and.to.be.within(1_000, 3_000);
     });
 
     it('a dearer or cheaper tier is reckoned with when it is asked for', () => {

@@ -93,10 +93,13 @@ describe('an outlook', () => {
   ) => outlook({ hours: hours(spentIn), spent, limit, nowMs: nowHour * HOUR_MS, endMs: endHour * HOUR_MS });
 
   it('of less than a day: as fast as until now', () => {
-    // Six hours, 60 in all; the seventh has begun.
-    const spentIn = { 0: 10n, 1: 10n, 2: 10n, 3: 10n, 4: 10n, 5: 10n, 6: 10n };
-    expect(outlookAt(6, 24, 1_000n, spentIn, 70n)).to.deep.equal({ nanoUsd: 70n + 18n * 10n, runsOutMs: undefined });
-    expect(outlookAt(6, 24, 100n, spentIn, 70n).runsOutMs).to.equal(8 * HOUR_MS);
+    // An hour and a half, 10 in each half hour; the second hour is not over.
+    const spentIn = { 0: 20n, 1: 10n };
+    expect(outlookAt(1.5, 24, 1_000n, spentIn, 30n)).to.deep.equal({ nanoUsd: 480n, runsOutMs: undefined });
+    expect(outlookAt(1.5, 24, 100n, spentIn, 30n).runsOutMs).to.equal(4 * HOUR_MS);
+    // One minute is no rate to go by: as much in an hour.
+    expect(outlookAt(1 / 60, 24, 1_000n, { 0: 10n }, 10n).nanoUsd).to.equal(10n + 10n + 23n * 10n);
+    expect(outlookAt(0, 24, 1_000n, {}, 0n)).to.deep.equal({ nanoUsd: 0n, runsOutMs: undefined });
   });
 
   it('of days: the same hours cost the same, and a spent budget has run out', () => {

@@ -77,6 +77,28 @@ describe('cost report', () => {
     expect(rows[1]).to.deep.include({ feature: '(2 others)', requests: 4, usd: '0.000000004' });
   });
 
+  it('tells answers that nobody counted from those that took nothing', async () => {
+    const answered = { usage: null, cost_nano_usd: null, caller_schema: 'openai-pass-through' };
+    const failed = [attempt({ outcome: 'overloaded', status: 503 })];
+    const uncounted = await CostCommand.of([
+      record('speech', { ...answered, feature: 'speech' }),
+      record('counting', { ...answered, feature: 'free', caller_schema: 'anthropic-count-tokens' }),
+      record('failed', { ...answered, feature: 'free', outcome: 'failed', attempts: failed }),
+      record('stale', { ...answered, feature: 'free', cache: 'stale', attempts: failed }),
+    ]);
+    const { rows, total } = uncounted.json('report', '--by', 'feature');
+    expect(rows.map(({ feature, usd, share }: Record<string, unknown>) => [feature, usd, share])).to.deep.equal([
+      ['free', '0.000000000', 0],
+      ['speech', null, null],
+    ]);
+    expect(total).to.deep.include({ usd: null, unpriced_requests: 0, uncounted_requests: 1 });
+    const { out } = uncounted.run('report', '--by', 'feature', '--width', '160');
+    expect(out)
+      .to.match(/^speech +1 .* unpriced +- +- +1 /m)
+      .and.to.contain('1 of 4 requests were answered without a count of tokens: their money is in no sum.');
+    uncounted.remove();
+  });
+
   it('fits 80 and 160 characters', async () => {
     const busy = await CostCommand.of(
       auditRecords({ count: 2_000, fromMs: Date.UTC(2026, 10, 1), untilMs: Date.UTC(2026, 10, 20) }),

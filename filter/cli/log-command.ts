@@ -1,0 +1,66 @@
+/** What commands on the audit log have in common: their arguments, the records of its directories, and how they end. */
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { type Found, recordsIn, type Selection, segmentsOnce } from './audit-records.ts';
+import { UsageError } from './selection.ts';
+
+/** @throws UsageError */
+export function readArguments<const Options extends ParseArgsOptionsConfig>(options: Options) {
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** @returns those that are named, or where the filter writes */
+export function directoriesOf(named: readonly string[]): readonly string[] {
+  return named.length > 0 ? named : [process.env['GATEWAY_AUDIT_DIR'] ?? 'var/audit'];
+}
+
+/** @throws UsageError */
+export function wholeOf(option: string, value: string | undefined, otherwise: number, from: number, to: number): number {
+  const number = value === undefined ? otherwise : Number(value);
+  if (!Number.isInteger(number) || number < from || number > to)
+    throw new UsageError(`${option}: expected a whole number from ${from} to ${to}, found ${JSON.stringify(value)}`);
+  return number;
+}
+
+/** The audit logs of one or several directories; what cannot be read is counted and left out, and what is there twice is read once. */
+export class Logs {
+  readonly #directories: readonly string[];
+  #unreadable = 0;
+
+  constructor(directories: readonly string[]) {
+    this.#directories = directories;
+  }
+
+  /** @throws Error when a directory or a file cannot be read */
+  async *records(selection: Selection): AsyncGenerator<Found> {
+    const { segments, copies } = await segmentsOnce(this.#directories);
+    for (const { of, path } of copies) console.error(`${path}: is a copy of ${of} and is left out`);
+    yield* recordsIn(segments, selection, (place) => {
+      this.#unreadable += 1;
+      if (this.#unreadable === 1) console.error(`${place}: cannot be read and is left out`);
+    });
+  }
+
+  /** To be asked when all is read: says how much is missing, and makes it the exit code. */
+  end(): void {
+    if (this.#unreadable === 0) return;
+    console.error(`${this.#unreadable} lines cannot be read; audit.ts verify says where the chain breaks`);
+    process.exitCode = 1;
+  }
+}
+
+/** Exit code 1: something went wrong; 2: asked for wrongly, and told together with how to ask. */
+export async function runCommand(usage: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    // Who reads has enough: `| head`.
+    const isClosedPipe = error instanceof Error && 'code' in error && error.code === 'EPIPE';
+    if (error instanceof UsageError) console.error(`${error.message}\n${usage}`);
+    else if (!isClosedPipe) console.error(error instanceof Error ? error.message : String(error));
+    process.exitCode = error instanceof UsageError ? 2 : isClosedPipe ? 0 : 1;
+  }
+}
