@@ -152,5 +152,6 @@ function outcomeOf(exchange: Exchange, ending: Ending): AuditOutcome {
   if (fault === undefined) return 'ok';
   if (fault.code === 'stream_cut' || fault.code === 'stream_stalled' || fault.code === 'stream_error') return 'cut';
   if (REFUSALS.has(fault.kind)) return 'refused';
-  return fault.source === 'caller' ? 'caller_error' : 'failed';
+  // What policy refuses as malformed is the caller's mistake as well: nothing here has failed.
+  return fault.source === 'caller' || fault.source === 'policy' ? 'caller_error' : 'failed';
 }

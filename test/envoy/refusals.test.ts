@@ -40,6 +40,13 @@ describe('refusals, through Envoy', () => {
     expect(two.text).to.not.include('gk-');
   });
 
+  it('400 for a claim that is none, which is the caller’s mistake in the record and no failure', async () => {
+    const claim = { 'x-gateway-on-behalf-of': 'not visible' };
+    const { status, headers, text } = await post(stack, CHAT, { model: 'fast-summariser', messages: [] }, claim);
+    expect([status, JSON.parse(text).error.code]).to.deep.equal([400, 'on_behalf_of_refused']);
+    expect((await stack.auditOf(headers.get('x-gateway-request-id'))).outcome).to.equal('caller_error');
+  });
+
   it('404 for an unknown alias, naming what there is', async () => {
     const chat = await post(stack, CHAT, { model: 'gpt-4', messages: [] });
     expect(chat.status).to.equal(404);

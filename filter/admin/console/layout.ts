@@ -85,6 +85,6 @@ export function facts(pairs: readonly (readonly [name: string, value: HtmlValue]
 }
 
 /** The same numbers for programs. */
-export function jsonLink(path: string): Html {
-  return html`<p class="foot"><a href="${path}">JSON of this page</a></p>`;
+export function jsonLink(path: string, of = 'this page'): Html {
+  return html`<p class="foot"><a href="${path}">JSON of ${of}</a></p>`;
 }

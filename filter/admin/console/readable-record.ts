@@ -66,7 +66,8 @@ export function readableRecord(line: string): AuditLine | undefined {
   }
   if (!isObject(parsed) || typeof parsed['request_id'] !== 'string' || typeof parsed['time'] !== 'string') return undefined;
   if (Number.isNaN(Date.parse(parsed['time'])) || !Array.isArray(parsed['attempts'])) return undefined;
-  return membersOf(parsed, RECORD) as object as AuditLine;
+  // Half a surrogate is no part of an address.
+  return { ...membersOf(parsed, RECORD), request_id: parsed['request_id'].toWellFormed() } as object as AuditLine;
 }
 
 function membersOf(value: Readonly<Record<string, unknown>>, form: Members): Readonly<Record<string, unknown>> {

@@ -11,6 +11,8 @@ const SLOTS = 90;
 /** Of one slot. Names come from the policy, but tenants and aliases may be many. */
 const MAX_TARGETS = 200;
 const MAX_MOVES = 300;
+/** Of all slots together: what is sent to another process, and what a page has room for. */
+const MAX_TOLD_MOVES = 1_000;
 /** Features may come out of tokens. */
 const MAX_SPENDERS = 1_000;
 export const OTHERS = '(others)';
@@ -63,13 +65,17 @@ export class RecentWindow {
   snapshot(forMs: number): Traffic {
     const now = this.#options.now();
     const newest = Math.floor(now / SLOT_MS);
-    const all = this.#slots.filter((slot) => slot !== undefined && slot.number > newest - SLOTS) as Slot[];
+    // A clock that was set back leaves slots that are not yet.
+    const all = this.#slots.filter(
+      (slot) => slot !== undefined && slot.number > newest - SLOTS && slot.number <= newest,
+    ) as Slot[];
     all.sort((a, b) => a.number - b.number);
-    const wanted = all.filter(({ number }) => number > newest - Math.ceil(forMs / SLOT_MS));
+    const oldest = newest - Math.ceil(forMs / SLOT_MS) + 1;
+    const wanted = all.filter(({ number }) => number >= oldest);
     const outcomes = new Map<string, number>();
     for (const slot of wanted) for (const [outcome, of] of slot.outcomes) count(outcomes, outcome, of);
     return {
-      from: Math.max(now - forMs, this.#since),
+      from: Math.min(Math.max(oldest * SLOT_MS, this.#since), now),
       outcomes: Object.fromEntries(outcomes),
       targets: targetsOf(wanted),
       moves: movesOf(wanted),
@@ -104,8 +110,10 @@ export class RecentWindow {
       } else if (slot.moves.size < MAX_MOVES) slot.moves.set(key, { tenant, alias, from, to, reason, count: 1, lastAt: at });
       else {
         const rest = slot.moves.get(OTHERS);
-        if (rest !== undefined) rest.count += 1;
-        else
+        if (rest !== undefined) {
+          rest.count += 1;
+          rest.lastAt = at;
+        } else
           slot.moves.set(OTHERS, { ...{ tenant: OTHERS, alias: OTHERS, from: OTHERS, to, reason }, count: 1, lastAt: at });
       }
     };
@@ -232,7 +240,12 @@ function movesOf(slots: readonly Slot[]): Move[] {
       }
     }
   }
-  return [...sums.values()].sort((a, b) => b.count - a.count);
+  const moves = [...sums.values()].sort((a, b) => b.count - a.count);
+  const rest = moves.splice(MAX_TOLD_MOVES);
+  if (rest.length === 0) return moves;
+  const others = { tenant: OTHERS, alias: OTHERS, from: OTHERS, to: OTHERS, reason: OTHERS };
+  const [counts, times] = [rest.map((move) => move.count), rest.map(({ lastAt }) => lastAt)];
+  return [...moves, { ...others, count: counts.reduce((sum, by) => sum + by, 0), lastAt: Math.max(...times) }];
 }
 
 function beatOf({ number, targets }: Slot): Beat {

@@ -4,6 +4,9 @@ import type { Deprecation } from '../../lifecycle/deprecations.ts';
 import type { LatencyComparison } from '../../observability/latency-baselines.ts';
 import type { BudgetState } from '../../quota/quota-store.ts';
 
+/** Of targets, aliases, keys and budgets: a page has room for so many; policies of this size have other tools. */
+export const MAX_LISTED = 500;
+
 /** Counts by logarithmic steps of time (see durations.ts). */
 export type Durations = readonly (readonly [step: number, count: number])[];
 

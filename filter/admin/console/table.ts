@@ -37,7 +37,7 @@ export function table({ caption, columns, rows, empty }: TableOptions): Html {
   const head = columns.map(
     ({ name, kind }) => html`<th scope="col" role="columnheader"${kind === 'number' && html` class="number"`}>${name}</th>`,
   );
-  const groups = rows.every(isGroup) ? rows.map((group) => groupOf(group, columns)) : bodyOf(rows.filter(isRow), columns);
+  const groups = rows.every(isGroup) ? groupsOf(rows, columns) : bodyOf(rows.filter(isRow), columns);
   return html`<div class="scroll" role="region" aria-label="${caption}" tabindex="0"><table role="table">
 <caption>${caption}</caption>
 <thead role="rowgroup"><tr role="row">${head}</tr></thead>
@@ -57,10 +57,26 @@ function groupOf({ title, rows }: RowGroup, columns: readonly Column[]): Html {
   return html`<tbody role="rowgroup"><tr role="row" class="group"><th scope="rowgroup" role="rowheader" colspan="${columns.length}">${title}</th></tr>${rowsOf(rows, columns)}</tbody>`;
 }
 
+/** As many rows as a page has room for, over all groups. */
+function groupsOf(groups: readonly RowGroup[], columns: readonly Column[]): Html[] {
+  let room = MAX_ROWS;
+  const shown: Html[] = [];
+  for (const { title, rows } of groups) {
+    if (room === 0) break;
+    shown.push(groupOf({ title, rows: rows.slice(0, room) }, columns));
+    room -= Math.min(rows.length, room);
+  }
+  const more = groups.reduce((sum, { rows }) => sum + rows.length, 0) - MAX_ROWS;
+  return more > 0 ? [...shown, html`<tbody role="rowgroup">${restOf(more, columns)}</tbody>`] : shown;
+}
+
 function bodyOf(rows: readonly Row[], columns: readonly Column[]): Html {
   const more = rows.length - MAX_ROWS;
-  const rest = html`<tr role="row"><td role="cell" colspan="${columns.length}">and ${more} more: narrow it down, or ask the JSON of this page</td></tr>`;
-  return html`<tbody role="rowgroup">${rowsOf(rows.slice(0, MAX_ROWS), columns)}${more > 0 && rest}</tbody>`;
+  return html`<tbody role="rowgroup">${rowsOf(rows.slice(0, MAX_ROWS), columns)}${more > 0 && restOf(more, columns)}</tbody>`;
+}
+
+function restOf(more: number, columns: readonly Column[]): Html {
+  return html`<tr role="row"><td role="cell" colspan="${columns.length}">and ${more} more: the JSON of this page has them</td></tr>`;
 }
 
 function rowsOf(rows: readonly Row[], columns: readonly Column[]): Html[] {

@@ -11,7 +11,7 @@ import type { AliasName, Policy, Target } from '../../policy/policy.ts';
 import type { ProviderLimits } from '../../quota/provider-limits.ts';
 import type { BudgetState, QuotaStore } from '../../quota/quota-store.ts';
 import { RecentWindow, type RecentWindowOptions } from './recent-window.ts';
-import type { CanaryState, TargetState, WorkerSnapshot } from './snapshot.ts';
+import { type CanaryState, MAX_LISTED, type TargetState, type WorkerSnapshot } from './snapshot.ts';
 
 export interface ViewSources {
   /** 1 for the first worker; 0: there is one process. */
@@ -45,8 +45,6 @@ export interface WorkerView {
   snapshot(forMs: number): WorkerSnapshot;
 }
 
-/** A page has room for so many; policies of this size have other tools. */
-const MAX_LISTED = 500;
 /** Of one key. */
 const MAX_PLACES = 20;
 

@@ -388,6 +388,42 @@ describe('the console’s pages', () => {
     }
   });
 
+  it('have room for so many rows, also in groups, and say how many more there are', async () => {
+    const spend = Array.from({ length: 1_200 }, (_, index) => ({
+      ...{ tenant: `tenant-${index >> 1}`, feature: `f${index}`, requests: 1, inputTokens: 1, outputTokens: 1, nanoUsd: 1 },
+      unpriced: 0,
+    }));
+    const { traffic } = snapshot();
+    const moves = [3, 1].map((count) => ({
+      ...{ tenant: 't', alias: 'fast', from: 'a', to: `b${count}`, reason: 'overloaded', count, lastAt: NOW },
+    }));
+    const console = await startConsole(() => [snapshot({ traffic: { ...traffic, spend, moves } })]);
+    try {
+      const page = await (await console.get('/console/spend', bearer(ANA))).text();
+      expect(page.match(/<tr /g)?.length).to.be.below(480);
+      expect(page).to.include('and 900 more').and.include('f299').and.not.include('f300<');
+      // A share is one of all, not of the most.
+      expect(await (await console.get('/console/moves', bearer(ANA))).text())
+        .to.include('75 % of all moves')
+        .and.include('25 % of all moves');
+    } finally {
+      await console.close();
+    }
+  });
+
+  it('give what callers name no more room in the audit table than a column has', async () => {
+    const console = await startConsole(() => [snapshot()]);
+    try {
+      const long = 'x'.repeat(128);
+      writeSegment(console.directory, 'filter', 1, [record('1', { alias: long, agent: long, tenant: long, feature: long })]);
+      const cells = (await (await console.get('/console/audit', bearer(ANA))).text()).match(/x{20,}…?/g);
+      expect(cells).to.deep.equal(new Array(4).fill(`${'x'.repeat(47)}…`));
+      expect(await (await console.get('/console/requests/1', bearer(ANA))).text()).to.include(long);
+    } finally {
+      await console.close();
+    }
+  });
+
   it('say when a key that is turned down is tested or used again, and where alone it is', async () => {
     const key = { fingerprint: '0a1b2c3d', refusals: 3, targets: [] };
     const keys = [
@@ -515,6 +551,7 @@ describe('the console’s pages', () => {
           tenant: { a: 1 },
         },
         { request_id: 'texts', time, attempts: [], excluded: 'x', dropped_fields: 7, budgets: [null], cost_nano_usd: 'x' },
+        { request_id: 'half-\ud800', time, attempts: [] },
         { ...record('later'), schema_version: 2, refused_by: {}, outcome: 'new_word', more: 1 },
       ];
       const unreadable = [

@@ -87,6 +87,30 @@ describe('the recent window', () => {
     expect(spend.reduce((sum, { nanoUsd }) => sum + nanoUsd, 0)).to.equal(3_000);
   });
 
+  it('tells nothing of a time that has not come, when the clock was set back, nor longer ago than it counts', () => {
+    const { clock, window } = windowAt();
+    clock.now = NOW + 55_000;
+    window.observe(record('1', { attempts: [attempt()] }));
+    // Of a minute it has the slot that is running and five before it.
+    expect(window.snapshot(MINUTE_MS)).to.deep.include({ from: NOW, outcomes: { ok: 1 } });
+    clock.now = NOW + 5 * MINUTE_MS + 9_000;
+    expect(window.snapshot(MINUTE_MS).from).to.equal(NOW + 4 * MINUTE_MS + 10_000);
+    clock.now = NOW - 10 * MINUTE_MS;
+    expect(window.snapshot(15 * MINUTE_MS)).to.deep.include({ from: clock.now, outcomes: {}, beats: [] });
+  });
+
+  it('tells a thousand moves at most, with the others as one', () => {
+    const { clock, window } = windowAt();
+    for (let index = 0; index < 1_500; index++) {
+      if (index % 100 === 0) clock.now += 10_000;
+      const attempts = [attempt({ target: 'a', outcome: 'overloaded' }), attempt({ number: 2, target: 'b' })];
+      window.observe(record(`${index}`, { tenant: `t${index}`, attempts }));
+    }
+    const { moves } = window.snapshot(15 * MINUTE_MS);
+    expect([moves.length, moves.reduce((sum, { count }) => sum + count, 0)]).to.deep.equal([1_001, 1_500]);
+    expect(moves.at(-1)).to.deep.include({ tenant: OTHERS, count: 500, lastAt: clock.now });
+  });
+
   it('costs little for a record', () => {
     const { window } = windowAt();
     const one = record('1', {

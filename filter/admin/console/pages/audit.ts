@@ -114,13 +114,13 @@ function rowOf(record: AuditLine, now: number): Row {
   return {
     tone: OUTCOMES[outcome] === 'bad' ? 'bad' : undefined,
     cells: [
-      html`<a href="/console/requests/${encodeURIComponent(request_id)}${queryOf({ since: time })}"><code>${shortId(request_id)}</code></a>`,
+      html`<a href="/console/requests/${encodeURIComponent(request_id)}${queryOf({ since: time })}"><code>${short(request_id, 16)}</code></a>`,
       clock(Date.parse(time), now),
       html`${outcomePill(outcome)}<small>${status > 0 && status} ${fault}</small>`,
-      html`${tenant ?? dash()}<small>${feature}</small>`,
-      agent ?? dash(),
-      html`${alias ?? dash()}${stream && html`<small>stream</small>`}`,
-      html`${last?.target ?? dash()}${last !== undefined && last.outcome !== 'ok' && html`<small>${words(last.outcome)}</small>`}`,
+      html`${short(tenant) ?? dash()}<small>${short(feature)}</small>`,
+      short(agent) ?? dash(),
+      html`${short(alias) ?? dash()}${stream && html`<small>stream</small>`}`,
+      html`${short(last?.target) ?? dash()}${last !== undefined && last.outcome !== 'ok' && html`<small>${words(last.outcome)}</small>`}`,
       tries > 1 ? html`<b>${tries}</b>` : tries,
       duration(duration_ms.total),
       cost_nano_usd === null ? dash() : usd(cost_nano_usd),
@@ -136,7 +136,8 @@ export function dash(): Html {
   return html`<span class="nothing">–</span>`;
 }
 
-/** A table has no room for all of it; the whole id is on the request's own page. */
-function shortId(id: string): string {
-  return id.length <= 16 ? id : `${id.slice(0, 15)}…`;
+/** A table has no room for all of it; the whole is on the request's own page. */
+function short<Text extends string | null | undefined>(text: Text, most = 48): string | Extract<Text, null | undefined> {
+  if (text === null || text === undefined) return text as Extract<Text, null | undefined>;
+  return text.length <= most ? text : `${text.slice(0, most - 1).toWellFormed()}…`;
 }

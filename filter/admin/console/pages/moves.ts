@@ -1,6 +1,6 @@
 /** Who is being moved where, and why. */
 import { meter } from '../charts.ts';
-import { clock, whole, words } from '../format.ts';
+import { clock, percent, whole, words } from '../format.ts';
 import { type Html, html, queryOf } from '../html.ts';
 import { jsonLink, live, type WindowMinutes, windowLinks } from '../layout.ts';
 import type { ConsoleState } from '../merge.ts';
@@ -13,7 +13,7 @@ const COLUMNS = [
   { name: 'To' },
   { name: 'Why' },
   { name: 'Requests', kind: 'number' },
-  { name: 'Share' },
+  { name: 'Of all moves' },
   { name: 'Last' },
 ] as const;
 
@@ -25,9 +25,12 @@ ${jsonLink(`/console/api/state${queryOf({ minutes })}`)}`;
 }
 
 function moveTable({ traffic, at }: ConsoleState): Html {
-  const most = Math.max(1, ...traffic.moves.map(({ count }) => count));
+  const all = Math.max(
+    1,
+    traffic.moves.reduce((sum, { count }) => sum + count, 0),
+  );
   const rows = traffic.moves.map(({ tenant, alias, from, to, reason, count, lastAt }): Row => {
-    const share = meter(count / most, to === undefined ? 'bad' : 'warn', `${whole(count)} requests`);
+    const share = meter(count / all, to === undefined ? 'bad' : 'warn', `${percent(count / all)} of all moves`);
     return {
       tone: to === undefined ? 'bad' : undefined,
       cells: [

@@ -9,7 +9,7 @@ import { type Html, html, queryOf } from '../html.ts';
 import { facts, jsonLink, live, pill, type WindowMinutes, windowLinks } from '../layout.ts';
 import type { ConsoleState } from '../merge.ts';
 import { isFailure } from '../recent-window.ts';
-import type { KeyState, TargetState, TargetTraffic } from '../snapshot.ts';
+import { type KeyState, MAX_LISTED, type TargetState, type TargetTraffic } from '../snapshot.ts';
 import { type Row, type RowGroup, table } from '../table.ts';
 
 export function providersPage(state: ConsoleState, minutes: WindowMinutes): Html {
@@ -74,12 +74,18 @@ function targetTable(state: ConsoleState): Html {
     return { title: told, rows: targets.map((target) => targetRow(target, traffic.get(target.target), state)) };
   });
   const gone = state.traffic.targets.filter(({ target }) => !known.has(target));
+  const isAll = state.targets.length < MAX_LISTED;
   const was = gone.map(
     (of): Row => ({
-      cells: [name(of.target, of.model), pill('none', 'not in the policy now'), ...figures(of, undefined, state)],
+      cells: [
+        name(of.target, of.model),
+        pill('none', isAll ? 'not in the policy now' : 'not listed'),
+        ...figures(of, undefined, state),
+      ],
     }),
   );
-  if (was.length > 0) rows.push({ title: 'Not in the policy any more', rows: was });
+  const title = isAll ? 'Not in the policy any more' : `Not among the policy’s first ${MAX_LISTED} targets`;
+  if (was.length > 0) rows.push({ title, rows: was });
   return table({
     caption: 'Targets, by the cluster of their provider',
     columns: COLUMNS,

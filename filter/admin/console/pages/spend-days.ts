@@ -34,7 +34,6 @@ The same: <code>node filter/cli/cost.ts report --by day --since ${days[0]}T00:00
 const DAY_COLUMNS = [
   { name: 'Day (UTC)' },
   { name: 'USD', kind: 'number' },
-  { name: 'Of the dearest day' },
   { name: 'Requests', kind: 'number' },
   { name: 'Unpriced', kind: 'number' },
 ] as const;
@@ -48,17 +47,17 @@ function dayTable({ days, rows }: SpendByDay, tenant: string | undefined): Html 
   const told = days.toReversed().map((day): Row => {
     const sum = sums.get(day) ?? NOTHING;
     const share = shareOf(sum.nanoUsd, most);
-    const bar = html`<span class="line">${meter(share, 'ok', `${percent(share)} of the dearest day`)}</span>`;
+    const bar = meter(share, 'ok', `${percent(share)} of the dearest day`);
     return {
       cells: [
-        html`<time datetime="${day}">${day}</time> <small>${weekday(day)}${day === today && ', so far'}</small>`,
-        ...[moneyOf(sum), sum.nanoUsd === 0n ? dash() : bar, whole(sum.requests), unpricedOf(sum)],
+        html`<time datetime="${day}">${day}</time> ${weekday(day)}${day === today && ', so far'}`,
+        ...[html`<span class="line">${moneyOf(sum)} ${bar}</span>`, whole(sum.requests), unpricedOf(sum)],
       ],
     };
   });
   const whose =
     tenant !== undefined &&
-    html`<p class="about">Of <b>${tenant}</b> alone. <a href="/console/spend">All tenants</a> · <a href="/console/audit${queryOf({ tenant })}">its requests</a></p>`;
+    html`<p class="about">Of <b>${tenant}</b> alone. <a href="/console/spend">All tenants</a>${!tenant.startsWith('(') && html` · <a href="/console/audit${queryOf({ tenant })}">its requests</a>`}</p>`;
   const caption = tenant === undefined ? 'Spend by day, all tenants' : `Spend by day of ${tenant}`;
   return html`${whose}<p class="total">Together ${moneyOf(all)} for ${whole(all.requests)} requests in ${days.length} days${all.unpriced > 0 && html`; <span class="warn">${whole(all.unpriced)} of targets without a price are not in it</span>`}.</p>${table({ caption, columns: DAY_COLUMNS, rows: told, empty: 'No day.' })}`;
 }
@@ -83,7 +82,7 @@ function tenantTable({ days, rows }: SpendByDay): Html {
     const shares = sums.map(({ nanoUsd }) => shareOf(nanoUsd, mostOf(sums)));
     return {
       cells: [
-        html`<a href="/console/spend${queryOf({ tenant })}">${tenant}</a>`,
+        html`<a href="/console/spend${queryOf({ tenant })}">${tenant}</a>${tenant === '(none)' && html`<small>not identified</small>`}`,
         dayBars(shares, barsLabel(days, sums)),
         ...[moneyOf(last(1)), moneyOf(sums.at(-2) ?? NOTHING), moneyOf(last(7)), moneyOf(sum), unpricedOf(sum)],
       ],
@@ -124,10 +123,6 @@ function moneyOf({ priced, unpriced, nanoUsd }: Money): Html {
 
 function unpricedOf({ unpriced }: Money): Html {
   return unpriced === 0 ? html`<span class="nothing">0</span>` : html`<span class="warn">${whole(unpriced)}</span>`;
-}
-
-function dash(): Html {
-  return html`<span class="nothing">–</span>`;
 }
 
 const WEEKDAYS = new Intl.DateTimeFormat('en', { weekday: 'short', timeZone: 'UTC' });

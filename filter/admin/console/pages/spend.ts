@@ -19,12 +19,12 @@ export function spendPage(state: ConsoleState, look: SpendLook, tenant: string |
 ${live('budgets', budgetTable(state))}
 <h2>By day</h2>
 ${live('days', spendByDay(look, tenant))}
-${jsonLink('/console/api/spend')}
+${jsonLink('/console/api/spend', 'spend by day')}
 <h2>By tenant and feature, since the start</h2>
 <p class="about">Of answers that this gateway’s processes gave <b>since ${clock(since, state.at)} UTC</b>, when the oldest of them began; a process that was started again counts from its own start.
 Exact sums of any time come from the audit log: <code>node filter/cli/cost.ts report --by tenant,feature --since 30d</code>.</p>
 ${live('spend', spendTable(state))}
-${jsonLink('/console/api/state')}`;
+${jsonLink('/console/api/state', 'budgets and of spend since the start')}`;
 }
 
 const BUDGET_COLUMNS = [
