@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { SpendDays } from '../../../filter/admin/console/spend-days.ts';
 import { type SpendByDay, scanSpend } from '../../../filter/admin/console/spend-scan.ts';
 import type { AuditRecord } from '../../../filter/observability/audit-record.ts';
-import { ROOT } from '../../stack/processes.ts';
+import { ROOT, waitFor } from '../../stack/processes.ts';
 import { record } from '../observability/observed.ts';
 import { NOW, silent, writeSegment } from './console-fixture.ts';
 
