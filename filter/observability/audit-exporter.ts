@@ -1,10 +1,10 @@
 /**
  * Sends the records of all chains in the audit directory to one sink, at least once: it reads what is on disk, and notes how far it has come
- * when the sink has taken it. A sink that is away makes it wait, and nobody else.
+ * when the sink has taken it. A sink that is away makes it wait, and nobody else; a chain whose records it refuses waits alone.
  */
 import type { Logger } from 'pino';
 import { type Segment, segmentsIn } from './audit-segments.ts';
-import { type AuditSink, SinkError } from './audit-sink.ts';
+import { type AuditSink, RefusedError, SinkError } from './audit-sink.ts';
 import { ExportPositions } from './export-positions.ts';
 import { backoffMs, pause } from './retry.ts';
 
@@ -32,6 +32,13 @@ const PACE_MS = 10;
 const MAX_BACKOFF_MS = 10_000;
 const CLOSE_WITHIN_MS = 3_000;
 
+interface Refused {
+  /** In a row. */
+  readonly times: number;
+  /** Of performance.now(). */
+  readonly againAt: number;
+}
+
 export class AuditExporter {
   readonly #options: AuditExporterOptions;
   readonly #log: Logger;
@@ -40,6 +47,8 @@ export class AuditExporter {
   #running: Promise<void> = Promise.resolve();
   #state: 'working' | 'failing' = 'working';
   #failuresInARow = 0;
+  /** Chains whose next records the sink refuses. */
+  readonly #refused = new Map<string, Refused>();
   readonly #counts = { exported: 0, failures: 0, rejected: 0 };
 
   constructor(options: AuditExporterOptions) {
@@ -96,14 +105,25 @@ export class AuditExporter {
     let worked = false;
     const chains = Map.groupBy(await segmentsIn(this.#options.auditDirectory), ({ chain }) => chain);
     this.#positions.keepOnly(chains);
+    for (const chain of this.#refused.keys()) if (!chains.has(chain)) this.#refused.delete(chain);
     for (const [chain, segments] of chains) worked = (await this.#step(chain, segments)) || worked;
     return worked;
   }
 
   async #step(chain: string, segments: readonly Segment[]): Promise<boolean> {
+    const refused = this.#refused.get(chain);
+    if (refused !== undefined && performance.now() < refused.againAt) return false;
     const piece = await this.#positions.next(chain, segments);
     if (piece === undefined) return false;
-    const rejected = await this.#options.sink.send(chain, piece.lines);
+    let rejected: number;
+    try {
+      rejected = await this.#options.sink.send(chain, piece.lines);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#refuse(chain, error);
+      return false;
+    }
+    if (this.#refused.delete(chain)) this.#log.info({ chain }, 'the sink takes the records of this chain again');
     if (rejected > 0) this.#log.error({ chain, records: rejected }, 'the sink will not take these audit records');
     this.#counts.rejected += rejected;
     this.#counts.exported += piece.lines.length - rejected;
@@ -112,6 +132,14 @@ export class AuditExporter {
     this.#state = 'working';
     this.#failuresInARow = 0;
     return true;
+  }
+
+  #refuse(chain: string, { message: reason }: RefusedError): void {
+    const times = (this.#refused.get(chain)?.times ?? 0) + 1;
+    this.#counts.failures += 1;
+    // Once per chain, not once per try.
+    if (times === 1) this.#log.error({ chain, reason }, 'the sink refuses audit records; they wait on disk');
+    this.#refused.set(chain, { times, againAt: performance.now() + backoffMs(times, undefined, MAX_BACKOFF_MS) });
   }
 
   /** @returns how long to wait */

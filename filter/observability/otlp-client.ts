@@ -38,7 +38,8 @@ const AGAIN = new Set([429, 502, 503, 504]);
 const LONGEST_ANSWER = 64 * 1024;
 
 export function createOtlpClient({ url, headers, timeoutMs, tls }: OtlpEndpoint): OtlpClient {
-  const isTls = url.startsWith('https:');
+  // As it is read, not as it is written: HTTPS, or a space before it, is the same.
+  const isTls = new URL(url).protocol === 'https:';
   const agent = isTls ? new HttpsAgent({ keepAlive: true, ...tls }) : new HttpAgent({ keepAlive: true });
   const begin = isTls ? httpsRequest : httpRequest;
   let closed = false;

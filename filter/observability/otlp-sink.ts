@@ -2,7 +2,7 @@
 
 import { linkOf } from './audit-line.ts';
 import type { AuditLine } from './audit-record.ts';
-import { type AuditSink, SinkError } from './audit-sink.ts';
+import { type AuditSink, RefusedError, SinkError } from './audit-sink.ts';
 import { attributes, logsRequest, type OtlpLogRecord, type Resource, unixNano } from './otlp.ts';
 import type { OtlpClient } from './otlp-client.ts';
 
@@ -20,10 +20,11 @@ export function otlpSink(client: OtlpClient, resource: Resource): AuditSink {
         lines.map((line) => logRecord(chain, line)),
       ),
     );
-    if (answer.kind === 'taken') return answer.rejected;
+    // Whatever it says: a count of more than was sent would make ours fall.
+    if (answer.kind === 'taken') return Math.min(answer.rejected, lines.length);
     if (answer.kind === 'again') throw new SinkError(answer.reason, answer.afterMs);
     // Too large, for this collector. Whatever else is refused may be its settings', or ours: it waits for somebody to mend them.
-    if (answer.status !== 413) throw new SinkError(answer.reason);
+    if (answer.status !== 413) throw new RefusedError(answer.reason);
     if (lines.length === 1) return 1;
     const half = Math.ceil(lines.length / 2);
     return (await send(chain, lines.slice(0, half))) + (await send(chain, lines.slice(half)));
@@ -48,8 +49,13 @@ function logRecord(chain: string, line: string): OtlpLogRecord {
       'gateway.alias': record.alias,
       'gateway.outcome': record.outcome,
     }),
-    ...{ traceId: record.trace_id ?? '', spanId: record.span_id ?? '' },
+    // A digit that was damaged on disk: a collector would refuse the whole batch.
+    ...{ traceId: idOf(record.trace_id, 32), spanId: idOf(record.span_id, 16) },
   };
+}
+
+function idOf(text: string | undefined, length: number): string {
+  return text !== undefined && text.length === length && /^[0-9a-f]+$/.test(text) && !/^0+$/.test(text) ? text : '';
 }
 
 /** A line that was damaged on disk goes as it stands: others wait behind it, and its seal tells. */

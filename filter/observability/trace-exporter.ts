@@ -39,6 +39,7 @@ export class TraceExporter {
   #sending: Promise<void> | undefined;
   readonly #closing = new AbortController();
   #state: 'working' | 'failing' = 'working';
+  #rejects = false;
   /** Requests. */
   readonly counts = { exported: 0, dropped: 0 };
   failedSends = 0;
@@ -59,7 +60,12 @@ export class TraceExporter {
       return;
     }
     this.#queue.push({ record, trace });
-    if (this.#sending === undefined) this.#timer ??= setTimeout(this.#start, this.#options.delayMs ?? DELAY_MS).unref();
+    if (this.#sending !== undefined) return;
+    // A full batch does not wait for more: at a thousand requests a second the queue was full before it was looked at.
+    if (this.#queue.length === MAX_BATCH) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(this.#start, 0).unref();
+    } else this.#timer ??= setTimeout(this.#start, this.#options.delayMs ?? DELAY_MS).unref();
   }
 
   /** One try for what waits, and not for long. */
@@ -86,33 +92,43 @@ export class TraceExporter {
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, MAX_BATCH);
       const { resource, hostOf } = this.#options;
-      const taken = await this.#send(
+      const answer = await this.#send(
         tracesRequest(
           resource,
           batch.flatMap(({ record, trace }) => spansOf(record, trace, hostOf)),
         ),
       );
-      this.counts[taken ? 'exported' : 'dropped'] += batch.length;
+      const dropped = answer === undefined ? batch.length : Math.min(answer.rejected, batch.length);
+      this.counts.exported += batch.length - dropped;
+      this.counts.dropped += dropped;
       // Told to end, it does not wait out a collector that is away.
-      if (!taken && this.#closing.signal.aborted) this.counts.dropped += this.#queue.splice(0).length;
+      if (answer === undefined && this.#closing.signal.aborted) this.counts.dropped += this.#queue.splice(0).length;
     }
   }
 
-  async #send(body: string): Promise<boolean> {
+  /** @returns undefined: given up. `rejected`: spans, of as many requests at most */
+  async #send(body: string): Promise<{ readonly rejected: number } | undefined> {
     for (let failures = 1; ; failures++) {
       const answer = await this.#options.client.send(body);
       if (answer.kind === 'taken') {
         if (this.#state === 'failing') this.#options.log.info('the trace collector takes spans again');
         this.#state = 'working';
-        return true;
+        this.#tellRejected(answer.rejected);
+        return answer;
       }
       this.failedSends += 1;
       // Once per outage, not once per batch.
       if (this.#state === 'working')
         this.#options.log.warn({ reason: answer.reason }, 'the trace collector does not take spans');
       this.#state = 'failing';
-      if (answer.kind === 'refused' || failures === TRIES || this.#closing.signal.aborted) return false;
+      if (answer.kind === 'refused' || failures === TRIES || this.#closing.signal.aborted) return undefined;
       await pause(backoffMs(failures, answer.afterMs), this.#closing.signal);
     }
+  }
+
+  /** Once, until it rejects none again. */
+  #tellRejected(spans: number): void {
+    if (spans > 0 && !this.#rejects) this.#options.log.warn({ spans }, 'the trace collector rejects some of the spans');
+    this.#rejects = spans > 0;
   }
 }

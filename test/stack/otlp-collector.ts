@@ -30,7 +30,10 @@ export interface CollectedLog {
 }
 
 /** What the next request meets: an answer, silence, or a broken connection. */
-export type Mishap = { readonly status: number; readonly headers?: Readonly<Record<string, string>> } | 'hang' | 'drop';
+export type Mishap =
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
+  | 'hang'
+  | 'drop';
 
 export interface OtlpCollector {
   readonly url: string;
@@ -79,7 +82,7 @@ export async function startOtlpCollector(port = 0): Promise<OtlpCollector> {
       return;
     }
     if (mishap !== undefined) {
-      response.writeHead(mishap.status, mishap.headers ?? {}).end();
+      response.writeHead(mishap.status, mishap.headers ?? {}).end(mishap.body);
       return;
     }
     try {

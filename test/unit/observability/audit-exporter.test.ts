@@ -14,10 +14,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { AuditExporter } from '../../../filter/observability/audit-exporter.ts';
 import { linkOf } from '../../../filter/observability/audit-line.ts';
 import { AuditLog } from '../../../filter/observability/audit-log.ts';
-import { type AuditSink, SinkError } from '../../../filter/observability/audit-sink.ts';
+import { type AuditSink, RefusedError, SinkError } from '../../../filter/observability/audit-sink.ts';
+import { registerExportMetrics } from '../../../filter/observability/export-metrics.ts';
 import { createOtlpClient } from '../../../filter/observability/otlp-client.ts';
 import { otlpSink } from '../../../filter/observability/otlp-sink.ts';
 import { startOtlpCollector } from '../../stack/otlp-collector.ts';
@@ -275,6 +277,35 @@ describe('audit exporter', () => {
     expect(exporter.lag().seconds).to.equal(0);
   }).timeout(20_000);
 
+  it('goes on with the other chains when the sink refuses the records of one, tries that one ever more rarely, and says so once', async () => {
+    const sink = new MemorySink();
+    const tries: number[] = [];
+    const send = sink.send.bind(sink);
+    let refuses = true;
+    sink.send = async (chain, lines) => {
+      if (chain !== 'filter-2' || !refuses) return send(chain, lines);
+      tries.push(performance.now());
+      throw new RefusedError('status 400');
+    };
+    await written(['a'], {}, '-1');
+    await written(['b'], {}, '-2');
+    await written(['c'], {}, '-3');
+    const exporter = exporting(sink);
+    await waitFor('the others', undefined, async () => exporter.counts.exported === 2);
+    expect(sink.ids()).to.have.members(['a', 'c']);
+    await written(['d'], {}, '-1');
+    await waitFor('what came later', undefined, async () => sink.ids().includes('d'));
+    await waitFor('a third try', undefined, async () => tries.length === 3);
+    const [, second = 0, third = 0] = tries;
+    expect(third - second).to.be.greaterThan(740);
+    expect(exporter.counts).to.include({ failures: 3, exported: 3 });
+    expect(exporter.lag()).to.include({ records: 1 });
+    refuses = false;
+    await caughtUp(exporter, 4);
+    expect(logged.match(/the sink refuses audit records/g)).to.have.length(1);
+    expect(logged.match(/takes the records of this chain again/g)).to.have.length(1);
+  }).timeout(20_000);
+
   it('exports on where its cursor cannot be written', async () => {
     mkdirSync(join(directory, 'audit-export.test.filter.json.new'), { recursive: true });
     await written(['a', 'b']);
@@ -368,22 +399,39 @@ describe('audit exporter', () => {
     expect(collector.violations).to.deep.equal([]);
   }).timeout(60_000);
 
+  it('over OTLP: a collector that rejects more than it was sent does not break the metrics', async () => {
+    const collector = await startOtlpCollector();
+    const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, timeoutMs: 500, tls: {} });
+    collector.mishaps.push({ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"7"}}' });
+    await written(['a']);
+    const exporter = exporting(otlpSink(client, { 'service.name': 's' }));
+    await waitFor('the rejection', undefined, async () => exporter.counts.rejected > 0);
+    expect(exporter.counts).to.include({ exported: 0, rejected: 1 });
+    const registry = new Registry();
+    registerExportMetrics(registry, [exporter]);
+    expect(await registry.metrics()).to.include('gateway_audit_export_rejected_records_total{exporter="test"} 1');
+    await exporter.close();
+    await collector.close();
+  });
+
   it('over OTLP: a damaged line, and half a surrogate pair that a provider named, hold nothing up', async () => {
     const collector = await startOtlpCollector();
     const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, timeoutMs: 500, tls: {} });
     const audit = await AuditLog.open(audits, '', log, SETTINGS);
-    for (const id of ['a', 'b', 'c', 'd']) audit.append(auditRecord(id, id === 'c' ? { alias: 'x\ud800' } : {}));
+    for (const id of ['a', 'b', 'c', 'd', 'e']) audit.append(auditRecord(id, id === 'c' ? { alias: 'x\ud800' } : {}));
     await audit.close();
     const path = join(audits, segments()[0] ?? '');
     const lines = readFileSync(path, 'utf8').split('\n');
     const broken = lines.map((line, index) => {
       if (index === 1) return line.replace('"request_id":', '"request_id";');
+      if (index === 4) return line.replace(/"trace_id":"./, '"trace_id":"V').replace(/"span_id":"./, '"span_id":"');
       return index === 3 ? line.replace(/"time":"[^"]*"/, '"time":"soon"') : line;
     });
     writeFileSync(path, broken.join('\n'));
     const exporter = exporting(otlpSink(client, { 'service.name': 's' }));
-    await caughtUp(exporter, 4);
-    expect(collector.logs.map(({ body }) => body)).to.deep.equal(broken.slice(0, 4));
+    await caughtUp(exporter, 5);
+    expect(collector.logs.map(({ body }) => body)).to.deep.equal(broken.slice(0, 5));
+    expect(collector.logs[4]).to.deep.include({ traceId: '', spanId: '', severity: 9 });
     expect(collector.logs[1]).to.deep.include({ traceId: '', severity: 17 });
     expect(collector.logs[1]?.attributes).to.deep.equal({ 'gateway.audit.chain': 'filter', 'gateway.audit.seq': 2 });
     expect(collector.logs[2]?.attributes['gateway.alias']).to.equal('x\ufffd');

@@ -10,6 +10,7 @@ import { TraceExporter } from '../../../filter/observability/trace-exporter.ts';
 import { isSampled, type Sampling } from '../../../filter/observability/trace-sampling.ts';
 import { type OtlpCollector, startOtlpCollector } from '../../stack/otlp-collector.ts';
 import { waitFor } from '../../stack/processes.ts';
+import { freePort } from '../../stack/stack.ts';
 import { record } from './observed.ts';
 
 const ALWAYS: Sampling = { sampler: 'always_on', ratio: 1 };
@@ -30,7 +31,7 @@ describe('trace exporter', () => {
     await collector.close();
     expect(collector.violations).to.deep.equal([]);
   });
-  const make = (sampling: Sampling, timeoutMs = 200): TraceExporter =>
+  const make = (sampling: Sampling, timeoutMs = 200, delayMs = 5): TraceExporter =>
     new TraceExporter({
       client: createOtlpClient({ url: `${collector.url}/v1/traces`, headers: {}, timeoutMs, tls: {} }),
       ...{
@@ -38,7 +39,7 @@ describe('trace exporter', () => {
         sampling,
         hostOf: () => 'api.example',
         log: pino({ level: 'silent' }),
-        delayMs: 5,
+        delayMs,
       },
     });
   const add = (count: number): void => {
@@ -121,6 +122,36 @@ describe('trace exporter', () => {
     await exporter.close();
     expect(performance.now() - began).to.be.lessThan(2_500);
     expect(exporter.counts).to.deep.equal({ exported: 0, dropped: 2 + 7 + 2_049 });
+  });
+
+  it('sends a full batch at once: a busy gateway would fill the queue before it is looked at', async () => {
+    await exporter.close();
+    exporter = make(ALWAYS, 10_000, 60_000);
+    add(255);
+    expect(exporter.queued).to.equal(255);
+    add(1);
+    await exported(256);
+    add(1);
+    expect(exporter.queued).to.equal(1);
+  }).timeout(10_000);
+
+  it('counts no span as taken that the collector rejects', async () => {
+    const body = '{"partialSuccess":{"rejectedSpans":"4","errorMessage":"too old"}}';
+    collector.mishaps.push({ status: 200, body }, { status: 200, body: body.replace('4', '1') });
+    add(2);
+    await waitFor('the first', undefined, async () => exporter.counts.dropped === 2);
+    add(2);
+    await exported(1);
+    expect(exporter.counts).to.deep.equal({ exported: 1, dropped: 3 });
+  });
+
+  it('reads a URL as it is meant', async () => {
+    const port = await freePort();
+    for (const url of [`HTTPS://127.0.0.1:${port}/v1/traces`, ` https://127.0.0.1:${port}/v1/traces`]) {
+      const client = createOtlpClient({ url, headers: {}, timeoutMs: 1_000, tls: {} });
+      expect(await client.send('{}'), url).to.deep.include({ reason: `connect ECONNREFUSED 127.0.0.1:${port}` });
+      client.close();
+    }
   });
 
   it('sends on closing what has not been sent', async () => {
