@@ -70,8 +70,8 @@ export function settle(exchange: Exchange, ending: Ending): void {
     cache: exchange.cache,
     degraded: degraded === undefined ? null : degraded === 'degraded',
     attempts: auditAttempts(exchange, spent, usage),
-    response_model: exchange.facts.model ?? null,
-    provider_request_id: exchange.providerRequestId ?? null,
+    response_model: exchange.facts.model?.slice(0, MAX_PROVIDER_NAME) ?? null,
+    provider_request_id: exchange.providerRequestId?.slice(0, MAX_PROVIDER_NAME) ?? null,
     usage,
     cost_nano_usd: spent?.nanoUsd ?? null,
     price_book: exchange.policy.priceBookVersion,
@@ -142,6 +142,9 @@ function noteCanary(exchange: Exchange, ending: Ending, spent: Spent | undefined
 function sampleCost(spent: Spent | undefined): CanarySample['cost'] {
   return spent?.nanoUsd === undefined ? undefined : { nanoUsd: spent.nanoUsd, inputTokens: totalInput(spent.usage) };
 }
+
+/** A provider may name a megabyte: records stay small, and a line of more than 8 MiB is one that no reader takes. */
+const MAX_PROVIDER_NAME = 256;
 
 const REFUSALS: ReadonlySet<FaultKind> = new Set(['authentication', 'permission', 'rate_limit', 'budget']);
 

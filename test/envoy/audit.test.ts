@@ -60,6 +60,20 @@ describe('audit, through Envoy', () => {
     expect(report).to.include({ name: 'filter', records: answers.length + 1, problem: undefined });
   });
 
+  it('keeps a record small whatever a provider names itself', async () => {
+    const message = { role: 'assistant', content: 'x' };
+    const body = JSON.stringify({
+      ...{ id: 'x', object: 'chat.completion', created: 1, model: 'm'.repeat(1_000_000) },
+      ...{ choices: [{ index: 0, message, finish_reason: 'stop' }], usage: { prompt_tokens: 1, completion_tokens: 1 } },
+    });
+    const headers = { 'content-type': 'application/json', 'x-request-id': 'i'.repeat(3_000) };
+    stack.openai.script({ kind: 'raw', status: 200, headers, body }, 1);
+    const answer = await post(stack, CHAT, { model: 'fast-summariser', messages: [{ role: 'user', content: 'x' }] });
+    expect(answer.status).to.equal(200);
+    const record = await stack.auditOf(answer.headers.get('x-gateway-request-id'));
+    expect(JSON.stringify(record).length).to.be.below(5_000);
+  });
+
   describe('says of each attempt', () => {
     let priced: Stack;
     before(async () => {

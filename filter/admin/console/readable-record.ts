@@ -56,6 +56,10 @@ const RECORD: Members = {
   },
 };
 
+/** What is longer holds up a browser, and is no name. */
+const MAX_TEXT = 1_000;
+const MAX_ITEMS = 1_000;
+
 /** @returns undefined for what is no record: nothing says which request it was, or when */
 export function readableRecord(line: string): AuditLine | undefined {
   let parsed: unknown;
@@ -79,9 +83,9 @@ function membersOf(value: Readonly<Record<string, unknown>>, form: Members): Rea
 function memberOf(value: unknown, form: Form): unknown {
   switch (form) {
     case 'text':
-      return typeof value === 'string' ? value : '';
+      return typeof value === 'string' ? clipped(value) : '';
     case 'text?':
-      return typeof value === 'string' ? value : null;
+      return typeof value === 'string' ? clipped(value) : null;
     case 'number':
       return typeof value === 'number' ? value : 0;
     case 'number?':
@@ -94,7 +98,11 @@ function memberOf(value: unknown, form: Form): unknown {
   }
   if (form instanceof Optional) return isObject(value) ? membersOf(value, form.form) : null;
   if (!isList(form)) return membersOf(isObject(value) ? value : {}, form);
-  return Array.isArray(value) ? value.map((item: unknown) => memberOf(item, form[0])) : [];
+  return Array.isArray(value) ? value.slice(0, MAX_ITEMS).map((item: unknown) => memberOf(item, form[0])) : [];
+}
+
+function clipped(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}…`;
 }
 
 function isList(form: readonly [Form] | Members): form is readonly [Form] {

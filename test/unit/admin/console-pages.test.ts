@@ -554,6 +554,11 @@ describe('the console’s pages', () => {
         { request_id: 'half-\ud800', time, attempts: [] },
         { ...record('later'), schema_version: 2, refused_by: {}, outcome: 'new_word', more: 1 },
       ];
+      const huge = {
+        ...record('huge'),
+        response_model: 'm'.repeat(3_000_000),
+        dropped_fields: new Array(5_000).fill('d'),
+      };
       const unreadable = [
         { request_id: 'never', time: 'then', attempts: [] },
         { request_id: 7, time, attempts: [] },
@@ -561,7 +566,7 @@ describe('the console’s pages', () => {
         null,
       ];
       const path = writeSegment(console.directory, 'filter', 1, [record('good')]);
-      appendFileSync(path, [...odd, ...unreadable].map((one) => `${JSON.stringify(one)}\n`).join(''));
+      appendFileSync(path, [...odd, huge, ...unreadable].map((one) => `${JSON.stringify(one)}\n`).join(''));
       const found = await console.get('/console/audit', bearer(ANA));
       const text = await found.text();
       expect(found.status, text).to.equal(200);
@@ -570,6 +575,7 @@ describe('the console’s pages', () => {
         expect((await console.get(`/console/requests/${id}`, bearer(ANA))).status, id).to.equal(200);
       }
       expect(text).to.include('4 lines cannot be read');
+      expect((await (await console.get('/console/requests/huge', bearer(ANA))).text()).length).to.be.below(100_000);
     } finally {
       await console.close();
     }
