@@ -98,9 +98,30 @@ function ordered(tariff: Tariff): Tariff {
   };
 }
 
+/**
+ * What the source says otherwise than the providers.
+ * - Gemini has no price for what goes into a cache but the input's (docs.cloud.google.com, "Context caching overview", read 2026-11-27); the source has a read's price there.
+ * - Anthropic's batch discount holds for what is kept for an hour too (platform.claude.com, "Pricing": multipliers stack); the source has it for five minutes alone.
+ */
+function corrected(tariffs: readonly Tariff[], { model, platform }: LitellmRow): Tariff[] {
+  if (model.startsWith('gemini-')) return tariffs.map(({ cacheWrite: _, ...tariff }) => tariff).filter(hasRate);
+  const standard = tariffs.find(({ service, above }) => service === undefined && above === undefined);
+  if (platform !== 'anthropic' || standard?.input === undefined || standard.cacheWrite1h === undefined) return [...tariffs];
+  const { input, cacheWrite1h } = standard;
+  return tariffs.map((tariff) => {
+    if (tariff.service !== 'batch' || tariff.input === undefined || tariff.cacheWrite1h !== undefined) return tariff;
+    return ordered({ ...tariff, cacheWrite1h: Math.ceil((cacheWrite1h * tariff.input) / input) });
+  });
+}
+
+function hasRate(tariff: Tariff): boolean {
+  return KINDS.some((kind) => tariff[kind] !== undefined);
+}
+
 /** @returns a reason where nothing is said that we could count */
-function placeOf({ entry, mode }: LitellmRow): Place | string {
-  const tariffs = tariffsOf(entry);
+function placeOf(row: LitellmRow): Place | string {
+  const { entry, mode } = row;
+  const tariffs = corrected(tariffsOf(entry), row);
   const standard = tariffs.find(({ service, above }) => service === undefined && above === undefined) ?? {};
   const tokens = standard.output ?? standard.imageOutput ?? 0;
   const perImage =

@@ -82,6 +82,17 @@ const BILLS: readonly Bill[] = [
     },
   },
   {
+    what: 'Anthropic: a batch costs half, what it keeps for an hour too',
+    ...{ model: 'claude-sonnet-4-5', usage: usageOf('anthropic-messages', claude('batch')), extra: 0.03 },
+    lines: [
+      [2_095, 1.5],
+      [18_000, 0.15],
+      [3_000, 1.875],
+      [1_500, 3],
+      [503, 7.5],
+    ],
+  },
+  {
     what: 'Anthropic: fast mode doubles every rate',
     model: 'claude-opus-4-8',
     usage: usageOf('anthropic-messages', {

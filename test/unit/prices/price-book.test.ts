@@ -34,6 +34,14 @@ describe('price book', () => {
     expect(book.priceOf('claude-sonnet-5-5-5')).to.equal(undefined);
   });
 
+  it('has no price for what Gemini puts into a cache but that of the input', () => {
+    const steps = book.priceOf('gemini-2.5-pro', undefined, 'vertex')?.steps.standard ?? [];
+    expect(steps.map(({ above, rates }) => [above, rates.cacheWrite, rates.input])).to.deep.equal([
+      [200_000, 2_500_000, 2_500_000],
+      [0, 1_250_000, 1_250_000],
+    ]);
+  });
+
   it('asks the named platform, and no other when that does not have the model', () => {
     expect(book.priceOf('text-embedding-3-small', undefined, 'openai')?.base.input).to.equal(20_000);
     expect(book.priceOf('text-embedding-3-small', undefined, 'azure')?.base.input).to.equal(22_000);
