@@ -9,6 +9,8 @@ import type { WorkerSnapshot } from './admin/console/snapshot.ts';
 import type { KeyChange } from './credentials/key-health.ts';
 import type { SickTarget } from './fallback/health.ts';
 import { registerWorkerMetrics } from './observability/worker-metrics.ts';
+import type { ShareAnswer, ShareQuestion } from './quota/limit-exchange.ts';
+import { LimitLedger } from './quota/limit-ledger.ts';
 import type { CanaryStop } from './routing/canary.ts';
 
 type WorkerMetrics = readonly MetricObjectWithValues<MetricValue<string>>[];
@@ -24,6 +26,7 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'serving'; readonly serving: boolean }
   | { readonly kind: 'hint'; readonly hint: Hint }
+  | { readonly kind: 'share'; readonly round: number; readonly question: ShareQuestion }
   | { readonly kind: 'metrics'; readonly question: number; readonly metrics: WorkerMetrics }
   | { readonly kind: 'snapshot'; readonly question: number; readonly snapshot: WorkerSnapshot | undefined };
 
@@ -32,6 +35,7 @@ type Answer = Extract<FromWorker, { readonly question: number }>;
 /** And what it tells them. */
 export type ToWorker =
   | { readonly kind: 'hint'; readonly hint: Hint }
+  | { readonly kind: 'shared'; readonly round: number; readonly answer: ShareAnswer }
   | { readonly kind: 'metrics'; readonly question: number }
   | { readonly kind: 'snapshot'; readonly question: number; readonly forMs: number };
 
@@ -66,6 +70,8 @@ interface Running {
 export async function supervise(workers: number, log: Logger): Promise<Supervisor> {
   const running = new Map<number, Running>();
   const questions = new Map<number, (answer: Answer) => void>();
+  /** Of providers' limits, where there is no Redis for it. */
+  const ledger = new LimitLedger();
   let stopping = false;
   let begun = false;
   const readyWorkers = (): Running[] => [...running.values()].filter(({ ready }) => ready);
@@ -89,6 +95,12 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
       case 'hint':
         for (const [index, { child }] of running) if (index !== from) tell(child, message);
         return;
+      case 'share': {
+        const { round, question } = message;
+        const child = running.get(from)?.child;
+        if (child !== undefined) tell(child, { kind: 'shared', round, answer: ledger.answer(question, performance.now()) });
+        return;
+      }
       case 'metrics':
       case 'snapshot':
         questions.get(message.question)?.(message);
