@@ -7,6 +7,7 @@ import { ConsoleTokenError } from './admin/console/tokens.ts';
 import { startAuditExport } from './audit-export.ts';
 import { CredentialError } from './credentials/credentials.ts';
 import { PolicyError } from './policy/load.ts';
+import { createPodExchange } from './quota/pod-exchange.ts';
 import { readSettings, type Settings, SettingsError } from './settings.ts';
 import { type FromWorker, supervise, type ToWorker, WORKER_VARIABLE } from './supervisor.ts';
 import { startWorker, type WorkerOptions } from './worker.ts';
@@ -37,7 +38,7 @@ async function serveAlone(settings: Settings, log: Logger): Promise<void> {
     return { snapshots: snapshot === undefined ? [] : [snapshot], expected: 1 };
   });
   const worker = await startWorker({
-    ...{ settings, log, address, index: 0, auditName: '', onHint: () => undefined },
+    ...{ settings, log, address, index: 0, pod: undefined, auditName: '', onHint: () => undefined },
     onServing(now) {
       serving = now;
     },
@@ -84,21 +85,39 @@ async function serveWithWorkers(settings: Settings, log: Logger): Promise<void> 
 }
 
 async function serveAsWorker(settings: Settings, log: Logger): Promise<void> {
+  const pod = createPodExchange(
+    (round, question) => tell({ kind: 'share', round, question }),
+    () => process.connected,
+  );
+  const early: ToWorker[] = [];
+  let hear = (message: ToWorker): void => void early.push(message);
+  // From the first request on, which may come before the worker is told to be ready.
+  process.on('message', (message: ToWorker) => {
+    if (message.kind === 'shared') pod.hear(message.round, message.answer);
+    else if (message.kind === 'share_wanted') pod.hearWanted();
+    else hear(message);
+  });
   const worker = await startWorker({
-    ...{ settings, log, index },
+    ...{ settings, log, index, pod },
     ...placeOf(settings),
     onHint: (hint) => tell({ kind: 'hint', hint }),
     onServing: (serving) => tell({ kind: 'serving', serving }),
   });
-  process.on('message', (message: ToWorker) => {
-    if (message.kind === 'hint') worker.hear(message.hint);
-    else if (message.kind === 'snapshot')
-      tell({ kind: 'snapshot', question: message.question, snapshot: worker.snapshot(message.forMs) });
-    else
-      void worker.registry
-        .getMetricsAsJSON()
-        .then((metrics) => tell({ kind: 'metrics', question: message.question, metrics }));
-  });
+  hear = (message) => {
+    switch (message.kind) {
+      case 'hint':
+        worker.hear(message.hint);
+        return;
+      case 'snapshot':
+        tell({ kind: 'snapshot', question: message.question, snapshot: worker.snapshot(message.forMs) });
+        return;
+      case 'metrics':
+        void worker.registry
+          .getMetricsAsJSON()
+          .then((metrics) => tell({ kind: 'metrics', question: message.question, metrics }));
+    }
+  };
+  for (const message of early) hear(message);
   process.on('SIGHUP', () => void worker.reload());
   endOnSignal(log, worker.stop);
   // Nobody is left to start it again, or to ask it for its metrics.

@@ -9,6 +9,8 @@ import type { WorkerSnapshot } from './admin/console/snapshot.ts';
 import type { KeyChange } from './credentials/key-health.ts';
 import type { SickTarget } from './fallback/health.ts';
 import { registerWorkerMetrics } from './observability/worker-metrics.ts';
+import type { ShareAnswer, ShareQuestion } from './quota/limit-exchange.ts';
+import { LimitLedger } from './quota/limit-ledger.ts';
 import type { CanaryStop } from './routing/canary.ts';
 
 type WorkerMetrics = readonly MetricObjectWithValues<MetricValue<string>>[];
@@ -24,6 +26,7 @@ export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'serving'; readonly serving: boolean }
   | { readonly kind: 'hint'; readonly hint: Hint }
+  | { readonly kind: 'share'; readonly round: number; readonly question: ShareQuestion }
   | { readonly kind: 'metrics'; readonly question: number; readonly metrics: WorkerMetrics }
   | { readonly kind: 'snapshot'; readonly question: number; readonly snapshot: WorkerSnapshot | undefined };
 
@@ -32,6 +35,8 @@ type Answer = Extract<FromWorker, { readonly question: number }>;
 /** And what it tells them. */
 export type ToWorker =
   | { readonly kind: 'hint'; readonly hint: Hint }
+  | { readonly kind: 'share_wanted' }
+  | { readonly kind: 'shared'; readonly round: number; readonly answer: ShareAnswer }
   | { readonly kind: 'metrics'; readonly question: number }
   | { readonly kind: 'snapshot'; readonly question: number; readonly forMs: number };
 
@@ -66,6 +71,10 @@ interface Running {
 export async function supervise(workers: number, log: Logger): Promise<Supervisor> {
   const running = new Map<number, Running>();
   const questions = new Map<number, (answer: Answer) => void>();
+  /** Of providers' limits, where there is no Redis for it. */
+  const ledger = new LimitLedger();
+  /** Which worker it is, by the name that it has there. */
+  const sharing = new Map<string, number>();
   let stopping = false;
   let begun = false;
   const readyWorkers = (): Running[] => [...running.values()].filter(({ ready }) => ready);
@@ -73,6 +82,10 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
   const restarts = registerWorkerMetrics(registry, () => readyWorkers().length);
   const { promise: allReady, resolve, reject } = Promise.withResolvers<void>();
 
+  const tellWorker = (index: number | undefined, message: ToWorker): void => {
+    const worker = index === undefined ? undefined : running.get(index);
+    if (worker !== undefined) tell(worker.child, message);
+  };
   const hear = (from: number, message: FromWorker): void => {
     switch (message.kind) {
       case 'ready': {
@@ -89,6 +102,14 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
       case 'hint':
         for (const [index, { child }] of running) if (index !== from) tell(child, message);
         return;
+      case 'share': {
+        const { round, question } = message;
+        sharing.set(question.process, from);
+        const answer = ledger.answer(question, performance.now());
+        tellWorker(from, { kind: 'shared', round, answer });
+        for (const process of ledger.concerned(question)) tellWorker(sharing.get(process), { kind: 'share_wanted' });
+        return;
+      }
       case 'metrics':
       case 'snapshot':
         questions.get(message.question)?.(message);
@@ -103,6 +124,7 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
     child.on('message', (message: FromWorker) => hear(index, message));
     child.on('exit', (code, signal) => {
       running.delete(index);
+      for (const [process, of] of sharing) if (of === index) sharing.delete(process);
       if (stopping) return;
       if (!begun) {
         reject(new Error(`worker ${index} could not start`));

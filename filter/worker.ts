@@ -30,6 +30,7 @@ import type { AliasName, TargetId, TenantId } from './policy/policy.ts';
 import { budgetsInForce } from './quota/budgets-in-force.ts';
 import { shareLimits } from './quota/create-sharing.ts';
 import { createQuotaStore } from './quota/create-store.ts';
+import type { LimitExchange } from './quota/limit-exchange.ts';
 import { ProviderLimits } from './quota/provider-limits.ts';
 import { budgetPlans } from './quota/quota-plan.ts';
 import type { BudgetState } from './quota/quota-store.ts';
@@ -54,6 +55,8 @@ export interface WorkerOptions {
   readonly address: string | undefined;
   /** Which of the workers of its pod, from 1; 0: there are no others. */
   readonly index: number;
+  /** Where the workers of a pod meet to share providers' limits; undefined: there are no others. */
+  readonly pod: LimitExchange | undefined;
   /** Part of the audit files' names: every process writes its own. */
   readonly auditName: string;
   /** This process has learnt something that others should know. */
@@ -119,8 +122,9 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   });
   const isTarget = (name: string): boolean => rules.inForce().policy.targets.has(name as TargetId);
   const processes = { pods: settings.replicas, workers: settings.workers, worker: Math.max(index - 1, 0) };
-  const sharing = await shareLimits({ redis: settings.redis, timeoutMs: settings.redisTimeoutMs, processes, now });
-  const limits = new ProviderLimits({ now, processes, maxWaiting: MAX_WAITING, ...sharing });
+  const { redis, redisTimeoutMs: timeoutMs } = settings;
+  const sharing = await shareLimits({ redis, pod: options.pod, timeoutMs, processes, now });
+  const limits = new ProviderLimits({ now, maxWaiting: MAX_WAITING, ...sharing });
   const rules = await startReloading({
     policyPath: settings.policyPath,
     environment: process.env,

@@ -17,10 +17,11 @@ const NAMES: readonly (readonly [kind: LimitKind, limit: string, remaining: stri
   ['outputTokens', 'anthropic-ratelimit-output-tokens-limit', 'anthropic-ratelimit-output-tokens-remaining'],
 ];
 
-/** @returns undefined where the provider says nothing */
+/** @param part of what is said, what is for us @returns undefined where the provider says nothing */
 export function readLimits(
   names: Iterable<string>,
   header: (name: string) => string | undefined,
+  part = 1,
 ): LearnedLimits | undefined {
   let any = false;
   for (const name of names) any ||= name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-');
@@ -30,7 +31,7 @@ export function readLimits(
     const limit = Number(header(limitName) ?? Number.NaN);
     const remaining = Number(header(remainingName) ?? Number.NaN);
     // Azure has been seen to send -1 for what it does not know.
-    if (limit > 0 && remaining >= 0) found[kind] = { limit, remaining };
+    if (limit > 0 && remaining >= 0) found[kind] = { limit: limit * part, remaining: remaining * part };
   }
   return found;
 }

@@ -9,10 +9,8 @@ import type { ProviderLimit, Target, TargetId } from '../policy/policy.ts';
 import { FairQueue, type LimitDemand, type Pass } from './fair-queue.ts';
 import { type LearnedLimits, readLimits } from './limit-headers.ts';
 import type { Processes } from './limit-shares.ts';
-import type { LimitSharing } from './limit-sharing.ts';
+import type { LimitSharing, SharingMember } from './limit-sharing.ts';
 import { TargetCapacity } from './target-capacity.ts';
-
-const NOBODY_TO_WAKE = (): void => undefined;
 
 export const FREE_PASS: Pass = { settle: () => undefined, giveBack: () => undefined };
 
@@ -21,6 +19,8 @@ export interface ProviderLimitsOptions {
   readonly now: () => number;
   /** That ask the same targets: every one takes its part of each limit. */
   readonly processes: Processes;
+  /** Of each limit, what these have together; absent: all. */
+  readonly part?: number;
   /** Absent: parts are even. */
   readonly sharing?: LimitSharing;
   /** How many may wait for one target at most. */
@@ -32,8 +32,7 @@ interface Limiter {
   readonly queue: FairQueue;
   /** The limit that holds. */
   set: ProviderLimit | undefined;
-  /** Before each request: it is asked for. */
-  readonly wake: () => void;
+  readonly member: SharingMember | undefined;
 }
 
 export interface LimitFigure {
@@ -49,12 +48,14 @@ export interface LimitFigure {
 
 export class ProviderLimits {
   readonly #options: ProviderLimitsOptions;
+  readonly #part: number;
   readonly #limiters = new Map<TargetId, Limiter>();
   /** Of the policy in force: requests that began before still ask with the targets of theirs. */
   #targets: ReadonlyMap<TargetId, Target> | undefined;
 
   constructor(options: ProviderLimitsOptions) {
     this.#options = options;
+    this.#part = options.part ?? 1;
   }
 
   /**
@@ -71,8 +72,10 @@ export class ProviderLimits {
   ): Pass | undefined | Promise<Pass | undefined> {
     const limiter = this.#limiterOf(target);
     if (limiter === undefined) return FREE_PASS;
-    limiter.wake();
-    return limiter.queue.enter(demand, maxWaitMs, onWait);
+    limiter.member?.wake();
+    const pass = limiter.queue.enter(demand, maxWaitMs, onWait);
+    if (pass instanceof Promise) limiter.member?.waits();
+    return pass;
   }
 
   /** Has it any limit that is known? */
@@ -84,7 +87,7 @@ export class ProviderLimits {
   enterAnyway(target: Target, demand: LimitDemand): Pass {
     const limiter = this.#limiterOf(target);
     if (limiter === undefined) return FREE_PASS;
-    limiter.wake();
+    limiter.member?.wake();
     return limiter.queue.enterAnyway(demand);
   }
 
@@ -95,7 +98,7 @@ export class ProviderLimits {
 
   /** What a provider said of its limits in an answer; `credential` tells its keys apart, which each have their own. */
   learn(target: Target, credential: string, names: Iterable<string>, header: (name: string) => string | undefined): void {
-    const learned = readLimits(names, header);
+    const learned = readLimits(names, header, this.#part);
     if (learned === undefined) return;
     this.#limiterOf(target, learned)?.capacity.learn(credential, learned);
   }
@@ -103,7 +106,9 @@ export class ProviderLimits {
   /** For metrics. */
   figures(): LimitFigure[] {
     return [...this.#limiters].flatMap(([target, { capacity, queue }]) =>
-      capacity.rooms().map((room) => ({ target, waiting: queue.waiting, ...room })),
+      capacity
+        .rooms()
+        .map(({ kind, share, room }) => ({ target, waiting: queue.waiting, kind, share: share * this.#part, room })),
     );
   }
 
@@ -127,7 +132,7 @@ export class ProviderLimits {
       const set = targets.get(id)?.limits;
       if (isDeepStrictEqual(limiter.set, set)) continue;
       limiter.set = set;
-      limiter.capacity.exchangeLimit(set);
+      limiter.capacity.exchangeLimit(partOfSet(set, this.#part));
       limiter.queue.look();
     }
   }
@@ -144,10 +149,27 @@ export class ProviderLimits {
     const set = this.#limitOf(target);
     if (set === undefined && learned === undefined) return undefined;
     const { now, processes, maxWaiting, sharing } = this.#options;
-    const capacity = new TargetCapacity({ now, processes, set, begin: sharing?.begin() ?? 'even' });
+    const capacity = new TargetCapacity({
+      now,
+      processes,
+      set: partOfSet(set, this.#part),
+      begin: sharing?.begin() ?? 'even',
+    });
     const queue = new FairQueue({ now, capacity, maxWaiting });
-    const made = { capacity, queue, set, wake: sharing?.add(target.id, capacity, queue) ?? NOBODY_TO_WAKE };
+    const made = { capacity, queue, set, member: sharing?.add(target.id, capacity, queue) };
     this.#limiters.set(target.id, made);
     return made;
   }
+}
+
+function partOfSet(set: ProviderLimit | undefined, part: number): ProviderLimit | undefined {
+  if (set === undefined || part === 1) return set;
+  const of = (limit: number | undefined): number | undefined => (limit === undefined ? undefined : limit * part);
+  return {
+    requestsPerMinute: of(set.requestsPerMinute),
+    inputTokensPerMinute: of(set.inputTokensPerMinute),
+    outputTokensPerMinute: of(set.outputTokensPerMinute),
+    tokensPerMinute: of(set.tokensPerMinute),
+    concurrency: set.concurrency === undefined ? undefined : Math.max(Math.floor(set.concurrency * part), 1),
+  };
 }
