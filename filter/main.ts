@@ -91,6 +91,7 @@ async function serveAsWorker(settings: Settings, log: Logger): Promise<void> {
   // From the first request on, which may come before the worker is told to be ready.
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'shared') pod.hear(message.round, message.answer);
+    else if (message.kind === 'share_wanted') pod.hearWanted();
     else hear(message);
   });
   const worker = await startWorker({

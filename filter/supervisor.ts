@@ -35,6 +35,7 @@ type Answer = Extract<FromWorker, { readonly question: number }>;
 /** And what it tells them. */
 export type ToWorker =
   | { readonly kind: 'hint'; readonly hint: Hint }
+  | { readonly kind: 'share_wanted' }
   | { readonly kind: 'shared'; readonly round: number; readonly answer: ShareAnswer }
   | { readonly kind: 'metrics'; readonly question: number }
   | { readonly kind: 'snapshot'; readonly question: number; readonly forMs: number };
@@ -72,6 +73,8 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
   const questions = new Map<number, (answer: Answer) => void>();
   /** Of providers' limits, where there is no Redis for it. */
   const ledger = new LimitLedger();
+  /** Which worker it is, by the name that it has there. */
+  const sharing = new Map<string, number>();
   let stopping = false;
   let begun = false;
   const readyWorkers = (): Running[] => [...running.values()].filter(({ ready }) => ready);
@@ -79,6 +82,10 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
   const restarts = registerWorkerMetrics(registry, () => readyWorkers().length);
   const { promise: allReady, resolve, reject } = Promise.withResolvers<void>();
 
+  const tellWorker = (index: number | undefined, message: ToWorker): void => {
+    const worker = index === undefined ? undefined : running.get(index);
+    if (worker !== undefined) tell(worker.child, message);
+  };
   const hear = (from: number, message: FromWorker): void => {
     switch (message.kind) {
       case 'ready': {
@@ -97,8 +104,10 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
         return;
       case 'share': {
         const { round, question } = message;
-        const child = running.get(from)?.child;
-        if (child !== undefined) tell(child, { kind: 'shared', round, answer: ledger.answer(question, performance.now()) });
+        sharing.set(question.process, from);
+        const answer = ledger.answer(question, performance.now());
+        tellWorker(from, { kind: 'shared', round, answer });
+        for (const process of ledger.concerned(question)) tellWorker(sharing.get(process), { kind: 'share_wanted' });
         return;
       }
       case 'metrics':
@@ -115,6 +124,7 @@ export async function supervise(workers: number, log: Logger): Promise<Superviso
     child.on('message', (message: FromWorker) => hear(index, message));
     child.on('exit', (code, signal) => {
       running.delete(index);
+      for (const [process, of] of sharing) if (of === index) sharing.delete(process);
       if (stopping) return;
       if (!begun) {
         reject(new Error(`worker ${index} could not start`));

@@ -39,6 +39,8 @@ export interface ShareQuestion {
   readonly processes: number;
   /** Limits that are not known there begin full; else empty, as what there was may have been taken. */
   readonly begin: 'full' | 'empty';
+  /** Somebody else's round has led to this one. */
+  readonly prompted?: boolean;
   /** By target; one answer to each, in the same order. */
   readonly targets: readonly { readonly target: TargetId; readonly told: readonly Told[] }[];
 }
@@ -55,5 +57,7 @@ export interface LimitExchange {
   isReady(): boolean;
   /** Rejects for whatever reason there is no answer. */
   ask(question: ShareQuestion): Promise<ShareAnswer>;
+  /** Rounds cost next to nothing there, and it says when one would help: another wants a place that this process may spare, or has spared one. */
+  readonly near?: { onWanted: () => void };
   close(): void;
 }

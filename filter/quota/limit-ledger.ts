@@ -5,9 +5,15 @@ import type { ShareKind } from './limit-shares.ts';
 
 const MINUTE_MS = 60_000;
 
+interface Said {
+  readonly need: number;
+  readonly hold: number;
+  readonly share: number;
+}
+
 interface Entry {
   at: number;
-  readonly kinds: ReadonlyMap<ShareKind, { readonly need: number; readonly hold: number }>;
+  readonly kinds: ReadonlyMap<ShareKind, Said>;
 }
 
 /** Of a limit per minute: what is there of the part that nobody holds. */
@@ -17,6 +23,7 @@ interface Pool {
 }
 
 interface Shared {
+  askedAt: number;
   readonly entries: Map<string, Entry>;
   readonly pools: Map<ShareKind, Pool>;
 }
@@ -27,7 +34,8 @@ export class LimitLedger {
   /** @param now milliseconds of the ledger's clock */
   answer({ process, processes, begin, targets }: ShareQuestion, now: number): ShareAnswer {
     const answers = targets.map(({ target, told }) => {
-      const shared = this.#targets.get(target) ?? { entries: new Map(), pools: new Map() };
+      const shared = this.#targets.get(target) ?? { askedAt: now, entries: new Map(), pools: new Map() };
+      shared.askedAt = now;
       this.#targets.set(target, shared);
       // The clock was ahead, and is set right: from now on they age.
       for (const entry of shared.entries.values()) entry.at = Math.min(entry.at, now);
@@ -36,13 +44,35 @@ export class LimitLedger {
       const kinds = new Map(
         granted.map(({ kind, share }, index) => {
           const { need = 0, used = 0 } = told[index] ?? {};
-          return [kind, { need, hold: Math.max(share, used) }];
+          return [kind, { need, hold: Math.max(share, used), share }];
         }),
       );
       shared.entries.set(process, { at: now, kinds });
       return granted;
     });
+    // By then every pool is full again, and nobody holds anything.
+    for (const [target, { askedAt }] of this.#targets) if (askedAt + 2 * MINUTE_MS < now) this.#targets.delete(target);
     return { at: now, targets: answers };
+  }
+
+  /** Whose round would help now: of who needs a place where one is free, and of who has some where `process` needs one. */
+  concerned({ process, prompted, targets }: ShareQuestion): Set<string> {
+    const names = new Set<string>();
+    for (const { target, told } of targets) {
+      const places = told.find(({ kind }) => kind === 'concurrency');
+      const entries = this.#targets.get(target)?.entries;
+      const own = entries?.get(process)?.kinds.get('concurrency');
+      if (places === undefined || entries === undefined || own === undefined) continue;
+      const others = [...entries].flatMap(([name, { kinds }]) => {
+        const said = kinds.get('concurrency');
+        return said === undefined || name === process ? [] : [{ name, ...said }];
+      });
+      const isFree = sumOf([own, ...others]) < places.limit;
+      const isShort = prompted !== true && own.need > own.share;
+      for (const { name, need, hold, share } of others)
+        if (isFree ? need > share : isShort && hold > places.floor) names.add(name);
+    }
+    return names;
   }
 }
 

@@ -29,6 +29,12 @@ const ROUND_MS = 500;
 /** While shares move. */
 const QUICK_ROUND_MS = 100;
 const LEAST_PAUSE_MS = 20;
+/** Where rounds cost next to nothing. */
+const LEAST_NEAR_PAUSE_MS = 2;
+/** The first of them tells what was needed since the one before, the second what is needed now. */
+const PROMPTED_ROUNDS = 2;
+/** Between two rounds of its own. */
+const MOST_PROMPTED = 16;
 /** After an outage nobody has more than its even part for so long: the others may not have been heard yet. */
 const SETTLING_MS = 1_200;
 /** How long it is somebody's turn at a place that does not come out even. */
@@ -46,6 +52,13 @@ export interface LimitSharingOptions {
   readonly processes: Processes;
   /** A target that has no share yet gets its even part after so long without an answer. */
   readonly timeoutMs: number;
+}
+
+export interface SharingMember {
+  /** Before each request: the target is asked for. */
+  readonly wake: () => void;
+  /** A request waits for its turn. */
+  readonly waits: () => void;
 }
 
 type Asked = Told & Pick<Portion, 'keeps'>;
@@ -70,6 +83,9 @@ export class LimitSharing {
   #asking = false;
   #askedAt = Number.NEGATIVE_INFINITY;
   #failed = false;
+  /** Rounds that would help another process. */
+  #owed = 0;
+  #prompted = 0;
   #settledAt = Number.NEGATIVE_INFINITY;
   /** What the common clock is ahead of ours. */
   #ahead = 0;
@@ -77,6 +93,13 @@ export class LimitSharing {
 
   constructor(options: LimitSharingOptions) {
     this.#options = options;
+    const { near } = options.exchange;
+    if (near !== undefined)
+      near.onWanted = () => {
+        if (this.#prompted >= MOST_PROMPTED) return;
+        this.#owed = PROMPTED_ROUNDS;
+        this.#schedule(0);
+      };
   }
 
   /** There will be something to share. */
@@ -91,14 +114,20 @@ export class LimitSharing {
     return 'even';
   }
 
-  /** @returns what is to be called before each request for the target */
-  add(target: TargetId, capacity: TargetCapacity, queue: FairQueue): () => void {
+  add(target: TargetId, capacity: TargetCapacity, queue: FairQueue): SharingMember {
     const member: Member = {
       ...{ target, capacity, queue, state: 'idle', lentUntil: Number.NEGATIVE_INFINITY, joinedAt: 0, others: new Map() },
     };
     this.#members.set(target, member);
-    return () => {
-      if (member.state === 'idle' && capacity.isLimited) this.#join(member);
+    return {
+      wake: () => {
+        if (member.state === 'idle' && capacity.isLimited) this.#join(member);
+      },
+      waits: () => {
+        const isNear = this.#options.exchange.near !== undefined;
+        if (isNear && capacity.lacksPlaces)
+          this.#schedule(Math.max(this.#askedAt + LEAST_PAUSE_MS - this.#options.now(), 0));
+      },
     };
   }
 
@@ -126,9 +155,10 @@ export class LimitSharing {
   }
 
   #schedule(inMs: number): void {
-    const { now } = this.#options;
+    const { now, exchange } = this.#options;
     if (this.#asking || this.#closed) return;
-    const at = Math.max(now() + inMs, this.#askedAt + LEAST_PAUSE_MS);
+    const least = exchange.near === undefined ? LEAST_PAUSE_MS : LEAST_NEAR_PAUSE_MS;
+    const at = Math.max(now() + inMs, this.#askedAt + least);
     if (at >= this.#dueAt) return;
     clearTimeout(this.#timer);
     this.#dueAt = at;
@@ -152,6 +182,9 @@ export class LimitSharing {
     const targets = members.map((member) => ({ target: member.target, told: this.#tell(member) }));
     const begin = this.#failed || askedAt < this.#settledAt ? 'empty' : 'full';
     this.#asking = true;
+    const prompted = this.#owed > 0;
+    this.#prompted = prompted ? this.#prompted + 1 : 0;
+    if (prompted) this.#owed -= 1;
     // An answer that came while this process was busy is read before the time is found to be over.
     const late = setTimeout(
       () => setImmediate(() => this.#askedAt === askedAt && this.#asking && this.#giveUp(members)),
@@ -159,14 +192,15 @@ export class LimitSharing {
     );
     let pauseMs = ROUND_MS;
     try {
-      const question = { process: this.#process, processes: countOf(processes), begin, targets } as const;
+      const question = { process: this.#process, processes: countOf(processes), begin, prompted, targets } as const;
       const answer = await within(CALL_MS, exchange.ask(question));
       if (this.#failed) this.#settledAt = now() + SETTLING_MS;
       this.#failed = false;
       this.#ahead = answer.at - now();
       for (const [index, member] of members.entries()) {
-        const isMoving = this.#take(member, targets[index]?.told ?? [], answer.targets[index] ?? [], askedAt);
-        if (isMoving) pauseMs = QUICK_ROUND_MS;
+        const move = this.#take(member, targets[index]?.told ?? [], answer.targets[index] ?? [], askedAt);
+        if (move === 'gives' && exchange.near !== undefined) pauseMs = 0;
+        else if (move !== 'none') pauseMs = Math.min(pauseMs, QUICK_ROUND_MS);
       }
     } catch {
       this.#failed = true;
@@ -176,6 +210,7 @@ export class LimitSharing {
       this.#asking = false;
     }
     if ([...this.#members.values()].some(({ state, lentUntil }) => state === 'sharing' && lentUntil < askedAt)) pauseMs = 0;
+    if (this.#owed > 0) pauseMs = 0;
     this.#schedule(pauseMs);
   }
 
@@ -215,13 +250,14 @@ export class LimitSharing {
     return { floor, claim: { ...claim, share: Math.min(share, most) } };
   }
 
-  /** @returns whether this share or another's is about to move */
-  #take(member: Member, told: readonly Asked[], granted: readonly Granted[], askedAt: number): boolean {
+  /** @returns whether this share or another's is about to move; `gives`: this one has a place for others */
+  #take(member: Member, told: readonly Asked[], granted: readonly Granted[], askedAt: number): 'none' | 'moves' | 'gives' {
     const { capacity, queue } = member;
     member.state = 'sharing';
     member.lentUntil = askedAt + LENT_MS;
     // Little is known of what it needs at first: it may have claimed too much of what others need.
     let isMoving = askedAt - member.joinedAt < NEW_MS;
+    let gives = false;
     let isIdle = true;
     let mayGrow = true;
     for (const { kind, share, brought, spare, others } of granted) {
@@ -232,18 +268,19 @@ export class LimitSharing {
       const { floor, claim } = this.#claim(member, asked);
       const move = claim.share - share;
       const isSlight = Math.abs(move) < (kind === 'concurrency' ? 1 : asked.limit * SLIGHT);
+      if (!isSlight && kind === 'concurrency' && move < 0) gives = true;
       if (!isSlight || (kind === 'concurrency' && claim.isScarce)) isMoving = true;
       if (claim.isScarce && (isSlight || move < 0)) mayGrow = false;
       if (asked.keeps || asked.need > floor / 2 || asked.used > floor || share > floor * 1.001) isIdle = false;
     }
     capacity.mayGrow = mayGrow;
     queue.look();
-    if (!isIdle || queue.waiting > 0) return isMoving;
+    if (!isIdle || queue.waiting > 0) return gives ? 'gives' : isMoving ? 'moves' : 'none';
     member.state = 'idle';
     member.lentUntil = Number.NEGATIVE_INFINITY;
     member.others.clear();
     capacity.part('floor');
-    return false;
+    return 'none';
   }
 }
 

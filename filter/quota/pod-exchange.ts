@@ -4,6 +4,8 @@ import type { LimitExchange, ShareAnswer, ShareQuestion } from './limit-exchange
 export interface PodExchange extends LimitExchange {
   /** The answer of a round has come. */
   hear(round: number, answer: ShareAnswer): void;
+  /** A round would help another, or this one. */
+  hearWanted(): void;
 }
 
 /** @param ask sends a question up @param isConnected is there somebody above? */
@@ -14,7 +16,10 @@ export function createPodExchange(
   /** One question is under way at a time: what comes for an earlier one is late, and nobody waits for it. */
   let waiting: { readonly round: number; readonly resolve: (answer: ShareAnswer) => void } | undefined;
   let rounds = 0;
+  const near = { onWanted: (): void => undefined };
   return {
+    near,
+    hearWanted: () => near.onWanted(),
     isReady: isConnected,
     ask(question) {
       rounds += 1;

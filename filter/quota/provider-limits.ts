@@ -9,10 +9,8 @@ import type { ProviderLimit, Target, TargetId } from '../policy/policy.ts';
 import { FairQueue, type LimitDemand, type Pass } from './fair-queue.ts';
 import { type LearnedLimits, readLimits } from './limit-headers.ts';
 import type { Processes } from './limit-shares.ts';
-import type { LimitSharing } from './limit-sharing.ts';
+import type { LimitSharing, SharingMember } from './limit-sharing.ts';
 import { TargetCapacity } from './target-capacity.ts';
-
-const NOBODY_TO_WAKE = (): void => undefined;
 
 export const FREE_PASS: Pass = { settle: () => undefined, giveBack: () => undefined };
 
@@ -34,8 +32,7 @@ interface Limiter {
   readonly queue: FairQueue;
   /** The limit that holds. */
   set: ProviderLimit | undefined;
-  /** Before each request: it is asked for. */
-  readonly wake: () => void;
+  readonly member: SharingMember | undefined;
 }
 
 export interface LimitFigure {
@@ -75,8 +72,10 @@ export class ProviderLimits {
   ): Pass | undefined | Promise<Pass | undefined> {
     const limiter = this.#limiterOf(target);
     if (limiter === undefined) return FREE_PASS;
-    limiter.wake();
-    return limiter.queue.enter(demand, maxWaitMs, onWait);
+    limiter.member?.wake();
+    const pass = limiter.queue.enter(demand, maxWaitMs, onWait);
+    if (pass instanceof Promise) limiter.member?.waits();
+    return pass;
   }
 
   /** Has it any limit that is known? */
@@ -88,7 +87,7 @@ export class ProviderLimits {
   enterAnyway(target: Target, demand: LimitDemand): Pass {
     const limiter = this.#limiterOf(target);
     if (limiter === undefined) return FREE_PASS;
-    limiter.wake();
+    limiter.member?.wake();
     return limiter.queue.enterAnyway(demand);
   }
 
@@ -157,7 +156,7 @@ export class ProviderLimits {
       begin: sharing?.begin() ?? 'even',
     });
     const queue = new FairQueue({ now, capacity, maxWaiting });
-    const made = { capacity, queue, set, wake: sharing?.add(target.id, capacity, queue) ?? NOBODY_TO_WAKE };
+    const made = { capacity, queue, set, member: sharing?.add(target.id, capacity, queue) };
     this.#limiters.set(target.id, made);
     return made;
   }

@@ -97,9 +97,14 @@ export class TargetCapacity {
     }
   }
 
+  /** Only the end of another request helps, or another process. */
+  get lacksPlaces(): boolean {
+    return this.#inFlight >= this.#places.share;
+  }
+
   /** 0: it fits now. Else milliseconds until it may, by refilling; infinite when only the end of another request helps. */
   waitFor(amounts: Amounts): number {
-    if (this.#inFlight >= this.#places.share) return Number.POSITIVE_INFINITY;
+    if (this.lacksPlaces) return Number.POSITIVE_INFINITY;
     let wait = 0;
     for (const [kind, level] of this.#levels) wait = Math.max(wait, level.waitFor(amountOf(kind, amounts)));
     return wait;

@@ -344,7 +344,7 @@ describe("providers' limits, through Envoy", () => {
     ['through the process above them', 2],
     ['through the process above them', 1],
   ] as const)
-    it.only(`four workers share them ${where}: no more than ${places} in flight where that is the limit, and requests per minute are all used`, async function () {
+    it(`four workers share them ${where}: no more than ${places} in flight where that is the limit, and requests per minute are all used`, async function () {
       this.timeout(90_000);
       const redis = where === 'through Redis' ? await startRedis() : undefined;
       const policyPath = changedPolicy((policy) => {
@@ -383,11 +383,16 @@ describe("providers' limits, through Envoy", () => {
         const began = performance.now();
         const end = began + 6_000;
         let admitted = 0;
+        let turnedAway = 0;
         const caller = async (): Promise<void> => {
-          while (performance.now() < end) {
+          // On a slow machine it takes longer until all is used.
+          while (performance.now() < end || turnedAway < 100) {
             const { status } = await ask(stack, 'three', { model: 'minutes' });
             if (status === 200) admitted += 1;
-            else expect(status).to.equal(429);
+            else {
+              expect(status).to.equal(429);
+              turnedAway += 1;
+            }
           }
         };
         await Promise.all(Array.from({ length: 24 }, caller));

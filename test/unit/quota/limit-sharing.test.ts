@@ -213,6 +213,31 @@ describe("providers' limits, shared", () => {
     expect(ask('here', 3_000)).to.equal(8);
   });
 
+  it('whose round would help: who has a place that another needs, and who needs one that is free; no round that was asked for asks for more', () => {
+    const ledger = new LimitLedger();
+    const target = targetWith().id;
+    const round = (process: string, need: number, claim: number, prompted = false): readonly string[] => {
+      const told = {
+        kind: 'concurrency',
+        limit: 1,
+        floor: 0,
+        need,
+        used: 0,
+        claim,
+        handedBack: 0,
+        remaining: null,
+      } as const;
+      const question = { process, processes: 2, begin: 'full', prompted, targets: [{ target, told: [told] }] } as const;
+      ledger.answer(question, 0);
+      return [...ledger.concerned(question)];
+    };
+    expect(round('a', 1, 1)).to.deep.equal([]);
+    expect(round('b', 1, 1, true)).to.deep.equal([]);
+    expect(round('b', 1, 1)).to.deep.equal(['a']);
+    expect(round('a', 0, 0, true)).to.deep.equal(['b']);
+    expect(round('b', 1, 1, true)).to.deep.equal([]);
+  });
+
   it('a provider that says there is plenty takes nothing away, while shares move', async () => {
     const four = fleetOn(new LimitLedger());
     const target = targetWith({ requestsPerMinute: 600 });
