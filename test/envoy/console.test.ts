@@ -133,6 +133,10 @@ for (const workers of [1, 2]) {
         .and.include('not asked: down');
       expect(counted.reduce((sum, count) => sum + count, 0)).to.equal(60);
       await page.getByRole('link', { name: 'Spend' }).click();
+      expect(await page.locator('#days').textContent()).to.include('for 70 requests in 14 days');
+      expect(await page.locator('#days svg.days').first().getAttribute('aria-label')).to.match(
+        /^(Spend by day, the dearest \d{4}-\d\d-\d\d with \$|No money on any day)/,
+      );
       expect(await page.locator('#spend').textContent())
         .to.match(/70 answers/)
         .and.include('summaries');

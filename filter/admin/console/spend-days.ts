@@ -8,6 +8,8 @@ import type { SpendByDay } from './spend-scan.ts';
 
 const BOUNDS: ScanBounds = { bytes: 1024 * 1024 * 1024, ms: 5_000 };
 const FRESH_MS = 15_000;
+/** Nobody has looked for so long: what is known is of then. */
+const OLD_MS = 60_000;
 /** A page waits so long for its first numbers; then it says that they are being read. */
 const WAIT_MS = 2_000;
 
@@ -15,7 +17,6 @@ export interface SpendDaysOptions {
   readonly auditDirectory: string;
   readonly stateDirectory: string;
   readonly log: Logger;
-  readonly bounds?: ScanBounds;
 }
 
 export type SpendLook =
@@ -43,7 +44,8 @@ export class SpendDays {
   async look(): Promise<SpendLook> {
     const isFresh = this.#look.kind === 'read' && this.#look.spend.ended === 'all';
     if (performance.now() - this.#readAt > (isFresh ? FRESH_MS : 1_000)) this.#reading ??= this.#read();
-    if (this.#look.kind !== 'read' && this.#reading !== undefined) await Promise.race([this.#reading, pause(WAIT_MS)]);
+    const isOld = this.#look.kind !== 'read' || performance.now() - this.#readAt > OLD_MS;
+    if (isOld && this.#reading !== undefined) await Promise.race([this.#reading, pause(WAIT_MS)]);
     return this.#look;
   }
 
@@ -52,8 +54,8 @@ export class SpendDays {
   }
 
   async #read(): Promise<void> {
-    const { auditDirectory: directory, log, bounds = BOUNDS } = this.#options;
-    const task = { kind: 'spend', directory, file: this.#file, bounds, now: Date.now() } as const;
+    const { auditDirectory: directory, log } = this.#options;
+    const task = { kind: 'spend', directory, file: this.#file, bounds: BOUNDS, now: Date.now() } as const;
     try {
       this.#look = { kind: 'read', spend: await runThread<'spend'>(task, this.#ended.signal) };
     } catch (error) {

@@ -270,7 +270,7 @@ function hostileSnapshot(): WorkerSnapshot {
 }
 
 const TAGS = new Set(
-  'html head meta title link script body a header span nav ul li div form button main p small h1 h2 section dl dt dd table caption thead tbody tr th td svg rect line b code time pre ol label input select option datalist'.split(
+  'html head meta title link script body a header span nav ul li div form button main p small h1 h2 section dl dt dd table caption thead tbody tr th td svg rect path line b code time pre ol label input select option datalist'.split(
     ' ',
   ),
 );

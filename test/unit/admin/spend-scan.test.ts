@@ -4,6 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFil
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { spendByDay } from '../../../filter/admin/console/pages/spend-days.ts';
 import { SpendDays } from '../../../filter/admin/console/spend-days.ts';
 import { type SpendByDay, scanSpend } from '../../../filter/admin/console/spend-scan.ts';
 import type { AuditRecord } from '../../../filter/observability/audit-record.ts';
@@ -123,6 +124,18 @@ describe('spend by day', () => {
     const old = writeSegment(directory, 'other', 1, [at(40)]);
     utimesSync(old, NOW / 1000 - 40 * 86_400, NOW / 1000 - 40 * 86_400);
     expect(await look()).to.deep.include({ from: undefined, unreadable: 3 });
+  });
+
+  it('is told as a part while it is one, and as of when it is', async () => {
+    writeSegment(directory, 'filter', 1, [at(0, { cost_nano_usd: 5 }), at(1, { usage: USAGE })]);
+    const whole = await look();
+    const page = (changes: Partial<SpendByDay>): string =>
+      String(spendByDay({ kind: 'read', spend: { ...whole, ...changes } }, undefined, NOW + 3 * DAY_MS));
+    expect(page({})).to.include('It begins at').and.include('2026-11-27 18:00:00</time>').and.not.include('so far:');
+    expect(page({ ended: 'bounded', readBytes: 2 ** 30, bytes: 2 ** 31 }))
+      .to.include('50 % of 2.0 GiB is read so far')
+      .and.not.include('It begins at');
+    expect(page({})).to.match(/Unpriced.*2026-11-26.*unpriced.*>1</s);
   });
 
   it('is read in a thread when somebody asks, and not again at once', async () => {

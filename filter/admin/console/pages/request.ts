@@ -97,7 +97,7 @@ function attemptTable({ attempts }: AuditLine): Html {
         html`<a href="/console/audit${queryOf({ target })}">${target}</a><small>${model}, cluster ${cluster}${attempt.region && html`, ${attempt.region}`}</small>`,
         outcome === 'ok'
           ? 'ok'
-          : html`<b class="bad">${words(outcome)}</b>${attempt.error_class && html`<small>${words(attempt.error_class)}</small>`}`,
+          : html`<b class="bad">${words(outcome)}</b>${attempt.error_class !== outcome && attempt.error_class && html`<small>${words(attempt.error_class)}</small>`}`,
         status ?? dash(),
         duration(duration_ms ?? undefined),
         duration(first_byte_ms ?? undefined),

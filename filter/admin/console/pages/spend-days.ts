@@ -10,24 +10,26 @@ import { type Row, table } from '../table.ts';
 type Money = Omit<SpendRow, 'day' | 'tenant'>;
 const NOTHING: Money = { requests: 0, priced: 0, unpriced: 0, nanoUsd: 0n };
 
-/** @param tenant undefined: of all of them */
-export function spendByDay(look: SpendLook, tenant: string | undefined): Html {
+/** @param tenant undefined: of all of them @param now milliseconds since the epoch */
+export function spendByDay(look: SpendLook, tenant: string | undefined, now: number): Html {
   if (look.kind === 'failed') return html`<p class="bad">The audit log cannot be read; the filter’s log says why.</p>`;
   if (look.kind === 'reading')
     return html`<p class="empty">The audit log is being read. This page looks again by itself.</p>`;
   const { spend } = look;
   if (spend.rows.length === 0 && spend.ended === 'all')
     return html`<p class="empty">The audit log has no record of the last ${spend.days.length} days.</p>`;
-  return html`${about(spend)}${dayTable(spend, tenant)}${tenant === undefined && tenantTable(spend)}`;
+  return html`${about(spend, now)}${dayTable(spend, tenant)}${tenant === undefined && tenantTable(spend)}`;
 }
 
-function about({ days, from, ended, readBytes, bytes: all, unreadable, at }: SpendByDay): Html {
-  const covers = from === undefined ? 'It has all of these days.' : html`It begins at ${clock(Date.parse(from), at)} UTC.`;
+function about({ days, from, ended, readBytes, bytes: all, unreadable, at }: SpendByDay, now: number): Html {
+  const begins = from === undefined ? 'It has all of these days.' : html`It begins at ${clock(Date.parse(from), now)} UTC.`;
+  // Read newest first: where it begins is not known before all is read.
+  const covers = ended === 'all' && begins;
   const reading =
     ended === 'bounded' &&
     html` <b class="warn">${percent(readBytes / Math.max(all, 1))} of ${bytes(all)} is read so far: sums grow until it is whole.</b>`;
   const left = unreadable > 0 && html` <b class="warn">${whole(unreadable)} lines cannot be read and are left out.</b>`;
-  return html`<p class="about">Exact sums of this pod’s audit log, as it was at ${clock(at, at)} UTC. ${covers} A request belongs to the day (UTC) on which it began.${reading}${left}
+  return html`<p class="about">Exact sums of this pod’s audit log, as it was at ${clock(at, now)} UTC. ${covers} A request belongs to the day (UTC) on which it began.${reading}${left}
 The same: <code>node filter/cli/cost.ts report --by day --since ${days[0]}T00:00:00Z</code></p>`;
 }
 

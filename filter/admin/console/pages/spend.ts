@@ -18,7 +18,7 @@ export function spendPage(state: ConsoleState, look: SpendLook, tenant: string |
 <h2>Budgets</h2>
 ${live('budgets', budgetTable(state))}
 <h2>By day</h2>
-${live('days', spendByDay(look, tenant))}
+${live('days', spendByDay(look, tenant, state.at))}
 ${jsonLink('/console/api/spend', 'spend by day')}
 <h2>By tenant and feature, since the start</h2>
 <p class="about">Of answers that this gateway’s processes gave <b>since ${clock(since, state.at)} UTC</b>, when the oldest of them began; a process that was started again counts from its own start.
