@@ -1,7 +1,7 @@
 /** Sends requests' spans to a collector, in batches, some seconds after their end. A collector that is slow or away costs spans, which are counted, and nothing else. */
 import type { Logger } from 'pino';
 import type { AuditRecord } from './audit-record.ts';
-import { type Resource, tracesRequest } from './otlp.ts';
+import { type OtlpRequest, type Resource, tracesRequest } from './otlp.ts';
 import type { OtlpClient } from './otlp-client.ts';
 import { spansOf } from './request-spans.ts';
 import { backoffMs, pause } from './retry.ts';
@@ -98,9 +98,9 @@ export class TraceExporter {
     }
   }
 
-  async #send(body: string): Promise<boolean> {
+  async #send(request: OtlpRequest): Promise<boolean> {
     for (let failures = 1; ; failures++) {
-      const answer = await this.#options.client.send(body);
+      const answer = await this.#options.client.send(request);
       if (answer.kind === 'taken') {
         if (this.#state === 'failing') this.#options.log.info('the trace collector takes spans again');
         this.#state = 'working';
