@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { createSecureContext } from 'node:tls';
-import type { OtlpEndpoint, OtlpTls } from './observability/otlp-client.ts';
+import { OTLP_PROTOCOLS, type OtlpEndpoint, type OtlpTls } from './observability/otlp-client.ts';
 import { SAMPLERS, type Sampling } from './observability/trace-sampling.ts';
 import { SettingsError, url, wholeNumber } from './settings-values.ts';
 
@@ -36,14 +36,14 @@ function endpoint(environment: NodeJS.ProcessEnv, signal: Signal): OtlpEndpoint 
   if (at === undefined) return undefined;
   const of = (name: string): string =>
     (environment[`${own}_${name}`] ?? '') === '' ? `OTEL_EXPORTER_OTLP_${name}` : `${own}_${name}`;
-  const protocol = environment[of('PROTOCOL')] || 'http/json';
-  if (protocol !== 'http/json')
-    throw new SettingsError(
-      `${of('PROTOCOL')}: expected http/json, which collectors take at the port of http/protobuf, found ${JSON.stringify(protocol)}`,
-    );
+  const asked = environment[of('PROTOCOL')] || 'http/protobuf';
+  const protocol = OTLP_PROTOCOLS.find((name) => name === asked);
+  if (protocol === undefined)
+    throw new SettingsError(`${of('PROTOCOL')}: expected ${OTLP_PROTOCOLS.join(' or ')}, found ${JSON.stringify(asked)}`);
   return {
     url: at,
     headers: headers(environment, of('HEADERS')),
+    protocol,
     timeoutMs: wholeNumber(environment, of('TIMEOUT'), { fallback: 10_000, min: 1, max: 600_000 }),
     tls: tls(environment, of),
   };

@@ -1,12 +1,18 @@
 /** OTLP over HTTP: one request at a time to a collector, and what its answer means. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { type OtlpRequest, toJson } from './otlp.ts';
+import { rejectedInProtobuf, toProtobuf } from './otlp-protobuf.ts';
+
+export const OTLP_PROTOCOLS = ['http/protobuf', 'http/json'] as const;
+export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
 
 export interface OtlpEndpoint {
   /** Whole, with its path. */
   readonly url: string;
   /** May hold secrets: never told. */
   readonly headers: Readonly<Record<string, string>>;
+  readonly protocol: OtlpProtocol;
   readonly timeoutMs: number;
   readonly tls: OtlpTls;
 }
@@ -29,25 +35,27 @@ export type OtlpAnswer =
 
 export interface OtlpClient {
   /** Never rejects. */
-  send(body: string): Promise<OtlpAnswer>;
+  send(request: OtlpRequest): Promise<OtlpAnswer>;
   close(): void;
 }
 
 /** By the specification, what may be sent again; all else is refused for good. */
 const AGAIN = new Set([429, 502, 503, 504]);
+const PROTOBUF = ['application/x-protobuf', toProtobuf] as const;
 const LONGEST_ANSWER = 64 * 1024;
 
-export function createOtlpClient({ url, headers, timeoutMs, tls }: OtlpEndpoint): OtlpClient {
+export function createOtlpClient({ url, headers, protocol, timeoutMs, tls }: OtlpEndpoint): OtlpClient {
   // As it is read, not as it is written: HTTPS, or a space before it, is the same.
   const isTls = new URL(url).protocol === 'https:';
   const agent = isTls ? new HttpsAgent({ keepAlive: true, ...tls }) : new HttpAgent({ keepAlive: true });
   const begin = isTls ? httpsRequest : httpRequest;
   let closed = false;
-  const post = (bytes: Buffer): Promise<OtlpAnswer> =>
+  const [contentType, encode] = protocol === 'http/json' ? (['application/json', toJson] as const) : PROTOBUF;
+  const post = (bytes: Uint8Array): Promise<OtlpAnswer> =>
     new Promise((resolve) => {
       const request = begin(url, {
         ...{ method: 'POST', agent },
-        headers: { ...headers, 'content-type': 'application/json', 'content-length': bytes.length },
+        headers: { ...headers, 'content-type': contentType, 'content-length': bytes.length },
       });
       const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
       request.on('close', () => clearTimeout(timer));
@@ -58,12 +66,18 @@ export function createOtlpClient({ url, headers, timeoutMs, tls }: OtlpEndpoint)
       });
       request.on('response', (response) => {
         response.on('error', (error) => resolve(notNow(error)));
-        read(response, (text) => resolve(answerOf(response, text)));
+        read(response, (content) => resolve(answerOf(response, content)));
       });
       request.end(bytes);
     });
   return {
-    send: (body) => post(Buffer.from(body)).catch(notNow),
+    async send(request) {
+      try {
+        return await post(encode(request));
+      } catch (error) {
+        return notNow(error);
+      }
+    },
     close() {
       closed = true;
       agent.destroy();
@@ -71,22 +85,25 @@ export function createOtlpClient({ url, headers, timeoutMs, tls }: OtlpEndpoint)
   };
 }
 
-function notNow(error: Error): OtlpAnswer {
-  return { kind: 'again', reason: error.message, afterMs: undefined };
+function notNow(error: unknown): OtlpAnswer {
+  return { kind: 'again', reason: error instanceof Error ? error.message : String(error), afterMs: undefined };
 }
 
-function read(response: IncomingMessage, done: (text: string) => void): void {
+function read(response: IncomingMessage, done: (content: Buffer) => void): void {
   const chunks: Buffer[] = [];
   let length = 0;
   response.on('data', (chunk: Buffer) => {
     length += chunk.length;
     if (length <= LONGEST_ANSWER) chunks.push(chunk);
   });
-  response.on('end', () => done(Buffer.concat(chunks).toString('utf8')));
+  response.on('end', () => done(Buffer.concat(chunks)));
 }
 
-function answerOf({ statusCode: status = 0, headers }: IncomingMessage, text: string): OtlpAnswer {
-  if (status >= 200 && status < 300) return { kind: 'taken', rejected: rejectedIn(text) };
+function answerOf({ statusCode: status = 0, headers }: IncomingMessage, content: Buffer): OtlpAnswer {
+  if (status >= 200 && status < 300) {
+    const isProtobuf = headers['content-type']?.startsWith('application/x-protobuf') === true;
+    return { kind: 'taken', rejected: isProtobuf ? rejectedInProtobuf(content) : rejectedInJson(content.toString()) };
+  }
   const reason = `status ${status}`;
   if (!AGAIN.has(status)) return { kind: 'refused', reason, status };
   return { kind: 'again', reason, afterMs: afterMs(headers['retry-after']) };
@@ -98,7 +115,7 @@ function afterMs(text = ''): number | undefined {
   return ms >= 0 ? ms : undefined;
 }
 
-function rejectedIn(text: string): number {
+function rejectedInJson(text: string): number {
   const [, count] = /"rejected(?:Spans|LogRecords)"\s*:\s*"?(\d{1,15})/.exec(text) ?? [];
   return Number(count ?? 0);
 }

@@ -1,4 +1,4 @@
-/** OTLP's JSON form (opentelemetry-proto): what spans and log records look like on the wire. Written by hand: the official SDK does it at the price of 12 MiB. */
+/** OTLP (opentelemetry-proto): spans and log records, in the names and shapes of its JSON form; otlp-protobuf.ts has the other. Written by hand: the official SDK does it at the price of 12 MiB. */
 
 export type AttributeValue = string | number | boolean | Double;
 
@@ -7,10 +7,17 @@ export interface Double {
   readonly double: number;
 }
 
-interface Attribute {
+export interface Attribute {
   readonly key: string;
-  readonly value: object;
+  readonly value: AnyValue;
 }
+
+export type AnyValue =
+  | { readonly stringValue: string }
+  | { readonly boolValue: boolean }
+  /** 64-bit numbers are text in protobuf's JSON. */
+  | { readonly intValue: string }
+  | { readonly doubleValue: number };
 
 /** Absent values are left out. */
 export function attributes(pairs: Readonly<Record<string, AttributeValue | null | undefined>>): Attribute[] {
@@ -23,7 +30,7 @@ export function attributes(pairs: Readonly<Record<string, AttributeValue | null 
   return present;
 }
 
-function anyValue(value: AttributeValue): object {
+function anyValue(value: AttributeValue): AnyValue {
   switch (typeof value) {
     case 'string':
       // Half a surrogate pair, which JSON can name, is no text in protobuf: a collector would refuse the whole batch.
@@ -33,7 +40,6 @@ function anyValue(value: AttributeValue): object {
     case 'object':
       return { doubleValue: value.double };
     default:
-      // 64-bit numbers are text in protobuf's JSON.
       return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
   }
 }
@@ -72,18 +78,28 @@ export interface OtlpLogRecord {
 /** What all of it is about: `service.name` and what else the operator says. */
 export type Resource = Readonly<Record<string, string>>;
 
-const SCOPE = { name: 'model-gateway' };
+/** One request to a collector. */
+export type OtlpRequest = { readonly resource: Resource; readonly scope: 'model-gateway' } & (
+  | { readonly spans: readonly OtlpSpan[] }
+  | { readonly logRecords: readonly OtlpLogRecord[] }
+);
 
-export function tracesRequest(resource: Resource, spans: readonly OtlpSpan[]): string {
-  return JSON.stringify({
-    resourceSpans: [{ resource: { attributes: attributes(resource) }, scopeSpans: [{ scope: SCOPE, spans }] }],
-  });
+export function tracesRequest(resource: Resource, spans: readonly OtlpSpan[]): OtlpRequest {
+  return { resource, scope: 'model-gateway', spans };
 }
 
-export function logsRequest(resource: Resource, logRecords: readonly OtlpLogRecord[]): string {
-  return JSON.stringify({
-    resourceLogs: [{ resource: { attributes: attributes(resource) }, scopeLogs: [{ scope: SCOPE, logRecords }] }],
-  });
+export function logsRequest(resource: Resource, logRecords: readonly OtlpLogRecord[]): OtlpRequest {
+  return { resource, scope: 'model-gateway', logRecords };
+}
+
+export function toJson(request: OtlpRequest): Buffer {
+  const resource = { attributes: attributes(request.resource) };
+  const scope = { name: request.scope };
+  const json =
+    'spans' in request
+      ? { resourceSpans: [{ resource, scopeSpans: [{ scope, spans: request.spans }] }] }
+      : { resourceLogs: [{ resource, scopeLogs: [{ scope, logRecords: request.logRecords }] }] };
+  return Buffer.from(JSON.stringify(json));
 }
 
 /** @param time milliseconds since the epoch @param offsetMs with fractions @returns nanoseconds since the epoch, as OTLP writes them */

@@ -1,7 +1,7 @@
 /** Sends requests' spans to a collector, in batches, some seconds after their end. A collector that is slow or away costs spans, which are counted, and nothing else. */
 import type { Logger } from 'pino';
 import type { AuditRecord } from './audit-record.ts';
-import { type Resource, tracesRequest } from './otlp.ts';
+import { type OtlpRequest, type Resource, tracesRequest } from './otlp.ts';
 import type { OtlpClient } from './otlp-client.ts';
 import { spansOf } from './request-spans.ts';
 import { backoffMs, pause } from './retry.ts';
@@ -107,9 +107,9 @@ export class TraceExporter {
   }
 
   /** @returns undefined: given up. `rejected`: spans, of as many requests at most */
-  async #send(body: string): Promise<{ readonly rejected: number } | undefined> {
+  async #send(request: OtlpRequest): Promise<{ readonly rejected: number } | undefined> {
     for (let failures = 1; ; failures++) {
-      const answer = await this.#options.client.send(body);
+      const answer = await this.#options.client.send(request);
       if (answer.kind === 'taken') {
         if (this.#state === 'failing') this.#options.log.info('the trace collector takes spans again');
         this.#state = 'working';

@@ -12,7 +12,7 @@ describe("OpenTelemetry's variables", () => {
       OTEL_EXPORTER_OTLP_HEADERS: 'Authorization=Bearer%20x, a=b',
     });
     expect(both.traces).to.deep.equal({
-      ...{ url: 'http://collector:4318/v1/traces', timeoutMs: 5, tls: {} },
+      ...{ url: 'http://collector:4318/v1/traces', protocol: 'http/protobuf', timeoutMs: 5, tls: {} },
       headers: { authorization: 'Bearer x', a: 'b' },
     });
     expect(both.logs?.url).to.equal('http://collector:4318/v1/logs');
@@ -27,6 +27,8 @@ describe("OpenTelemetry's variables", () => {
     expect(withPath.traces?.url).to.equal('https://c/otlp/v1/traces?key=1');
     const asItStands = readOtel({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://t/x/' });
     expect(asItStands.traces?.url).to.equal('https://t/x/');
+    const json = readOtel({ ...ENDPOINT, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'http/json' });
+    expect([json.logs?.protocol, json.traces?.protocol]).to.deep.equal(['http/json', 'http/protobuf']);
     expect(readOtel({ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }).traces).to.equal(undefined);
     expect(readOtel({ ...ENDPOINT, OTEL_SDK_DISABLED: 'TRUE' }).traces).to.equal(undefined);
   });
@@ -44,7 +46,10 @@ describe("OpenTelemetry's variables", () => {
     [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'u:hush-hush@collector' }, 'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: expected a URL'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a(b)=hush-hush' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected names'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a=hush-hush%E2%82%AC' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected names'],
-    [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' }, 'OTEL_EXPORTER_OTLP_PROTOCOL: expected http/json'],
+    [
+      { ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      'OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf or http/json',
+    ],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'hush-hush' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected key=value'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a=hush-hush%0d%0ab' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected key=value'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_CERTIFICATE: '/no/such.pem' }, 'OTEL_EXPORTER_OTLP_CERTIFICATE: ENOENT'],

@@ -376,7 +376,13 @@ describe('audit exporter', () => {
 
   it('over OTLP: outlives 503s, silence and broken connections; what is too large goes in halves, and what never fits is told', async () => {
     const collector = await startOtlpCollector();
-    const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, timeoutMs: 200, tls: {} });
+    const client = createOtlpClient({
+      url: `${collector.url}/v1/logs`,
+      headers: {},
+      protocol: 'http/protobuf',
+      timeoutMs: 200,
+      tls: {},
+    });
     collector.mishaps.push({ status: 503, headers: { 'retry-after': '1' } }, 'hang', 'drop', { status: 401 });
     const ids = Array.from({ length: 50 }, (_, index) => `r${index}`);
     await written(ids);
@@ -416,7 +422,13 @@ describe('audit exporter', () => {
 
   it('over OTLP: a damaged line, and half a surrogate pair that a provider named, hold nothing up', async () => {
     const collector = await startOtlpCollector();
-    const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, timeoutMs: 500, tls: {} });
+    const client = createOtlpClient({
+      url: `${collector.url}/v1/logs`,
+      headers: {},
+      protocol: 'http/json',
+      timeoutMs: 500,
+      tls: {},
+    });
     const audit = await AuditLog.open(audits, '', log, SETTINGS);
     for (const id of ['a', 'b', 'c', 'd', 'e']) audit.append(auditRecord(id, id === 'c' ? { alias: 'x\ud800' } : {}));
     await audit.close();

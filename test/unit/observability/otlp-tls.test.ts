@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { expect } from 'chai';
+import { tracesRequest } from '../../../filter/observability/otlp.ts';
 import { createOtlpClient, type OtlpAnswer } from '../../../filter/observability/otlp-client.ts';
 import { readOtel } from '../../../filter/otel-settings.ts';
 import { makeAuthority } from '../../stack/certificates.ts';
@@ -46,7 +47,7 @@ describe('OTLP over TLS', () => {
     const { traces } = readOtel({ OTEL_EXPORTER_OTLP_ENDPOINT: `https://127.0.0.1:${port}`, ...variables });
     if (traces === undefined) throw new Error('no endpoint');
     const otlp = createOtlpClient({ ...traces, timeoutMs: 5_000 });
-    const answer = await otlp.send('{}');
+    const answer = await otlp.send(tracesRequest({}, []));
     otlp.close();
     collector.closeAllConnections();
     await new Promise((resolve) => collector.close(resolve));

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { pino } from 'pino';
 import type { AuditUsage } from '../../../filter/observability/audit-record.ts';
+import { tracesRequest } from '../../../filter/observability/otlp.ts';
 import { createOtlpClient } from '../../../filter/observability/otlp-client.ts';
 import { spansOf } from '../../../filter/observability/request-spans.ts';
 import { traceContextOf } from '../../../filter/observability/trace-context.ts';
@@ -14,6 +15,8 @@ import { freePort } from '../../stack/stack.ts';
 import { record } from './observed.ts';
 
 const ALWAYS: Sampling = { sampler: 'always_on', ratio: 1 };
+
+const NOTHING = tracesRequest({}, []);
 
 function traceOf(id: string) {
   return traceContextOf({ envoy: undefined, traceparent: undefined, tracestate: undefined }, id);
@@ -33,7 +36,13 @@ describe('trace exporter', () => {
   });
   const make = (sampling: Sampling, timeoutMs = 200, delayMs = 5): TraceExporter =>
     new TraceExporter({
-      client: createOtlpClient({ url: `${collector.url}/v1/traces`, headers: {}, timeoutMs, tls: {} }),
+      client: createOtlpClient({
+        url: `${collector.url}/v1/traces`,
+        headers: {},
+        protocol: 'http/protobuf',
+        timeoutMs,
+        tls: {},
+      }),
       ...{
         resource: { 'service.name': 's' },
         sampling,
@@ -98,12 +107,18 @@ describe('trace exporter', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    const endpoint = { url: `http://127.0.0.1:${port}/`, headers: {}, timeoutMs: 200, tls: {} };
+    const endpoint = {
+      url: `http://127.0.0.1:${port}/`,
+      headers: {},
+      protocol: 'http/json',
+      timeoutMs: 200,
+      tls: {},
+    } as const;
     const client = createOtlpClient(endpoint);
-    expect((await client.send('{}')).kind).to.equal('again');
+    expect((await client.send(NOTHING)).kind).to.equal('again');
     client.close();
     const unsendable = createOtlpClient({ ...endpoint, headers: { 'a b': 'c' } });
-    expect((await unsendable.send('{}')).kind).to.equal('again');
+    expect((await unsendable.send(NOTHING)).kind).to.equal('again');
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
