@@ -34,10 +34,8 @@ export async function* recordsIn(
   selection: Selection,
   onUnreadable: (place: string) => void,
 ): AsyncGenerator<Found> {
-  const { sinceMs } = selection;
   const isSelected = selector(selection);
   for (const { path, name, chain } of segments) {
-    if (sinceMs !== undefined && (await stat(path)).mtimeMs < sinceMs) continue;
     for await (const lines of pieceOfLines(path)) {
       for (const { text, number, end } of lines) {
         const record = end === 'whole' ? recordOf(text) : undefined;
@@ -57,16 +55,19 @@ export interface SegmentCopy {
 /**
  * Segments of several directories, those of pods or of backups, chain by chain: each once, however often it was copied and whatever its copy is called.
  * Of a segment and an earlier copy of it the longer one is taken.
+ * @param sinceMs segments that were last written before are left out
  * @throws Error when a directory or a file cannot be read
  */
 export async function segmentsOnce(
   directories: readonly string[],
-): Promise<{ readonly segments: readonly Segment[]; readonly copies: readonly SegmentCopy[] }> {
+  sinceMs = 0,
+): Promise<{ readonly segments: readonly Segment[]; readonly bytes: number; readonly copies: readonly SegmentCopy[] }> {
   const taken = new Map<string, { segment: Segment; size: number }>();
   const copies: SegmentCopy[] = [];
   for (const directory of directories) {
     for (const segment of await segmentsIn(directory)) {
-      const { size } = await stat(segment.path);
+      const { size, mtimeMs } = await stat(segment.path);
+      if (mtimeMs < sinceMs) continue;
       // Its seal is of all that the chain had until then: no two records have the same.
       const key = (await firstSealOf(segment.path)) ?? segment.path;
       const known = taken.get(key);
@@ -78,7 +79,9 @@ export async function segmentsOnce(
       }
     }
   }
-  return { segments: [...taken.values()].map(({ segment }) => segment), copies };
+  const found = [...taken.values()];
+  const bytes = found.reduce((sum, { size }) => sum + size, 0);
+  return { segments: found.map(({ segment }) => segment), bytes, copies };
 }
 
 async function firstSealOf(path: string): Promise<string | undefined> {

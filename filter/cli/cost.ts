@@ -8,7 +8,8 @@ import { budgetsJson, budgetsTable, neededSince, standings } from './cost/budget
 import { DIMENSION_NAMES, dimensionsOf } from './cost/dimensions.ts';
 import { PROVIDERS } from './cost/export-shapes.ts';
 import { RECONCILE_OPTIONS, reconcileWith } from './cost/reconcile-command.ts';
-import { exactRow, gather, ranked, reportCsv, reportTable } from './cost/report.ts';
+import { exactRow, ranked, reportCsv, reportTable } from './cost/report.ts';
+import { gathered } from './cost/report-threads.ts';
 import { rePrice, rePricingJson, rePricingTable } from './cost/reprice-report.ts';
 import { directoriesOf, Logs, readArguments, runCommand, wholeOf } from './log-command.ts';
 import { SELECTION_OPTIONS, selectionOf, timeOf, UsageError } from './selection.ts';
@@ -42,7 +43,7 @@ function widthOf({ width }: Options): number {
 
 async function report(logs: Logs, options: Options): Promise<string> {
   const layout = { by: dimensionsOf(options.by), top: wholeOf('--top', options.top, 20, 1, MOST), width: widthOf(options) };
-  const groups = await gather(logs.records(selectionOf(options)), layout.by);
+  const groups = await gathered(logs, selectionOf(options), layout.by);
   if (options.csv === true) return reportCsv(groups, layout).trimEnd();
   if (options.json !== true) return reportTable(groups, layout);
   const total = groups.total();

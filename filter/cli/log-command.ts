@@ -1,5 +1,6 @@
 /** What commands on the audit log have in common: their arguments, the records of its directories, and how they end. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import type { Segment } from '../observability/audit-segments.ts';
 import { type Found, recordsIn, type Selection, segmentsOnce } from './audit-records.ts';
 import { UsageError } from './selection.ts';
 
@@ -34,14 +35,27 @@ export class Logs {
     this.#directories = directories;
   }
 
+  /** Those that may have records of the selection, and their size. @throws Error when a directory or a file cannot be read */
+  async segments({ sinceMs }: Selection): Promise<{ readonly segments: readonly Segment[]; readonly bytes: number }> {
+    const { segments, bytes, copies } = await segmentsOnce(this.#directories, sinceMs);
+    for (const { of, path } of copies) console.error(`${path}: is a copy of ${of} and is left out`);
+    return { segments, bytes };
+  }
+
   /** @throws Error when a directory or a file cannot be read */
   async *records(selection: Selection): AsyncGenerator<Found> {
-    const { segments, copies } = await segmentsOnce(this.#directories);
-    for (const { of, path } of copies) console.error(`${path}: is a copy of ${of} and is left out`);
-    yield* recordsIn(segments, selection, (place) => {
-      this.#unreadable += 1;
-      if (this.#unreadable === 1) console.error(`${place}: cannot be read and is left out`);
-    });
+    const { segments } = await this.segments(selection);
+    yield* this.recordsOf(segments, selection);
+  }
+
+  recordsOf(segments: readonly Segment[], selection: Selection): AsyncGenerator<Found> {
+    return recordsIn(segments, selection, (place) => this.noteUnreadable(place, 1));
+  }
+
+  /** @param place of the first of so many lines */
+  noteUnreadable(place: string, lines: number): void {
+    if (this.#unreadable === 0) console.error(`${place}: cannot be read and is left out`);
+    this.#unreadable += lines;
   }
 
   /** To be asked when all is read: says how much is missing, and makes it the exit code. */

@@ -9,13 +9,22 @@ export class Progress {
   /** One record more. */
   step(): void {
     this.#count += 1;
-    if (this.#count % 4096 !== 0) return;
+    if (this.#count % 4096 === 0) this.#tell();
+  }
+
+  #tell(): void {
     const now = performance.now();
     if (now - this.#toldAt < 1000) return;
     this.#toldAt = now;
     const perSecond = Math.round((this.#count / (now - this.#startedAt)) * 1000);
     const text = `${this.#count} records, ${perSecond} a second`;
     process.stderr.write(process.stderr.isTTY ? `\r${text}\u001b[K` : `${text}\n`);
+  }
+
+  /** As many more at once. */
+  add(records: number): void {
+    this.#count += records;
+    this.#tell();
   }
 
   end(): void {

@@ -2,6 +2,7 @@
  * What models cost: the table that the gateway carries (prices.json, made by cli/import-prices.ts), and above it an operator's own file.
  * Ids match exactly or not at all, so that a new model never has the price of an old one.
  */
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { loadOverrides, type OverridePrices } from './overrides.ts';
 import { type Price, priceOfPlace } from './price.ts';
@@ -9,7 +10,7 @@ import type { ModelPrices, Place, PlacePrices, Platform, PriceTable } from './ra
 
 /** Immutable. */
 export interface PriceBook {
-  /** Of the carried data, and of the overrides with a hash: `litellm-1.109.1+acme-7-0a1b2c3d4e5f`. */
+  /** Of the carried data and of the overrides, each with a hash of what it says: `litellm-1.109.1-5f4e3d2c1b0a+acme-7-0a1b2c3d4e5f`. */
   readonly version: string;
   /** The day when the carried data was read, `2026-11-25`. */
   readonly dated: string;
@@ -29,7 +30,10 @@ export interface PriceBook {
  * @throws PriceError listing all that is wrong with the overrides
  */
 export function loadPriceBook(overridesPath?: string): PriceBook {
-  const { about, models }: PriceTable = JSON.parse(readFileSync(new URL('./prices.json', import.meta.url), 'utf8'));
+  const text = readFileSync(new URL('./prices.json', import.meta.url), 'utf8');
+  const { about, models }: PriceTable = JSON.parse(text);
+  // One source makes other prices when the importer learns: its version alone would name two books.
+  const digest = hash('sha256', text.slice(text.indexOf('\n'))).slice(0, 12);
   const carried = new Map<string, ModelPrices>(Object.entries(models));
   const overrides = overridesPath === undefined ? undefined : loadOverrides(overridesPath);
   // As many entries as the table and the file have places.
@@ -49,7 +53,7 @@ export function loadPriceBook(overridesPath?: string): PriceBook {
     return ofPlace.get(uplift);
   };
   return Object.freeze({
-    version: `litellm-${about.version}${overrides === undefined ? '' : `+${overrides.version}`}`,
+    version: `litellm-${about.version}-${digest}${overrides === undefined ? '' : `+${overrides.version}`}`,
     dated: about.read,
     models: new Set([...carried.keys(), ...(overrides?.models.keys() ?? [])]).size,
     priceOf(model: string, region?: string, platform?: Platform): Price | undefined {

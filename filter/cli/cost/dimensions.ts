@@ -2,7 +2,7 @@
 import type { AuditAttempt, AuditLine } from '../../observability/audit-record.ts';
 import { KEYS } from '../audit-sums.ts';
 import { UsageError } from '../selection.ts';
-import { Tally } from './tally.ts';
+import { type Counts, Tally } from './tally.ts';
 
 const DIMENSIONS = {
   ...KEYS,
@@ -35,6 +35,12 @@ export interface Group {
   readonly tally: Tally;
 }
 
+/** A group of some of the records, as plain values. */
+export interface GroupPart {
+  readonly keys: readonly string[];
+  readonly counts: Counts;
+}
+
 const NONE = '(none)';
 const OTHERS = '(others)';
 /** Callers invent aliases and agents; what goes beyond this is one group. */
@@ -51,7 +57,10 @@ export class Groups {
 
   /** @returns the tally that the record belongs to, which does not have it yet */
   groupOf(record: AuditLine): Group {
-    const keys = this.#dimensions.map((value) => value(record) ?? NONE);
+    return this.#of(this.#dimensions.map((value) => value(record) ?? NONE));
+  }
+
+  #of(keys: readonly string[]): Group {
     const name = keys.length === 1 ? (keys[0] ?? NONE) : keys.join('\u0000');
     const known = this.#groups.get(name);
     if (known !== undefined) return known;
@@ -60,6 +69,15 @@ export class Groups {
 
   add(record: AuditLine): void {
     this.groupOf(record).tally.add(record);
+  }
+
+  /** In the order in which they began. */
+  parts(): readonly GroupPart[] {
+    return [...this.#groups.values()].map(({ keys, tally }) => ({ keys, counts: tally.counts() }));
+  }
+
+  merge(parts: readonly GroupPart[]): void {
+    for (const { keys, counts } of parts) this.#of(keys).tally.merge(counts);
   }
 
   total(): Tally {

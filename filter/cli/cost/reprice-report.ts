@@ -97,7 +97,7 @@ export function rePricingTable(
     ...row.keys,
     String(row.requests),
     // Of nothing that has both prices no sum is known, and 0 would be wrong.
-    ...(row.requests === row.unpriceable + row.newlyPriced ? ['-', '-', '-', '-'] : amounts(row)),
+    ...(hasBoth(row) ? amounts(row) : ['-', '-', '-', '-']),
     counted(row.newlyPriced, row.fresh),
     counted(row.unpriceable, row.left),
   ]);
@@ -108,6 +108,11 @@ export function rePricingTable(
       `${contradicted} requests have another cost than their own price book makes: their records or the book were changed`,
     );
   return [table(head, cells, right), ...(notes.length === 0 ? [] : ['', ...notes])].join('\n');
+}
+
+/** Some of it has a price before and now. */
+function hasBoth({ requests, unpriceable, newlyPriced }: Row): boolean {
+  return requests > unpriceable + newlyPriced;
 }
 
 function counted(requests: number, nanoUsd: bigint): string {
@@ -139,7 +144,8 @@ function others(rows: readonly Row[], by: readonly Dimension[]): Row {
 export function rePricingJson({ rows, total, unpriceable, contradicted }: RePricing, by: readonly Dimension[]): unknown {
   const exact = (row: Row): unknown => ({
     ...Object.fromEntries(by.map((dimension, place) => [dimension, row.keys[place]])),
-    ...{ requests: row.requests, usd_before: exactUsd(row.old), usd_now: exactUsd(row.new) },
+    ...{ requests: row.requests, usd_before: hasBoth(row) ? exactUsd(row.old) : null },
+    usd_now: hasBoth(row) ? exactUsd(row.new) : null,
     ...{ newly_priced: row.newlyPriced, usd_newly_priced: exactUsd(row.fresh) },
     ...{ not_re_priceable: row.unpriceable, usd_not_re_priceable: exactUsd(row.left) },
   });

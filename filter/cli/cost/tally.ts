@@ -2,6 +2,12 @@
 import type { AuditLine } from '../../observability/audit-record.ts';
 import { isUncounted } from '../../observability/uncounted.ts';
 
+/** What a tally has counted, as plain values: a thread can send it. */
+export type Counts = Readonly<
+  Pick<Tally, 'requests' | 'inputTokens' | 'cacheReadTokens' | 'cacheWriteTokens' | 'outputTokens' | 'reasoningTokens'> &
+    Pick<Tally, 'priced' | 'unpriced' | 'uncounted' | 'estimated' | 'nanoUsd' | 'estimatedNanoUsd'>
+>;
+
 export class Tally {
   requests = 0;
   /** Input that was neither read from a cache nor written to one. */
@@ -45,7 +51,7 @@ export class Tally {
     if (cost !== null) this.#estimatedCost.add(cost);
   }
 
-  merge(other: Tally): void {
+  merge(other: Counts): void {
     this.requests += other.requests;
     this.inputTokens += other.inputTokens;
     this.cacheReadTokens += other.cacheReadTokens;
@@ -58,6 +64,15 @@ export class Tally {
     this.estimated += other.estimated;
     this.#cost.addExact(other.nanoUsd);
     this.#estimatedCost.addExact(other.estimatedNanoUsd);
+  }
+
+  counts(): Counts {
+    const { requests, inputTokens, cacheReadTokens, cacheWriteTokens, outputTokens, reasoningTokens } = this;
+    const { priced, unpriced, uncounted, estimated, nanoUsd, estimatedNanoUsd } = this;
+    return {
+      ...{ requests, inputTokens, cacheReadTokens, cacheWriteTokens, outputTokens, reasoningTokens },
+      ...{ priced, unpriced, uncounted, estimated, nanoUsd, estimatedNanoUsd },
+    };
   }
 
   get nanoUsd(): bigint {

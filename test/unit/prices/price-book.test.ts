@@ -16,7 +16,8 @@ describe('price book', () => {
   const ids = Object.keys(prices.models);
 
   it('names its version, its day and its size', () => {
-    expect(book.version).to.match(/^litellm-\d+\.\d+\.\d+$/);
+    expect(book.version).to.match(/^litellm-\d+\.\d+\.\d+-[0-9a-f]{12}$/);
+    expect(loadPriceBook().version).to.equal(book.version);
     expect(book.dated).to.match(/^\d{4}-\d\d-\d\d$/);
     expect(book.models).to.equal(ids.length);
   });
@@ -104,7 +105,7 @@ prices:
 
   it('stand above what is carried, whole, and are told by the version', () => {
     const book = load(OWN);
-    expect(book.version).to.match(/^litellm-[\d.]+\+acme-7-[0-9a-f]{12}$/);
+    expect(book.version).to.match(/^litellm-[\d.]+-[0-9a-f]{12}\+acme-7-[0-9a-f]{12}$/);
     expect(load(`${OWN}#`).version).not.to.equal(book.version);
     const price = needed(book.priceOf('gpt-5.5'));
     // The carried price of cached input is not mixed in.

@@ -141,6 +141,8 @@ describe('re-pricing', () => {
         .reduce((sum, { usage }) => sum + (usage?.input_tokens ?? 0), 0);
       // A dollar for a million of whatever kind of input: 1,000 nano-dollars a token. No rate for a search: it is free.
       expect(BigInt(gpt.usd_now.replace('.', ''))).to.equal(BigInt(tokens) * 1000n);
+      const untold = rows.find((row: Record<string, unknown>) => row['usd_before'] === null);
+      expect(untold).to.deep.include({ usd_now: null, not_re_priceable: untold?.requests });
       const lines = readFileSync(out, 'utf8')
         .trim()
         .split('\n')
@@ -165,7 +167,7 @@ describe('re-pricing', () => {
       expect(BigInt(total.usd_newly_priced.replace('.', ''))).to.equal(BigInt(tokens) * 1000n);
       expect(total.usd_now).to.equal(total.usd_before);
       const row = rows.find((each: Record<string, unknown>) => each['model'] === 'house-llama');
-      expect(row).to.include({ usd_before: '0.000000000', usd_now: '0.000000000', newly_priced: llama.length });
+      expect(row).to.include({ usd_before: null, usd_now: null, newly_priced: llama.length });
       expect(not_re_priceable).to.deep.equal({ 'the record does not tell its price inputs': 1 });
       expect(command.run('reprice', '--policy', prices).out).to.contain('newly priced');
     });
