@@ -407,7 +407,13 @@ describe('audit exporter', () => {
 
   it('over OTLP: a collector that rejects more than it was sent does not break the metrics', async () => {
     const collector = await startOtlpCollector();
-    const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, timeoutMs: 500, tls: {} });
+    const client = createOtlpClient({
+      url: `${collector.url}/v1/logs`,
+      headers: {},
+      protocol: 'http/json',
+      timeoutMs: 500,
+      tls: {},
+    });
     collector.mishaps.push({ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"7"}}' });
     await written(['a']);
     const exporter = exporting(otlpSink(client, { 'service.name': 's' }));

@@ -163,8 +163,10 @@ describe('trace exporter', () => {
   it('reads a URL as it is meant', async () => {
     const port = await freePort();
     for (const url of [`HTTPS://127.0.0.1:${port}/v1/traces`, ` https://127.0.0.1:${port}/v1/traces`]) {
-      const client = createOtlpClient({ url, headers: {}, timeoutMs: 1_000, tls: {} });
-      expect(await client.send('{}'), url).to.deep.include({ reason: `connect ECONNREFUSED 127.0.0.1:${port}` });
+      const client = createOtlpClient({ url, headers: {}, protocol: 'http/json', timeoutMs: 1_000, tls: {} });
+      expect(await client.send(tracesRequest({}, [])), url).to.deep.include({
+        reason: `connect ECONNREFUSED 127.0.0.1:${port}`,
+      });
       client.close();
     }
   });
