@@ -39,13 +39,24 @@ function pipeWriter(): Writer {
 }
 
 function fileWriter(): Writer {
-  const put: Writer['put'] = (bytes) =>
+  // A full disk may have taken half a line, which must not become the beginning of the next one.
+  let torn = false;
+  const putAll = (bytes: Buffer): Promise<void> =>
     new Promise((resolve, reject) => {
       write(STDOUT, bytes, (error, written) => {
-        if (error !== null) reject(error);
-        else if (written === bytes.length) resolve();
-        else put(bytes.subarray(written)).then(resolve, reject);
+        if (error !== null) {
+          reject(error);
+          return;
+        }
+        torn = written < bytes.length;
+        if (torn) putAll(bytes.subarray(written)).then(resolve, reject);
+        else resolve();
       });
     });
-  return { put, close: () => undefined };
+  return {
+    put: (bytes) => putAll(torn ? Buffer.concat([LINE_END, bytes]) : bytes),
+    close: () => undefined,
+  };
 }
+
+const LINE_END = Buffer.from('\n');

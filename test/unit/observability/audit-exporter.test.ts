@@ -1,13 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
+  closeSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -373,6 +376,95 @@ describe('audit exporter', () => {
       .map((line) => JSON.parse(line).request_id);
     expect(ids).to.deep.equal(Array.from({ length: 2_000 }, (_, index) => `r${index}`));
   }).timeout(60_000);
+
+  it('to standard output, a file on a full disk: every line is whole in the end', async function () {
+    const disk = join(directory, 'disk');
+    mkdirSync(disk);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=100k', 'none', disk], { stdio: 'ignore' });
+    } catch {
+      // It takes root to have a small disk.
+      this.skip();
+    }
+    const path = join(disk, 'out');
+    try {
+      const out = openSync(path, 'a');
+      mkdirSync(audits);
+      const args = [join(ROOT, 'test/unit/observability/stdout-child.ts'), directory];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', out, 'pipe'] });
+      closeSync(out);
+      child.stderr?.resume();
+      const audit = await AuditLog.open(audits, '', log, SETTINGS);
+      // One by one: the line that the disk has half of is the first of its piece.
+      const printed = (): string => readFileSync(path, 'utf8');
+      for (let before = -1; before !== printed().length && statfsSync(disk).bfree > 0; ) {
+        before = printed().length;
+        audit.append(auditRecord('r', { dropped_fields: ['x'.repeat(9_000)] }));
+        await audit.flush();
+        await waitFor('a line, or half of it', undefined, async () => printed().length > before);
+      }
+      await audit.close();
+      expect(printed().endsWith('\n')).to.equal(false);
+      execFileSync('mount', ['-o', 'remount,size=8m', disk], { stdio: 'ignore' });
+      const whole = (): Set<string> =>
+        new Set(
+          readFileSync(path, 'utf8')
+            .split('\n')
+            .filter((line) => linkOf(line)),
+        );
+      const [name = ''] = segments();
+      const lines = readFileSync(join(audits, name), 'utf8').split('\n').slice(0, -1);
+      try {
+        await waitFor('all lines', undefined, async () => lines.every((line) => whole().has(line)));
+      } finally {
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+      }
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+  }).timeout(60_000);
+
+  it('ends soon with a backlog, and the next one has the rest', async () => {
+    const audit = await AuditLog.open(audits, '', log, SETTINGS);
+    for (let index = 0; index < 5_000; index++) audit.append(auditRecord(`r${index}`));
+    await audit.close();
+    const sink = new MemorySink();
+    const slow: AuditSink = {
+      async send(chain, lines) {
+        await new Promise((resolve) => setTimeout(resolve, 700));
+        return sink.send(chain, lines);
+      },
+      close: () => undefined,
+    };
+    const first = exporting(slow);
+    await waitFor('a piece', undefined, async () => first.counts.exported > 0);
+    const began = performance.now();
+    await first.close();
+    expect(performance.now() - began).to.be.lessThan(5_000);
+    expect(first.lag().records).to.be.greaterThan(0);
+    const next = exporting(sink);
+    await caughtUp(next, 5_000 - first.counts.exported);
+    expect(sink.ids()).to.deep.equal(Array.from({ length: 5_000 }, (_, index) => `r${index}`));
+  }).timeout(30_000);
+
+  it('two of one name at once lose nothing, and leave a note that the next one can use', async () => {
+    const sinks = [new MemorySink(), new MemorySink()];
+    const both = sinks.map((sink) => exporting(sink));
+    const ids: string[] = [];
+    for (let round = 0; round < 15; round++) {
+      ids.push(`r${round}`);
+      await written([`r${round}`], { segmentBytes: round % 2 === 0 ? 1 : SETTINGS.segmentBytes });
+    }
+    // One may begin where the other has noted that it is: what both have sent counts.
+    const sent = (): Set<string> => new Set(sinks.flatMap((sink) => sink.ids()));
+    await waitFor('all records', undefined, async () => ids.every((id) => sent().has(id)));
+    for (const exporter of both) await exporter.close();
+    const last = new MemorySink();
+    await written(['last']);
+    await caughtUp(exporting(last), 1);
+    expect(last.ids().at(-1)).to.equal('last');
+  }).timeout(20_000);
 
   it('over OTLP: outlives 503s, silence and broken connections; what is too large goes in halves, and what never fits is told', async () => {
     const collector = await startOtlpCollector();
