@@ -70,15 +70,28 @@ async function* turned(columns: readonly string[], lines: AsyncIterator<readonly
 async function* cellsOf(path: string): AsyncGenerator<readonly string[]> {
   try {
     const options = { bom: true, relax_column_count: true, skip_empty_lines: true, trim: true };
-    const parser = parse({ ...options, delimiter: await delimiterOf(path) });
+    const delimiter = await delimiterOf(path);
+    const parser = parse({ ...options, delimiter });
     const done = pipeline(bytesOf(path), parser);
     // Told where the rows are read; unheard here it would end the process.
     done.catch(() => undefined);
-    for await (const cells of parser) yield cells;
+    for await (const cells of parser) {
+      if (delimiter === ';') checkDecimals(cells);
+      yield cells;
+    }
     await done;
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** Where semicolons part cells, commas are in numbers: nobody knows of `1,234` whether it is a thousand. @throws Error */
+function checkDecimals(cells: readonly string[]): void {
+  const found = cells.find((cell) => /^[-+]?[$€£]?[\d.]*,\d+$/.test(cell));
+  if (found !== undefined)
+    throw new Error(
+      `${JSON.stringify(found)}: in a table with semicolons a comma may be a decimal one; export it with points`,
+    );
 }
 
 function bytesOf(path: string): Readable {

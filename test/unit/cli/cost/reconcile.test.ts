@@ -292,7 +292,12 @@ describe('cost reconcile', () => {
 
   it('any other export: columns by name, semicolons too', () => {
     const text = 'when;which;what\n2026-11-24;gpt-5.5;4\n';
-    expect(reconciled('openai', 'own.csv', text, '--columns', 'date=when,model=which,cost=what').code).to.equal(0);
+    const columns = ['--columns', 'date=when,model=which,cost=what'];
+    expect(reconciled('openai', 'own.csv', text, ...columns).code).to.equal(0);
+    const german = command.file('german.csv', text.replace(';4', ';4,000'));
+    expect(command.run('reconcile', '--provider', 'openai', '--file', german, ...columns).err).to.contain(
+      'german.csv: "4,000": in a table with semicolons a comma may be a decimal one',
+    );
   });
 
   it('says what is missing, and where a cell cannot be read', () => {
