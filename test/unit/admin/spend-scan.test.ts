@@ -55,6 +55,8 @@ describe('spend by day', () => {
     for (const [index, chain] of ['filter-1', 'filter-2'].entries()) {
       const records = Array.from({ length: 400 }, (_, place) =>
         at(20 - place / 20, {
+          // No two chains have a record in common: those that do are copies.
+          request_id: `${chain}-${place}`,
           tenant: place % 7 === 0 ? null : `tenant-${place % 5}`,
           // Beyond what a number holds exactly, when they are added up.
           cost_nano_usd: place % 3 === 0 ? null : 9_000_000_000_000_001 - place * 7 - index,
