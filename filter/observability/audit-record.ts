@@ -40,9 +40,9 @@ export interface AuditRecord {
   /** The answer is a lesser target's; null: nobody answered. */
   readonly degraded: boolean | null;
   readonly attempts: readonly AuditAttempt[];
-  /** Model version as the answering provider reported it. */
+  /** Model version as the answering provider reported it; its first 256 characters. */
   readonly response_model: string | null;
-  /** The answering provider's own request id. */
+  /** The answering provider’s own request id, likewise. */
   readonly provider_request_id: string | null;
   readonly usage: AuditUsage | null;
   /** Whole nano-dollars; null: nothing was used, the target is unpriced, or it is priced by images that nobody counted. */

@@ -3,6 +3,7 @@ import type { Registry } from 'prom-client';
 import type { AuditRecord } from './audit-record.ts';
 import { cached, capped } from './series.ts';
 import { tallyCounter } from './tally.ts';
+import { isUncounted } from './uncounted.ts';
 
 /** Features may come out of tokens, in words that no policy knows. Of one tenant so many are told apart. */
 const MAX_FEATURES = 50;
@@ -25,6 +26,11 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
   const unpriced = tallyCounter(registry, {
     name: 'gateway_unpriced_answers_total',
     help: 'Answers that used tokens of a target without a price.',
+    labelNames: ['target', 'model'],
+  });
+  const uncounted = tallyCounter(registry, {
+    name: 'gateway_uncounted_answers_total',
+    help: 'Answers that nobody counted the tokens or images of: what they cost is in no sum.',
     labelNames: ['target', 'model'],
   });
   const estimated = tallyCounter(registry, {
@@ -64,10 +70,15 @@ export function registerSpendMetrics(registry: Registry): (record: AuditRecord, 
     })),
   );
 
-  return ({ usage, attempts, cost_nano_usd, feature }, alias, tenant) => {
+  return (record, alias, tenant) => {
+    const { usage, attempts, cost_nano_usd, feature } = record;
     const last = attempts.at(-1);
-    if (usage === null || last === undefined) return;
+    if (last === undefined) return;
     const { target, cluster, model } = last;
+    if (usage === null) {
+      if (isUncounted(record)) uncounted({ target, model }).value += 1;
+      return;
+    }
     const series = targetSeries(`${target}\n${cluster}\n${model}\n${alias}`);
     series.input.value += usage.input_tokens;
     series.output.value += usage.output_tokens;

@@ -13,6 +13,15 @@ import { segmentName } from '../../../filter/observability/audit-segments.ts';
 export const silent = pino({ level: 'silent' });
 export const ANA = 'ana-token-0123456789abcdef';
 export const BEN = 'ben-token-0123456789abcdef';
+export const PAGES = [
+  '/console/',
+  '/console/moves',
+  '/console/spend',
+  '/console/audit',
+  '/console/policy',
+  '/console/deprecations',
+];
+export const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 export const NOW = Date.parse('2026-11-27T18:00:00Z');
 
 export function snapshot(changes: Partial<WorkerSnapshot> = {}): WorkerSnapshot {

@@ -105,6 +105,7 @@ export async function fullScrape(): Promise<string> {
   const usage = auditUsage(used, 'estimated');
   observe(record('d', { usage, stream: true }));
   observe(record('e', { cache: 'stale' }));
+  observe(record('f', { usage: null, caller_schema: 'openai-pass-through' }));
   let scraped = (await registry.metrics()) + (await workers.metrics());
   for (const limits of Object.keys(LIMITS) as (keyof typeof LIMITS)[]) {
     const quotas = new Registry();

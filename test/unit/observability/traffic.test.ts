@@ -160,6 +160,18 @@ describe('metrics of spending', () => {
     ]);
   });
 
+  it('count answers that nobody counted, which are none that took nothing', async () => {
+    const records = [
+      record('speech', { usage: null, caller_schema: 'openai-pass-through' }),
+      record('counting', { usage: null, caller_schema: 'anthropic-count-tokens' }),
+      record('refused', { usage: null, outcome: 'refused', attempts: [] }),
+      record('counted'),
+    ];
+    expect(await scraped('gateway_uncounted_answers_total', records)).to.deep.equal([
+      'gateway_uncounted_answers_total{target="gpt",model="m"} 1',
+    ]);
+  });
+
   it('make no series of the words that callers choose, however many there are', () =>
     fc.assert(
       fc.asyncProperty(fc.uniqueArray(fc.stringMatching(/^[a-z|"\\]{1,12}$/), { maxLength: 200 }), async (words) => {
