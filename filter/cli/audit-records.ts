@@ -1,5 +1,6 @@
 /** Records out of an audit log, one at a time. */
 import { stat } from 'node:fs/promises';
+import { isObject, type JsonObject } from '../json.ts';
 import { linkOf } from '../observability/audit-line.ts';
 import type { AuditLine } from '../observability/audit-record.ts';
 import { linesOf, pieceOfLines, type Segment, segmentsIn } from '../observability/audit-segments.ts';
@@ -92,19 +93,36 @@ async function firstSealOf(path: string): Promise<string | undefined> {
 /** The only version whose fields have the meaning that is read here. */
 const VERSION = 1;
 
-/** The one check of what this file did not write: an object with the fields that every record has. */
+/** The one check of what this file did not write: what sums and tables are made of is there, and is of its kind. */
 function recordOf(text: string): AuditLine | undefined {
+  let parsed: unknown;
   try {
-    const record = JSON.parse(text) as Partial<AuditLine> | null;
-    return record?.schema_version === VERSION &&
-      typeof record.time === 'string' &&
-      typeof record.seq === 'number' &&
-      Array.isArray(record.attempts)
-      ? (record as AuditLine)
-      : undefined;
+    parsed = JSON.parse(text);
   } catch {
     return undefined;
   }
+  return isObject(parsed) && isRecord(parsed) ? (parsed as object as AuditLine) : undefined;
+}
+
+const TEXTS = ['tenant', 'feature', 'agent', 'alias', 'response_model'] as const;
+const COUNTS = [
+  ...(['input_tokens', 'cache_read_input_tokens', 'cache_write_input_tokens'] as const),
+  ...(['output_tokens', 'reasoning_output_tokens'] as const),
+] as const;
+
+function isRecord(record: JsonObject): boolean {
+  const { time, seq, attempts, cost_nano_usd: cost, usage, duration_ms: duration } = record;
+  if (record['schema_version'] !== VERSION || typeof seq !== 'number' || !isObject(duration)) return false;
+  if (typeof time !== 'string' || Number.isNaN(Date.parse(time))) return false;
+  if (!Array.isArray(attempts) || !attempts.every(isObject)) return false;
+  if (cost !== null && !isWhole(cost)) return false;
+  for (const name of TEXTS) if (record[name] !== null && typeof record[name] !== 'string') return false;
+  if (usage === null) return true;
+  return isObject(usage) && COUNTS.every((name) => isWhole(usage[name]));
+}
+
+function isWhole(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function selector({ tenant, alias, outcome, request, sinceMs, untilMs }: Selection): (record: AuditLine) => boolean {

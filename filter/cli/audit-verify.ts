@@ -51,6 +51,7 @@ async function verifyChain(
   anchors: readonly Anchor[],
 ): Promise<ChainReport> {
   let last = startOf(segments[0], removed);
+  let first: number | undefined;
   let records = 0;
   let lost = 0;
   const report = (problem: ChainProblem | undefined): ChainReport => ({
@@ -70,14 +71,22 @@ async function verifyChain(
           message: `${place}: record ${link.seq} is not the one that the anchor knows: the chain was made anew`,
         });
       last = link;
+      first ??= link.seq;
       records += 1;
       lost += Number(/,"lost":(\d+),"seq":\d+,"chain":"[0-9a-f]{64}"\}$/.exec(text)?.[1] ?? 0);
     }
   }
   const end = last?.seq ?? 0;
   const beyond = anchors.find(({ seq }) => seq > end);
-  if (beyond === undefined) return report(undefined);
-  const message = `${segments.at(-1)?.name ?? name}: ends with record ${end}; the anchor knows record ${beyond.seq}`;
+  if (beyond !== undefined) {
+    const message = `${segments.at(-1)?.name ?? name}: ends with record ${end}; the anchor knows record ${beyond.seq}`;
+    return report({ kind: 'missing', message });
+  }
+  // What the first record hangs on is as good as there.
+  const isHeld = ({ seq, chain }: Anchor): boolean => seq === removed.seq && chain === removed.chain;
+  const gone = anchors.find((anchor) => anchor.seq < (first ?? end + 1) && !isHeld(anchor));
+  if (gone === undefined) return report(undefined);
+  const message = `${segments[0]?.name ?? name}: begins with record ${first ?? end + 1}; the anchor knows record ${gone.seq}, which is gone: by retention, or by somebody`;
   return report({ kind: 'missing', message });
 }
 

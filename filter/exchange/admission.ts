@@ -98,7 +98,18 @@ export function keepHold(exchange: Exchange): void {
 }
 
 /** Puts what was really used in the place of what was reserved; once, at the end of the exchange. */
-export function settleQuota({ reservation, gateway }: Exchange, spent: Spent | undefined): void {
+export function settleQuota(exchange: Exchange, spent: Spent | undefined): void {
+  const { reservation, gateway } = exchange;
   if (reservation === undefined) return;
-  gateway.quotas.settle(reservation, { tokens: spent?.tokens ?? 0, nanoUsd: spent?.nanoUsd ?? 0 });
+  const nanoUsd = spent?.nanoUsd ?? uncountedNanoUsd(exchange);
+  gateway.quotas.settle(reservation, { tokens: spent?.tokens ?? 0, nanoUsd });
+}
+
+/** What has a price and was used, and nobody counted: a budget is charged what it was expected to cost. */
+function uncountedNanoUsd(exchange: Exchange): number {
+  const last = exchange.attempts.at(-1);
+  const price = last?.target.price;
+  if (last === undefined || price === undefined || exchange.callerSchema?.operation === 'count_tokens') return 0;
+  if (last.outcome !== 'ok' && last.outcome !== 'abandoned') return 0;
+  return estimateNanoUsd(price, estimateFor(exchange, last.target));
 }

@@ -8,6 +8,7 @@ import { conversionFor, defaultsFor } from './attempts.ts';
 import { contractComment } from './contract.ts';
 import type { Exchange } from './exchange.ts';
 import { gatewayHeaders } from './refuse.ts';
+import { estimateOf } from './token-use.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -167,6 +168,8 @@ function carrierFor(exchange: Exchange): { carrier: Carrier; splitter: FrameSpli
   if (target === undefined || original === undefined) throw new Error('a stream without a request');
   const conversion = conversionFor(exchange, target);
   const header = (name: string): string | undefined => exchange.answerHeaders?.get(name);
+  // What is sent in a form is no text: its bytes would pass for a prompt of millions of tokens.
+  if (exchange.callerSchema?.operation === 'pass_through') estimateOf(exchange);
   // Nothing will be translated from the original any more: a large prompt need not be held while its answer streams.
   exchange.original = undefined;
   return {

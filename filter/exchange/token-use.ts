@@ -79,6 +79,8 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
       return { usage: { ...usage, outputVisible: generated - usage.outputReasoning }, source: 'estimated' };
   }
   if (reported !== undefined) return { usage: reported, source: 'provider' };
+  // Counting tokens is free, whoever waits for it.
+  if (exchange.callerSchema?.operation === 'count_tokens') return undefined;
   // A prompt that a provider has read is billed, whoever goes before it is answered: leaving is no way round a budget. Nor is a provider that counts nothing.
   const last = exchange.attempts.at(-1)?.outcome;
   if (last !== 'ok' && last !== 'abandoned') return undefined;
@@ -93,8 +95,10 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
     case 'embeddings':
       return { usage, source: 'estimated' };
     default:
-      // Counting tokens is free; of sound, or a verdict, nobody here knows what it takes.
-      return undefined;
+      // Of sound, or a verdict, nobody here knows what it takes; a completion is text.
+      return outputCharacters === 0
+        ? undefined
+        : { usage: { ...usage, outputVisible: estimateTokens(outputCharacters) }, source: 'estimated' };
   }
 }
 

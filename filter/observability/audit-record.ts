@@ -170,6 +170,8 @@ export interface AuditUsage {
   readonly web_searches: number;
   /** That were made, where they were counted. */
   readonly images: number;
+  /** What a rerank was billed by, where its provider tells: a query with up to 100 documents. */
+  readonly search_units: number;
   /** `provider`: reported. `estimated`: from the characters seen, as the answer broke off before the provider said, or the provider did not say. */
   readonly source: 'provider' | 'estimated';
 }

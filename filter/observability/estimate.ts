@@ -28,6 +28,7 @@ export function auditUsage(usage: Usage, source: AuditUsage['source']): AuditUsa
     image_output_tokens: apart.imageOutput ?? 0,
     web_searches: apart.webSearches ?? 0,
     images: apart.images ?? 0,
+    search_units: apart.searchUnits ?? 0,
     source,
   };
 }

@@ -21,14 +21,15 @@ export function costNanoUsd(price: Price, usage: Usage, facts?: CostFacts): numb
   const counts = countsOf(usage);
   const images = usage.apart?.images ?? 0;
   const searches = usage.apart?.webSearches ?? 0;
+  const requests = usage.apart?.searchUnits ?? 1;
 
-  let picoUsd = price.perRequest + price.perImage * images + price.perSearch * searches;
+  let picoUsd = price.perRequest * requests + price.perImage * images + price.perSearch * searches;
   for (const kind of KINDS) picoUsd += counts[kind] * rates[kind];
   // All terms are whole and none is negative, so a sum below 2^53 had no term, and no sum on its way, that could not be told exactly.
   if (picoUsd <= Number.MAX_SAFE_INTEGER) return roundToNano(picoUsd);
 
-  let exact =
-    BigInt(price.perRequest) + BigInt(price.perImage) * BigInt(images) + BigInt(price.perSearch) * BigInt(searches);
+  let exact = BigInt(price.perRequest) * BigInt(requests);
+  exact += BigInt(price.perImage) * BigInt(images) + BigInt(price.perSearch) * BigInt(searches);
   for (const kind of KINDS) exact += BigInt(counts[kind]) * BigInt(rates[kind]);
   return roundLargeToNano(exact);
 }

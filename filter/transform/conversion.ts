@@ -440,7 +440,6 @@ const UNCUT: Framing = {
 
 class UncutStream implements Carrier {
   readonly facts: AnswerFacts;
-  readonly outputCharacters = 0;
   readonly error = undefined;
   ended = false;
   readonly #caller: PassThroughCaller;
@@ -450,6 +449,10 @@ class UncutStream implements Carrier {
     this.#caller = caller;
     this.#watch = watch;
     this.facts = watch?.facts ?? {};
+  }
+
+  get outputCharacters(): number {
+    return this.#watch?.outputCharacters ?? 0;
   }
 
   carry({ raw }: StreamEvent): Buffer {

@@ -216,6 +216,8 @@ export interface StreamWatch {
   /** Tolerant: never throws. */
   push(chunk: Buffer): void;
   readonly facts: AnswerFacts;
+  /** Of text, in events that do not tell usage. */
+  readonly outputCharacters: number;
 }
 
 export interface ProviderStream {

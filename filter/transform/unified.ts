@@ -206,6 +206,8 @@ export interface UsageApart {
   webSearches?: number;
   /** Images that were made; absent: none, or nobody counted them. */
   images?: number;
+  /** What a rerank is billed by: a query with up to 100 documents. Absent: one for the request. */
+  searchUnits?: number;
   /** The capacity that served it, where that was not the standard one. */
   serviceTier?: ServiceTier;
 }

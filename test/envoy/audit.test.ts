@@ -127,7 +127,7 @@ describe('audit, through Envoy', () => {
         ...{ cache_write_1h_input_tokens: 0, cache_write_12h_input_tokens: 0 },
         ...{ audio_input_tokens: 30, image_input_tokens: 5, audio_cache_read_input_tokens: 0 },
         ...{ output_tokens: 50, reasoning_output_tokens: 2, audio_output_tokens: 40, image_output_tokens: 0 },
-        ...{ web_searches: 0, images: 0, source: 'provider' },
+        ...{ web_searches: 0, images: 0, search_units: 0, source: 'provider' },
       });
       expect(attempts[0]?.price?.tier).to.equal('flex');
     });

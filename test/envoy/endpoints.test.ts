@@ -145,6 +145,27 @@ describe('endpoints besides chat, through Envoy', () => {
       expect(JSON.parse(ranked.text).results[0].relevance_score).to.equal(0.9);
     });
 
+    it('a rerank costs what its provider billed, which is no tokens', async () => {
+      const documents = Array.from({ length: 150 }, (_, index) => `document ${index}`);
+      const { headers, text } = await post(stack, '/v2/rerank', { model: 'cohere-ranker', query: 'q', documents });
+      expect(JSON.parse(text).meta.billed_units.search_units).to.equal(2);
+      const record = await stack.auditOf(headers.get('x-gateway-request-id'));
+      expect(record.usage).to.include({ search_units: 2, input_tokens: 0, source: 'provider' });
+      expect(record.cost_nano_usd).to.equal(2 * 2_000_000);
+    });
+
+    it('a streamed completion whose provider was not asked for usage is estimated: it is no way round a budget', async () => {
+      const { data, response } = await openAiCaller(stack)
+        .completions.create({ model: 'completer', prompt: 'so it goes', stream: true })
+        .withResponse();
+      for await (const { choices } of data) expect(choices).to.have.length(1);
+      const record = await stack.auditOf(response.headers.get('x-gateway-request-id'));
+      // ' and so', four characters a token.
+      expect(record.usage).to.include({ output_tokens: 2, source: 'estimated' });
+      expect(record.usage?.input_tokens).to.be.within(3, 30);
+      expect(record.cost_nano_usd).to.be.greaterThan(0);
+    });
+
     it("a provider's refusal passes, ours names the field", async () => {
       const theirs = await post(stack, '/v1/audio/speech', { model: 'speaker', voice: 'a' });
       expect(theirs.status).to.equal(400);

@@ -12,7 +12,20 @@ import { type RedisServer, startRedis } from '../stack/redis.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
 import { post, type RawAnswer } from './callers.ts';
 
-const TENANTS = ['calm', 'few', 'tokens', 'flight', 'poor', 'thrifty', 'ledger', 'one', 'two', 'three', 'four'] as const;
+const TENANTS = [
+  'calm',
+  'few',
+  'mute',
+  'tokens',
+  'flight',
+  'poor',
+  'thrifty',
+  'ledger',
+  'one',
+  'two',
+  'three',
+  'four',
+] as const;
 const keyOf = (tenant: string): string => `gk-quota-${tenant}`;
 
 type Change = Parameters<typeof changedPolicy>[0];
@@ -22,6 +35,11 @@ const withQuotas: Change = (policy) => {
   Object.assign(policy.targets['gpt-luna'] ?? {}, { price_id: 'dear' });
   Object.assign(policy.targets['claude-haiku'] ?? {}, { price_id: 'cheap' });
   policy.aliases['product'] = { chain: ['gpt-luna', 'claude-haiku'], expected_output_tokens: 100 };
+  policy.targets['speaker'] = {
+    ...{ cluster: 'openai', schema: 'openai-pass-through', model: 'gpt-speech', credential: 'openai' },
+    ...{ price_id: 'dear', max_output_tokens: 1000 },
+  };
+  policy.aliases['voice'] = { chain: ['speaker'] };
   for (const tenant of TENANTS)
     policy.tenants[tenant] = { caller_keys: [{ name: tenant, sha256: hashCallerKey(keyOf(tenant)), aliases: 'all' }] };
   const quotas: NonNullable<PolicyDocument['quotas']> = {
@@ -31,6 +49,7 @@ const withQuotas: Change = (policy) => {
   };
   const budgets: NonNullable<PolicyDocument['budgets']> = {
     poor: { match: { tenants: ['poor'] }, usd: '0.11', period: 'day', when_spent: 'refuse' },
+    mute: { match: { tenants: ['mute'] }, usd: '0.25', period: 'day', when_spent: 'refuse' },
     thrifty: { match: { tenants: ['thrifty'] }, usd: '0.000001', period: 'month', when_spent: 'degrade' },
     ledger: { match: { tenants: ['ledger'] }, usd: '1000', period: 'day', when_spent: 'refuse', warn_at: 0.000001 },
   };
@@ -140,6 +159,22 @@ describe('quotas, through Envoy', () => {
       .create({ model: 'product', max_tokens: 10_000, messages: [{ role: 'user', content: 'x' }] })
       .catch((raised: unknown) => raised);
     expect(String(error)).to.contain('billing_error');
+  });
+
+  it('a budget is charged what was expected for answers that nobody counts, such as speech', async () => {
+    // Each is expected to have 1,000 output tokens at 100 dollars a million: ten cents; and some input.
+    const speech = { path: '/v1/audio/speech', model: 'voice', input: 'hello', max_tokens: undefined };
+    const speak = (): Promise<RawAnswer> => ask(stack, 'mute', speech);
+    for (let i = 0; i < 2; i++) {
+      const { status, headers } = await speak();
+      expect(status).to.equal(200);
+      const { usage, cost_nano_usd } = await stack.auditOf(headers.get('x-gateway-request-id'));
+      expect([usage, cost_nano_usd]).to.deep.equal([null, null]);
+    }
+    expect(await speak())
+      .to.include({ status: 402 })
+      .and.to.have.property('text')
+      .that.contains('budget_spent');
   });
 
   it('a budget that degrades moves to the cheaper target, and is told; who takes no lesser answer is refused', async () => {

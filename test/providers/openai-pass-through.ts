@@ -23,6 +23,11 @@ function imagesOf(body: JsonObject): number {
   return Number(body['n'] ?? 1);
 }
 
+/** Cohere bills a query with up to 100 documents as one, and counts no tokens (its API reference, v2/rerank). */
+function searchUnits({ documents }: JsonObject): number {
+  return Array.isArray(documents) ? Math.ceil(documents.length / 100) : 1;
+}
+
 function kindOf(url: string): string {
   return url.split('/')[2] ?? '';
 }
@@ -97,7 +102,8 @@ export const openAiPassThroughDialect: Dialect = {
           id: 'rr-1',
           model: body['model'],
           results: [{ index: 0, relevance_score: 0.9 }],
-          usage: { total_tokens: 11 },
+          ...(body['model'] === 'rerank-v3.5' ? { meta: { billed_units: { search_units: searchUnits(body) } } } : {}),
+          ...(body['model'] === 'rerank-v4' ? { usage: { total_tokens: 11 } } : {}),
         };
       default: {
         const prompt = String(body['prompt']);

@@ -104,6 +104,10 @@ export const OTHER_TARGETS: Readonly<Record<string, TargetSketch>> = {
   moderator: { cluster: 'openai', schema: 'openai-pass-through', model: 'omni-moderation-latest', credential: 'openai' },
   completer: { cluster: 'openai', schema: 'openai-pass-through', model: 'gpt-5.6-luna', credential: 'openai' },
   ranker: { cluster: 'openai', schema: 'openai-pass-through', model: 'rerank-v4', credential: 'openai' },
+  'cohere-ranker': {
+    ...{ cluster: 'openai', schema: 'openai-pass-through', model: 'rerank-v3.5', credential: 'openai' },
+    price_platform: 'cohere',
+  },
 };
 
 /** @returns path of the policy */

@@ -46,8 +46,14 @@ export function rePriced(record: AuditLine, book: PriceBook): RePriced | undefin
 }
 
 /** Records of before do not tell them; 0 was nobody's count. */
-function imagesOf({ images }: { readonly images?: number }): { images?: number } {
-  return images === undefined || images === 0 ? {} : { images };
+function besidesTokens({
+  images = 0,
+  search_units: searchUnits = 0,
+}: {
+  readonly images?: number;
+  readonly search_units?: number;
+}): { images?: number; searchUnits?: number } {
+  return { ...(images === 0 ? {} : { images }), ...(searchUnits === 0 ? {} : { searchUnits }) };
 }
 
 function no(reason: Unpriceable): RePriced {
@@ -73,7 +79,7 @@ export function usageOf(usage: AuditUsage): Usage | undefined {
       audioCacheRead: usage.audio_cache_read_input_tokens,
       ...{ audioOutput: usage.audio_output_tokens, imageOutput: usage.image_output_tokens },
       webSearches: usage.web_searches,
-      ...imagesOf(usage),
+      ...besidesTokens(usage),
     },
   };
 }

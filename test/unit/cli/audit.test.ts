@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { pino } from 'pino';
 import { verifyChains } from '../../../filter/cli/audit-verify.ts';
-import { CHAIN_START, seal } from '../../../filter/observability/audit-line.ts';
+import { CHAIN_START, linkOf, seal } from '../../../filter/observability/audit-line.ts';
 import { AuditLog } from '../../../filter/observability/audit-log.ts';
+import { segmentName } from '../../../filter/observability/audit-segments.ts';
 import { ROOT } from '../../stack/processes.ts';
 import { record as auditRecord } from '../observability/observed.ts';
 
@@ -62,6 +63,27 @@ describe('audit, the command', () => {
     expect(run('verify').code).to.equal(0);
     expect(run('verify', '--anchor', end)).to.deep.include({ code: 1 });
     expect(run('verify', '--anchor', end.replace(':4:', ':3:')).out).to.contain('the chain was made anew');
+  });
+
+  it('verify: what is taken from the beginning shows against an anchor, whatever the note of what was removed says', async () => {
+    const anchors = lines().map((line) => {
+      const { seq, chain } = linkOf(line) ?? CHAIN_START;
+      return { seq, chain, text: `filter-1:${seq}:${chain}` };
+    });
+    const [first, second] = anchors;
+    const left = lines().slice(2);
+    rmSync(path());
+    writeFileSync(join(directory, segmentName('filter-1', 3)), `${left.join('\n')}\n`);
+    const { seq, chain } = second ?? CHAIN_START;
+    writeFileSync(join(directory, 'audit.filter-1.removed.json'), JSON.stringify({ seq, chain }));
+    expect(run('verify').code).to.equal(0);
+    for (const { text } of anchors.slice(1)) expect(run('verify', '--anchor', text).code, text).to.equal(0);
+    expect(run('verify', '--anchor', first?.text ?? '')).to.deep.include({
+      code: 1,
+      out: 'filter-1: BROKEN at audit.filter-1.000000000000003.jsonl: begins with record 3; the anchor knows record 1, which is gone: by retention, or by somebody (2 records before it are intact)\n',
+    });
+    const other = `filter-1:2:${'0'.repeat(64)}`;
+    expect(run('verify', '--anchor', other).code).to.equal(1);
   });
 
   it('sum: exact beyond what a number holds', () => {

@@ -158,6 +158,13 @@ describe('cost of real usage', () => {
     expect(costNanoUsd(priceOf('rerank-v3.5'), usage)).to.equal(2_000_000);
   });
 
+  it('rerank by the searches that its provider billed, where it tells them', () => {
+    const billed = (units: number): Usage =>
+      usageOf('openai-pass-through', { results: [], meta: { billed_units: { search_units: units } } });
+    expect(costNanoUsd(priceOf('rerank-v3.5'), billed(3))).to.equal(6_000_000);
+    expect(costNanoUsd(priceOf('rerank-v3.5'), billed(1_000_000_000))).to.equal(2_000_000_000_000_000);
+  });
+
   it('counts that are none cost nothing', () => {
     const usage = usageOf('openai-chat', { usage: { prompt_tokens: -5, completion_tokens: 1e300, total_tokens: 0.5 } });
     expect(costNanoUsd(priceOf('gpt-5.5'), usage)).to.equal(0);

@@ -1,3 +1,5 @@
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { auditUsage } from '../../../../filter/observability/estimate.ts';
 import { NO_USAGE } from '../../../../filter/transform/unified.ts';
@@ -97,6 +99,32 @@ describe('cost report', () => {
       .to.match(/^speech +1 .* unpriced +- +- +1 /m)
       .and.to.contain('1 of 4 requests were answered without a count of tokens: their money is in no sum.');
     uncounted.remove();
+  });
+
+  it('leaves out lines of other programs, says so, and tells the rest', async () => {
+    const hostile = await CostCommand.of([record('good', { tenant: 'alpha', usage, cost_nano_usd: 7 })]);
+    const [segment = ''] = readdirSync(hostile.log).filter((name) => name.endsWith('.jsonl'));
+    const good = JSON.parse(readFileSync(join(hostile.log, segment), 'utf8'));
+    const others = [
+      ...[{ usage: undefined }, { usage: { input_tokens: 1 } }, { cost_nano_usd: '7' }, { cost_nano_usd: 0.5 }],
+      ...[
+        { cost_nano_usd: -7 },
+        { attempts: [null] },
+        { tenant: 5 },
+        { alias: {} },
+        { time: 'noon' },
+        { duration_ms: null },
+      ],
+    ];
+    const lines = others.map((other) => `${JSON.stringify({ ...good, ...other })}\n`);
+    appendFileSync(join(hostile.log, segment), `[]\nnull\n${lines.join('')}`);
+    for (const by of ['tenant,alias', 'provider,day', 'model']) {
+      const { code, out, err } = hostile.run('report', '--by', by, '--json');
+      expect(JSON.parse(out).total, by).to.deep.include({ requests: 1, usd: '0.000000007' });
+      expect(code, err).to.equal(1);
+      expect(err).to.contain(`${others.length + 2} lines cannot be read`);
+    }
+    hostile.remove();
   });
 
   it('fits 80 and 160 characters', async () => {

@@ -23,12 +23,12 @@ const anyUsage = fc
     ...{ inputUncached: count, cacheRead: count, cacheWrite5m: count, cacheWrite1h: count, cacheWriteOther: count },
     ...{ outputVisible: count, outputReasoning: count, part: fc.double({ min: 0, max: 1, noNaN: true }) },
     serviceTier: fc.constantFrom<ServiceTier>('standard', 'batch', 'flex', 'priority', 'ultrafast'),
-    webSearches: fc.nat(5),
+    ...{ webSearches: fc.nat(5), searchUnits: fc.integer({ min: 1, max: 9 }) },
   })
-  .map(({ part, serviceTier, webSearches, ...whole }) => ({
+  .map(({ part, serviceTier, webSearches, searchUnits, ...whole }) => ({
     ...whole,
     apart: {
-      ...{ serviceTier, webSearches, cacheWrite12h: Math.floor(whole.cacheWriteOther * part) },
+      ...{ serviceTier, webSearches, searchUnits, cacheWrite12h: Math.floor(whole.cacheWriteOther * part) },
       ...{ audioInput: Math.floor(whole.inputUncached * part), imageInput: Math.floor(whole.inputUncached * (1 - part)) },
       ...{ audioCacheRead: Math.floor(whole.cacheRead * part), audioOutput: Math.floor(whole.outputVisible * part) },
       imageOutput: Math.floor(whole.outputVisible * (1 - part)),
@@ -42,6 +42,7 @@ const PRICED = [
   ['anthropic.claude-haiku-5-5', 'bedrock', 'us-gov-west-1'],
   ['gemini-2.5-flash', 'gemini', null],
   ['gemini-3.8-flash', 'vertex', 'europe-west4'],
+  ['rerank-v3.5', 'cohere', null],
 ] as const;
 
 describe('re-pricing', () => {
