@@ -147,7 +147,7 @@ for (const workers of [1, 2]) {
 
     it('finds a request and tells its whole story', async () => {
       await enter();
-      await page.keyboard.press('/');
+      await page.keyboard.press('Control+/');
       await page.keyboard.type(moved);
       await page.keyboard.press('Enter');
       await page.waitForURL(/request=/);
@@ -220,7 +220,7 @@ for (const workers of [1, 2]) {
       await page.keyboard.press('Tab');
       await page.keyboard.press('Enter');
       expect(await page.evaluate<string>('document.activeElement.id')).to.equal('main');
-      await page.keyboard.press('/');
+      await page.keyboard.press('Control+/');
       await page.waitForURL(/\/console\/audit/);
       await waitFor(
         'the focus',

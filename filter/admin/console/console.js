@@ -106,8 +106,8 @@
   }
 
   document.addEventListener('keydown', (event) => {
-    if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target instanceof Element && event.target.closest('input, select, textarea') !== null) return;
+    // Not a character alone (WCAG 2.1.4): speech input, and a hand that slips, would go there.
+    if (event.key !== '/' || !(event.ctrlKey || event.metaKey) || event.altKey) return;
     event.preventDefault();
     const search = document.getElementById('f-request');
     if (search === null) location.assign('/console/audit#f-request');

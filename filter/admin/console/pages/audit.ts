@@ -53,7 +53,7 @@ function formOf({ fields, since }: AuditForm, { aliases, targets }: AuditNames):
       return html`<div>${label}<select id="${id}" name="${field}"><option value="">any</option>${options}</select></div>`;
     }
     const list = field === 'alias' || field === 'target' ? html` list="known-${field}"` : undefined;
-    const key = field === 'request' && html` aria-keyshortcuts="/"`;
+    const key = field === 'request' && html` aria-keyshortcuts="Control+/ Meta+/"`;
     return html`<div class="${field === 'request' && 'wide'}">${label}<input id="${id}" name="${field}" value="${fields[field]}" maxlength="200" autocomplete="off" spellcheck="false"${list}${key}></div>`;
   });
   const known = (name: string, of: readonly string[]): Html =>
