@@ -174,7 +174,7 @@ describe('quotas, through Envoy', () => {
     expect(await speak())
       .to.include({ status: 402 })
       .and.to.have.property('text')
-      .that.contains('budget_spent');
+      .that.contains('of this day is spent');
   });
 
   it('a budget that degrades moves to the cheaper target, and is told; who takes no lesser answer is refused', async () => {
