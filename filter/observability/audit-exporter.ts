@@ -25,7 +25,10 @@ export interface ExportCounts {
   readonly rejected: number;
 }
 
-/** How often it looks for new records. */
+/** `all`: what was there has been sent. */
+type Found = 'nothing' | 'all' | 'more';
+
+/** How often it looks for new records: a look costs the same for one as for a thousand. */
 const POLL_MS = 250;
 /** Between two pieces of a backlog: others need the processor, too. */
 const PACE_MS = 10;
@@ -83,8 +86,12 @@ export class AuditExporter {
     this.#closing.abort();
     await this.#running;
     const end = performance.now() + CLOSE_WITHIN_MS;
-    const more = (): Promise<boolean> => this.#round().catch((error: unknown) => this.#failed(error) < 0);
-    while (performance.now() < end && this.#state === 'working' && (await more()));
+    const look = (): Promise<Found> =>
+      this.#round().catch((error: unknown) => {
+        this.#failed(error);
+        return 'nothing';
+      });
+    while (performance.now() < end && this.#state === 'working' && (await look()) !== 'nothing');
     clearTimeout(limit);
     this.#options.sink.close();
     this.#log.info({ ...this.counts, left: this.lag().records }, 'audit exporter is closed');
@@ -93,35 +100,35 @@ export class AuditExporter {
   async #run(): Promise<void> {
     while (!this.#closing.signal.aborted) {
       const pauseMs = await this.#round().then(
-        (worked) => (worked ? PACE_MS : POLL_MS),
+        (found) => (found === 'more' ? PACE_MS : POLL_MS),
         (error: unknown) => this.#failed(error),
       );
       await pause(pauseMs, this.#closing.signal);
     }
   }
 
-  /** One piece of each chain. @returns was there anything? @throws whatever the sink or the disk says */
-  async #round(): Promise<boolean> {
-    let worked = false;
+  /** One piece of each chain. @throws whatever the sink or the disk says */
+  async #round(): Promise<Found> {
+    const found = new Set<Found>();
     const chains = Map.groupBy(await segmentsIn(this.#options.auditDirectory), ({ chain }) => chain);
     this.#positions.keepOnly(chains);
     for (const chain of this.#refused.keys()) if (!chains.has(chain)) this.#refused.delete(chain);
-    for (const [chain, segments] of chains) worked = (await this.#step(chain, segments)) || worked;
-    return worked;
+    for (const [chain, segments] of chains) found.add(await this.#step(chain, segments));
+    return found.has('more') ? 'more' : found.has('all') ? 'all' : 'nothing';
   }
 
-  async #step(chain: string, segments: readonly Segment[]): Promise<boolean> {
+  async #step(chain: string, segments: readonly Segment[]): Promise<Found> {
     const refused = this.#refused.get(chain);
-    if (refused !== undefined && performance.now() < refused.againAt) return false;
+    if (refused !== undefined && performance.now() < refused.againAt) return 'nothing';
     const piece = await this.#positions.next(chain, segments);
-    if (piece === undefined) return false;
+    if (piece === undefined) return 'nothing';
     let rejected: number;
     try {
       rejected = await this.#options.sink.send(chain, piece.lines);
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
       this.#refuse(chain, error);
-      return false;
+      return 'nothing';
     }
     if (this.#refused.delete(chain)) this.#log.info({ chain }, 'the sink takes the records of this chain again');
     if (rejected > 0) this.#log.error({ chain, records: rejected }, 'the sink will not take these audit records');
@@ -131,7 +138,7 @@ export class AuditExporter {
     if (this.#state === 'failing') this.#log.info('the sink takes audit records again');
     this.#state = 'working';
     this.#failuresInARow = 0;
-    return true;
+    return piece.bytesLeft > 0 ? 'more' : 'all';
   }
 
   #refuse(chain: string, { message: reason }: RefusedError): void {

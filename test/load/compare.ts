@@ -18,6 +18,8 @@ const [other] = process.argv.slice(2);
 if (other === undefined) throw new Error('usage: node test/load/compare.ts CHECKOUT');
 const pairs = Number(process.env['COMPARE_PAIRS'] ?? 40);
 const seconds = Number(process.env['COMPARE_SECONDS'] ?? 0.4);
+/** Rows whose name has this. */
+const wanted = process.env['COMPARE_ROWS'] ?? '';
 const ROWS: readonly (readonly [what: string, alias: string, bytes: number, stream: boolean])[] = [
   ['1 KB: same schema', 'fast-summariser', 1_000, false],
   ['1 KB: crossing', 'careful-writer', 1_000, false],
@@ -51,7 +53,7 @@ try {
   if (before === undefined || after === undefined) throw new Error('unreachable');
   console.log('| request | filter µs before | now | ratio, median (quartiles) | Envoy µs before | now | failed |');
   console.log('| --- | --: | --: | --: | --: | --: | --: |');
-  for (const [what, alias, bytes, stream] of ROWS) {
+  for (const [what, alias, bytes, stream] of ROWS.filter(([what]) => what.includes(wanted))) {
     process.stderr.write(`${what} …\n`);
     let failed = 0;
     const cost = async (stack: Stack): Promise<Cost> => {
