@@ -5,6 +5,7 @@
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { isObject } from '../json.ts';
 import { type BaselineState, LatencyBaselines } from './latency-baselines.ts';
 import { isCellState } from './usual-latency.ts';
 
@@ -93,7 +94,7 @@ async function readAnother(directory: string, log: Logger): Promise<BaselineStat
 
 /** @throws Error for what is no file of ours */
 function statesIn(value: unknown): BaselineState[] {
-  if (!isRecord(value) || value['version'] !== 1 || !Array.isArray(value['baselines']))
+  if (!isObject(value) || value['version'] !== 1 || !Array.isArray(value['baselines']))
     throw new Error('it is not a file of version 1');
   const states: unknown[] = value['baselines'];
   if (!states.every(isState)) throw new Error('it holds something else than baselines');
@@ -101,7 +102,7 @@ function statesIn(value: unknown): BaselineState[] {
 }
 
 function isState(value: unknown): value is BaselineState {
-  if (!isRecord(value)) return false;
+  if (!isObject(value)) return false;
   const { target, kind, cluster, model, seen, cells } = value;
   return (
     [target, cluster, model].every((text) => typeof text === 'string') &&
@@ -110,8 +111,4 @@ function isState(value: unknown): value is BaselineState {
     Array.isArray(cells) &&
     cells.every(isCellState)
   );
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

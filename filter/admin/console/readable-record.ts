@@ -2,6 +2,7 @@
  * Lines of the audit log as the pages can show them. What wrote a line may be another version of the gateway, or another program: a member that is missing or of
  * another kind is told as nothing, so that one such line takes no page away.
  */
+import { isObject } from '../../json.ts';
 import type { AuditLine } from '../../observability/audit-record.ts';
 
 /** What a member is like. `text?`: or null. A list has the form of its items. */
@@ -107,8 +108,4 @@ function clipped(text: string): string {
 
 function isList(form: readonly [Form] | Members): form is readonly [Form] {
   return Array.isArray(form);
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
