@@ -8,7 +8,7 @@ import { createRedisExchange } from '../../filter/quota/redis-exchange.ts';
 import { waitFor } from '../stack/processes.ts';
 import { type Line, type RedisServer, startLine, startRedis, startRedisCluster } from '../stack/redis.ts';
 import { type Counts, type Fleet, fleetOf, noCounts, request, targetWith } from '../unit/quota/limit-fleet.ts';
-import { settingsOf } from './stores.ts';
+import { ASKED, settingsOf } from './stores.ts';
 
 const now = (): number => performance.now();
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -250,17 +250,7 @@ describe("providers' limits, shared through Redis", () => {
     const exchange = createRedisExchange({ redis: { ...settingsOf(...cluster.urls), mode: 'cluster' } });
     try {
       await isConnected(exchange);
-      const told = {
-        kind: 'requests',
-        limit: 100,
-        floor: 2,
-        need: 50,
-        used: 0,
-        claim: 60,
-        handedBack: 0,
-        remaining: null,
-      } as const;
-      const targets = Array.from({ length: 20 }, (_, index) => ({ target: `t${index}` as TargetId, told: [told] }));
+      const targets = Array.from({ length: 20 }, (_, index) => ({ target: `t${index}` as TargetId, told: [ASKED] }));
       const answer = await exchange.ask({ process: 'p', processes: 4, begin: 'full', targets });
       expect(answer.targets).to.have.length(20);
       for (const [granted] of answer.targets) expect(granted).to.include({ share: 60 });

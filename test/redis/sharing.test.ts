@@ -9,7 +9,7 @@ import { createRedisExchange } from '../../filter/quota/redis-exchange.ts';
 import { waitFor } from '../stack/processes.ts';
 import { makeTlsFiles, type RedisServer, startLine, startRedis, startRedisCluster } from '../stack/redis.ts';
 import { budget, concurrency, planOf, rate } from '../unit/quota/plans.ts';
-import { ask, askMany, memoryStore, settingsOf, sharedStore, untilSettled, untilShared } from './stores.ts';
+import { ASKED, ask, askMany, memoryStore, settingsOf, sharedStore, untilSettled, untilShared } from './stores.ts';
 
 describe('quotas shared through Redis', () => {
   let server: RedisServer;
@@ -201,17 +201,7 @@ describe('quotas shared through Redis', () => {
       const exchange = createRedisExchange({ redis: { ...settings, passwordFile: right } });
       exchanges.push(exchange);
       await waitFor('a connection', undefined, async () => exchange.isReady());
-      const told = {
-        kind: 'requests',
-        limit: 100,
-        floor: 2,
-        need: 50,
-        used: 0,
-        claim: 60,
-        handedBack: 0,
-        remaining: null,
-      } as const;
-      const question = { processes: 2, begin: 'full', targets: [{ target: 'x' as TargetId, told: [told] }] } as const;
+      const question = { processes: 2, begin: 'full', targets: [{ target: 'x' as TargetId, told: [ASKED] }] } as const;
       for (const process of ['p', 'q']) await exchange.ask({ ...question, process });
       await secured.client.hset('{mg:}limit:x', 'gone', '{"at":0,"kinds":{}}');
       await exchange.ask({ ...question, process: 'p' });

@@ -1,4 +1,6 @@
 /** Stores on a Redis of the tests, and the loads on them. */
+
+import type { Told } from '../../filter/quota/limit-exchange.ts';
 import { createMemoryStore } from '../../filter/quota/memory-store.ts';
 import type { QuotaPlan } from '../../filter/quota/quota-plan.ts';
 import type { Admitted, Decision, QuotaStore } from '../../filter/quota/quota-store.ts';
@@ -98,3 +100,9 @@ export function startLoad(store: QuotaStore, plan: QuotaPlan, parallel: number):
 }
 
 export const memoryStore = (): QuotaStore => createMemoryStore({ now: steady });
+
+/** What a process tells of one limit when it asks for a share. */
+export const ASKED: Told = {
+  ...{ kind: 'requests', limit: 100, floor: 2, need: 50 },
+  ...{ used: 0, claim: 60, handedBack: 0, remaining: null },
+};
