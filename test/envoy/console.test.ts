@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AxeResults } from 'axe-core';
 import { expect } from 'chai';
-import type { BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
 import { type Browser, startBrowser } from '../stack/browser.ts';
 import { changedPolicy } from '../stack/policy.ts';
 import { waitFor } from '../stack/processes.ts';
@@ -91,6 +91,12 @@ for (const workers of [1, 2]) {
       await page.getByLabel('Your console token').fill(TOKEN);
       await page.keyboard.press('Enter');
       await page.getByRole('heading', { name: 'Audit log' }).waitFor();
+      await page.waitForLoadState();
+    }
+    /** Follows a link or presses a button, and waits until the page it leads to is there whole, its style too. */
+    async function follow(what: Locator, to: RegExp): Promise<void> {
+      await what.click();
+      await page.waitForURL(to);
     }
     afterEach(async () => {
       await context.close();
@@ -104,6 +110,7 @@ for (const workers of [1, 2]) {
       await page.getByLabel('Your console token').fill('wrong-token-0123456789abcdef');
       await page.getByRole('button', { name: 'Sign in' }).click();
       expect(await page.getByRole('alert').textContent()).to.equal('This token is not known.');
+      await page.waitForLoadState();
       expect(await broken(page)).to.deep.equal([]);
     });
 
@@ -123,7 +130,7 @@ for (const workers of [1, 2]) {
         .to.match(/Requests70in/)
         .and.include(`${workers} of ${workers}`)
         .and.include('no Redis');
-      await page.getByRole('link', { name: 'Moves' }).click();
+      await follow(page.getByRole('link', { name: 'Moves' }), /\/console\/moves/);
       const moves = await page.getByRole('row').allTextContents();
       const counted = moves
         .filter((text) => text.includes('gpt-luna'))
@@ -132,7 +139,7 @@ for (const workers of [1, 2]) {
         .to.match(/alpha.*fast-summariser.*gpt-luna.*claude-haiku.*overloaded/)
         .and.include('not asked: down');
       expect(counted.reduce((sum, count) => sum + count, 0)).to.equal(60);
-      await page.getByRole('link', { name: 'Spend' }).click();
+      await follow(page.getByRole('link', { name: 'Spend' }), /\/console\/spend/);
       expect(await page.locator('#days').textContent()).to.include('for 70 requests in 14 days');
       expect(await page.locator('#days svg.days').first().getAttribute('aria-label')).to.match(
         /^(Spend by day, the dearest \d{4}-\d\d-\d\d with \$|No money on any day)/,
@@ -151,7 +158,7 @@ for (const workers of [1, 2]) {
       await page.keyboard.type(moved);
       await page.keyboard.press('Enter');
       await page.waitForURL(/request=/);
-      await page.getByRole('link', { name: /^req_/ }).click();
+      await follow(page.getByRole('link', { name: /^req_/ }), /\/console\/requests\//);
       await page.getByRole('heading', { name: moved }).waitFor();
       const story = await page.locator('main').textContent();
       for (const words of [
@@ -252,12 +259,12 @@ for (const workers of [1, 2]) {
     it('works without scripts', async () => {
       await enter({ javaScriptEnabled: false });
       await page.goto(url('/console/'));
-      await page.getByRole('link', { name: '15 min' }).click();
+      await follow(page.getByRole('link', { name: '15 min' }), /minutes=15/);
       expect(page.url()).to.equal(url('/console/?minutes=15'));
       expect(await page.getByRole('link', { name: '15 min' }).getAttribute('aria-current')).to.equal('true');
-      await page.getByRole('link', { name: 'Audit' }).click();
+      await follow(page.getByRole('link', { name: 'Audit' }), /\/console\/audit/);
       await page.getByLabel('tenant').fill('nobody');
-      await page.getByRole('button', { name: 'Search' }).click();
+      await follow(page.getByRole('button', { name: 'Search' }), /tenant=nobody/);
       expect(await page.locator('#found').textContent()).to.include('No record fits');
     });
 
