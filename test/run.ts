@@ -1,8 +1,14 @@
 /** Runs all tests in one process: fast ones first, then those on a real Redis, then on a real Envoy. Arguments are files to run instead. */
 import { globSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { config } from 'chai';
 import Mocha from 'mocha';
 import { SummaryReporter } from './reporter.ts';
+
+// Some hundred processes of ours are started: compiled once, one is ready in a third of the time.
+process.env['NODE_COMPILE_CACHE'] = join(import.meta.dirname, '../.tools/compile-cache');
+enableCompileCache(process.env['NODE_COMPILE_CACHE']);
 
 // A failure is told in full.
 config.truncateThreshold = 0;

@@ -1,7 +1,7 @@
 /** The command line of caller keys, as operators run it; and requests with the keys that it issues. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { ROOT } from '../stack/processes.ts';
+import { childEnvironment, ROOT } from '../stack/processes.ts';
 import type { Stack } from '../stack/stack.ts';
 import { post, type RawAnswer } from './callers.ts';
 
@@ -19,7 +19,7 @@ export interface KeysOptions {
 export async function keys(policyPath: string, args: readonly string[], options: KeysOptions = {}): Promise<Said> {
   const { stdin = '', environment = {} } = options;
   const child: ChildProcess = spawn(process.execPath, [join(ROOT, 'filter/cli/keys.ts'), ...args, '--policy', policyPath], {
-    env: { PATH: process.env['PATH'], ...environment },
+    env: { ...childEnvironment(), ...environment },
   });
   child.stdin?.end(stdin);
   const read = async (stream: NodeJS.ReadableStream | null): Promise<string> => {

@@ -70,29 +70,32 @@ describe('revocation through Redis, on two pods of two workers with files of the
 
   it('all refuse the key within 5 s, and the command says so', async () => {
     for (const { key } of [leaked, later, good]) expect(await statuses(key)).to.deep.equal([200]);
-    const asked = performance.now();
+    const asked = Date.now();
     let saidAt = Number.POSITIVE_INFINITY;
     const said = revoke(leaked.id).then((result) => {
-      saidAt = performance.now();
+      saidAt = Date.now();
       return result;
     });
     let [lastGood, requests] = [asked, 0];
     // Asked over and over for 8 s: a process that has not heard of it would show.
-    while (performance.now() - asked < 8_000) {
-      const began = performance.now();
+    while (Date.now() - asked < 8_000) {
+      const began = Date.now();
       const answers = await Promise.all(Array.from({ length: 8 }, () => ask(stack, leaked.key)));
       requests += answers.length;
       if (answers.some(({ status }) => status === 200)) lastGood = began;
-      await sleep(20);
+      await sleep(100);
     }
     const { code, stdout } = await said;
-    const [refusedAfter, saidAfter] = [lastGood, saidAt].map((at) => Math.round(at - asked));
+    // As the command has it: how long its process takes to start says nothing of the filters.
+    const revokedAt = Date.parse(/"revoked_at": ?"([^"]+)"/.exec(readFileSync(operatorFile, 'utf8'))?.[1] ?? '');
+    const [refusedAfter, saidAfter] = [lastGood, saidAt].map((at) => Math.round(at - revokedAt));
     console.log(
-      `    the last of ${requests} requests was served ${refusedAfter} ms after the command began; it ended after ${saidAfter} ms`,
+      `    the last of ${requests} requests was served ${refusedAfter} ms after the key was revoked; the command ended after ${saidAfter} ms`,
     );
     expect(code, stdout).to.equal(0);
     expect(stdout).to.include(`all ${PROCESSES} filter processes that read it refuse the key now`);
-    expect(refusedAfter).to.be.within(1, 5_000);
+    expect(lastGood).to.be.above(asked);
+    expect(refusedAfter).to.be.below(5_000);
     // What the command says is so: nobody served it any longer.
     expect(lastGood).to.be.lessThan(saidAt);
     expect(await statuses(good.key)).to.deep.equal([200]);

@@ -58,6 +58,12 @@ export interface FilterOptions {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** What a process of ours gets of this one's environment: nothing that it could be set up with by mistake. */
+export function childEnvironment(): NodeJS.ProcessEnv {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, NODE_COMPILE_CACHE };
+}
+
 export interface FilterProcess extends Running {
   /** One for each worker. */
   readonly socketPaths: readonly string[];
@@ -74,7 +80,7 @@ export async function startFilter(options: FilterOptions): Promise<FilterProcess
   const logPath = join(options.directory, `${name}.log`);
   const child = spawn(process.execPath, [...FILTER_FLAGS, join(ROOT, 'filter/main.ts')], {
     env: {
-      PATH: process.env['PATH'],
+      ...childEnvironment(),
       ...options.environment,
       GATEWAY_POLICY: options.policyPath,
       GATEWAY_SOCKET: socketPath,
