@@ -148,12 +148,13 @@ export interface Exchange {
 /** Exchanges in flight, by id: where the stream of a fallback attempt finds the request that it belongs to. */
 export type Exchanges = Map<string, Exchange>;
 
-export function openExchange(gateway: Gateway): Exchange {
+/** @param id that of an answer which the caller has been given already; a new one when absent */
+export function openExchange(gateway: Gateway, id = `req_${randomUUID()}`): Exchange {
   const ruleset = gateway.ruleset();
   ruleset.begin();
   const exchange: Exchange = {
     gateway,
-    id: `req_${randomUUID()}`,
+    id,
     ruleset,
     policy: ruleset.policy,
     receivedAt: Date.now(),

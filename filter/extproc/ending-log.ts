@@ -1,8 +1,9 @@
-/** Envoy's word on requests that ended in disorder (gRPC access log service); none comes for those that ended well. */
+/** Envoy's word on requests that ended in disorder or never began (gRPC access log service); none comes for those that ended well. */
 import type { ServerReadableStream } from '@grpc/grpc-js';
 import { onDisorderlyEnd } from '../exchange/attempts.ts';
 import type { Gateway } from '../exchange/exchange.ts';
-import type { ResponseFlags } from './gen/envoy/data/accesslog/v3/accesslog.ts';
+import { recordUnread, type UnreadAnswer } from '../exchange/unread.ts';
+import type { HTTPAccessLogEntry, ResponseFlags } from './gen/envoy/data/accesslog/v3/accesslog.ts';
 import type { StreamAccessLogsMessage, StreamAccessLogsResponse } from './gen/envoy/service/accesslog/v3/als.ts';
 import { HandOver } from './hand-over.ts';
 
@@ -26,6 +27,11 @@ export function serveEndingLog(
 ): void {
   call.on('data', (message: StreamAccessLogsMessage) => {
     for (const entry of message.logEntries?.value.logEntry ?? []) {
+      const unread = unreadAnswer(entry);
+      if (unread !== undefined) {
+        recordUnread(gateway, unread);
+        continue;
+      }
       const { responseFlags = {}, customTags = {} } = entry.commonProperties ?? {};
       const exchange = gateway.exchanges.get(customTags['exchange'] ?? '');
       const owner = customTags['owner'] ?? '';
@@ -39,4 +45,12 @@ export function serveEndingLog(
   });
   call.on('end', done);
   call.on('error', () => undefined);
+}
+
+/** @returns undefined as well for a request whose headers were good and whose body was not: it has an exchange */
+function unreadAnswer({ response }: HTTPAccessLogEntry): UnreadAnswer | undefined {
+  const { responseHeaders = {}, responseCode = 0, responseBodyBytes = 0 } = response ?? {};
+  const requestId = responseHeaders['x-gateway-request-id'];
+  if (responseHeaders['x-gateway-local-reply'] !== 'unread' || requestId === undefined) return undefined;
+  return { requestId, status: responseCode, bytes: responseBodyBytes };
 }

@@ -63,6 +63,16 @@ describe('isolation, through Envoy', () => {
     ]);
   });
 
+  it('a provider cannot pass for Envoy, past the filter', async () => {
+    const said = { 'content-type': 'application/json', 'x-gateway-local-reply': 'unread', 'x-account': 'ours' };
+    stack.openai.script({ kind: 'raw', status: 200, headers: said, body: '{}' });
+    const { headers } = await post(stack, CHAT, BODY);
+    expect(headers.get('x-account')).to.equal(null);
+    expect(headers.get('x-gateway-target')).to.equal('gpt-luna');
+    expect(headers.get('x-gateway-local-reply')).to.equal(null);
+    stack.openai.reset();
+  });
+
   it('a caller cannot steer with internal headers', async () => {
     const answer = await post(
       stack,

@@ -1,7 +1,12 @@
 /** Requests that get no answer get a clear refusal in their own schema: never an empty 500, never a hang. */
+
+import { once } from 'node:events';
+import { type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
+import { connect } from 'node:net';
 import Anthropic from '@anthropic-ai/sdk';
 import { expect } from 'chai';
 import OpenAI from 'openai';
+import { waitFor } from '../stack/processes.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
 import { anthropicCaller, openAiCaller, post } from './callers.ts';
 
@@ -128,6 +133,107 @@ describe('refusals, through Envoy', () => {
     stack.openai.reset();
   });
 
+  it('431, 426, 400 or 501 for what Envoy cannot read as HTTP, each with a record', async () => {
+    const headers = 'host: gateway\r\nauthorization: Bearer gk-demo-alpha\r\ncontent-type: application/json\r\n';
+    const head = `POST ${CHAT} HTTP/1.1\r\n${headers}`;
+    const unreadable: readonly (readonly [status: number, why: string, request: string])[] = [
+      [431, 'http1.headers_too_large', `${head}x-large: ${'x'.repeat(61 * 1024)}\r\n\r\n`],
+      [431, 'http1.headers_too_large', `POST ${CHAT}?${'x'.repeat(61 * 1024)} HTTP/1.1\r\n${headers}\r\n`],
+      [431, 'http1.too_many_headers', `${head}${'x-many: 1\r\n'.repeat(101)}\r\n`],
+      [426, 'low_version', `POST ${CHAT} HTTP/1.0\r\n${headers}content-length: 2\r\n\r\n{}`],
+      [400, 'http1.codec_error', `${head}content-length: two\r\n\r\n{}`],
+      [400, 'http1.codec_error', `${head}content-length: 2\r\ncontent-length: 3\r\n\r\n{}`],
+      [
+        400,
+        'http1.content_length_and_chunked_not_allowed',
+        `${head}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}`,
+      ],
+      [501, 'http1.invalid_transfer_encoding', `${head}transfer-encoding: gzip\r\n\r\n{}`],
+      [400, 'http1.codec_error', `${head}a header without a colon\r\n\r\n`],
+      [400, 'http1.codec_error', `FROB ${CHAT} HTTP/1.1\r\n${headers}\r\n`],
+      [400, 'http1.codec_error', `POST v1/models HTTP/1.1\r\n${headers}\r\n`],
+      [400, 'http1.codec_error', `\x16\x03\x01 what TLS begins with\r\n\r\n`],
+    ];
+    const answers = await Promise.all(unreadable.map(([, , request]) => exchanged(stack, request)));
+    for (const [index, [status, why]] of unreadable.entries()) {
+      const answer = answers[index];
+      expect(answer?.status, why).to.equal(status);
+      expect(answer?.body).to.nested.include({
+        ...{ type: 'error', 'error.type': 'invalid_request_error', 'error.code': 'request_malformed' },
+      });
+      expect(answer?.text).to.include(why);
+      const record = await stack.auditOf(answer?.requestId ?? null);
+      expect(record).to.include({ outcome: 'caller_error', status, fault: 'request_malformed', tenant: null });
+    }
+  });
+
+  it('400 for a body whose chunks are broken, at its beginning and after it; the record is of a caller that left', async () => {
+    const before = stack.audit().length;
+    for (const path of [CHAT, MESSAGES]) {
+      const head = `POST ${path} HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer gk-demo-alpha\r\ntransfer-encoding: chunked\r\n\r\n`;
+      for (const begun of ['', '5\r\n{"mod\r\n']) {
+        const { status, body } = await exchanged(stack, `${head}${begun}zz\r\n`);
+        expect(status).to.equal(400);
+        expect(body).to.nested.include({ type: 'error', 'error.type': 'invalid_request_error' });
+      }
+    }
+    await waitFor('their records', stack.filter, async () => stack.audit().length >= before + 4);
+    const records = stack.audit().slice(before);
+    expect(records.map(({ outcome }) => outcome)).to.deep.equal(Array(4).fill('caller_left'));
+  });
+
+  it('SDKs can read what Envoy says', async () => {
+    const large = { headers: { 'x-large': 'x'.repeat(200 * 1024) } };
+    const messages = [{ role: 'user' as const, content: 'x' }];
+    const raised = async (run: Promise<unknown>): Promise<unknown> => run.catch((error: unknown) => error);
+    expect(await raised(openAiCaller(stack).chat.completions.create({ model: 'fast-summariser', messages }, large)))
+      .to.be.instanceOf(OpenAI.APIError)
+      .and.include({ status: 431, code: 'request_malformed', type: 'invalid_request_error' });
+    expect(
+      await raised(anthropicCaller(stack).messages.create({ model: 'fast-summariser', max_tokens: 5, messages }, large)),
+    )
+      .to.be.instanceOf(Anthropic.APIError)
+      .and.nested.include({ status: 431, 'error.type': 'error', 'error.error.type': 'invalid_request_error' });
+  });
+
+  it('on HTTP/2 what cannot be read is reset, and the others on its connection go on', async () => {
+    let release = (): void => undefined;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    stack.openai.script({ kind: 'held', until });
+    const before = stack.openai.requests.length;
+    const session = connectHttp2(stack.url);
+    const ask = (headers: Readonly<Record<string, string>>): ClientHttp2Stream => {
+      const asked = { ':method': 'POST', ':path': CHAT, authorization: 'Bearer gk-demo-alpha', ...headers };
+      return session
+        .request(asked)
+        .end(JSON.stringify({ model: 'fast-summariser', messages: [{ role: 'user', content: 'x' }] }));
+    };
+    try {
+      const good = ask({});
+      const answered = once(good, 'response');
+      await waitFor('the first request', stack.filter, async () => stack.openai.requests.length > before);
+      const unreadable: Record<string, string>[] = [
+        { 'content-length': 'two' },
+        { ':path': 'v1/models' },
+        { 'x-large': 'x'.repeat(61 * 1024) },
+      ];
+      for (const headers of unreadable) {
+        const [error] = await once(ask(headers), 'error', { signal: AbortSignal.timeout(20_000) }).catch((thrown) => [
+          thrown,
+        ]);
+        expect(error).to.include({ code: 'ERR_HTTP2_STREAM_ERROR' });
+      }
+      release();
+      const [headers] = await answered;
+      expect(headers[':status']).to.equal(200);
+    } finally {
+      session.destroy();
+      stack.openai.reset();
+    }
+  });
+
   it('413 for a body over the limit, with its length told or not', async () => {
     const body = Buffer.alloc(41 * 1024 * 1024, 'x');
     for (const path of [CHAT, MESSAGES]) {
@@ -202,3 +308,20 @@ describe('refusals, through Envoy', () => {
     }
   });
 });
+
+/** What stands on the wire until Envoy closes the connection, as it does after a request that it cannot read. */
+async function exchanged(
+  stack: Stack,
+  request: string,
+): Promise<{ status: number; requestId: string | null; text: string; body: unknown }> {
+  const { hostname, port } = new URL(stack.url);
+  const socket = connect(Number(port), hostname);
+  socket.setEncoding('latin1').setTimeout(20_000, () => socket.destroy(new Error('no answer and no end')));
+  socket.write(request, 'latin1');
+  let received = '';
+  for await (const chunk of socket) received += chunk;
+  const [head = '', text = ''] = received.split('\r\n\r\n');
+  const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1]);
+  const requestId = /^x-gateway-request-id: (.+)$/m.exec(head)?.[1] ?? null;
+  return { status, requestId: requestId?.trim() ?? null, text, body: text === '' ? undefined : JSON.parse(text) };
+}
