@@ -120,6 +120,16 @@ for (const workers of [1, 2]) {
       await page.keyboard.press('Enter');
       await page.getByRole('heading', { name: 'Audit log' }).waitFor();
       expect(page.url()).to.equal(url('/console/audit?tenant=alpha'));
+      // By the process that has the admin port, one of the workers or not.
+      const lines = readFileSync(stack.filter.logPath, 'utf8').split('\n');
+      const looks = lines.filter((line) => line.includes('"console_access"')).map((line) => JSON.parse(line));
+      expect(looks.map(({ event, person }) => [event, person])).to.deep.equal([
+        ['sign_in', 'engineer'],
+        ['audit_search', 'engineer'],
+      ]);
+      expect(await (await fetch(url('/metrics'))).text()).to.include(
+        'gateway_console_sign_ins_total{result="accepted"} 1\n',
+      );
       await page.getByRole('button', { name: 'Sign out' }).click();
       await page.getByLabel('Your console token').fill('wrong-token-0123456789abcdef');
       await page.getByRole('button', { name: 'Sign in' }).click();
