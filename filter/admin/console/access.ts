@@ -28,15 +28,14 @@ export interface AccessOptions {
 }
 
 export class ConsoleAccess {
+  /** Sign-ins, and tokens of scripts where they were not taken. */
+  readonly signIns: Record<keyof SignIns, number> = { accepted: 0, refused: 0, too_many: 0 };
   readonly #options: AccessOptions;
   readonly #failures = new Map<string, { count: number; until: number }>();
 
   constructor(options: AccessOptions) {
     this.#options = options;
   }
-
-  /** Sign-ins, and tokens of scripts where they were not taken. */
-  readonly signIns: Record<keyof SignIns, number> = { accepted: 0, refused: 0, too_many: 0 };
 
   /** @returns undefined: not signed in */
   visitorOf(request: IncomingMessage): Visitor | undefined {
