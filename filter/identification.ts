@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Identity } from './identity/identity.ts';
 import { LAST_USE_FILE, openLastUse } from './identity/last-use.ts';
-import { openRevocations, REVOCATIONS_FILE } from './identity/revocations.ts';
+import { CALLER_KEY_REVOCATIONS, openRevocations, REVOCATIONS_FILE } from './identity/revocations.ts';
 import { Tokens } from './identity/tokens.ts';
 import { type KeyStore, openKeyStore } from './key-store.ts';
 import type { IdentitySources } from './observability/identity-metrics.ts';
+import type { CallerKeyId } from './policy/policy.ts';
 import { watchFile } from './policy/watch.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
 import { followRevocations } from './revocation-feed.ts';
@@ -50,8 +51,8 @@ export async function startIdentity({ stateDirectory, name, log, now, redis }: I
     onRevokedUse: ({ id, caller }, source) =>
       log.warn({ keyId: id, tenant: caller.tenant, name: caller.keyName, source }, 'a revoked caller key is still tried'),
   });
-  const revocations = openRevocations({
-    ...{ file: join(stateDirectory, REVOCATIONS_FILE), wallClock },
+  const revocations = openRevocations<CallerKeyId>({
+    ...{ list: CALLER_KEY_REVOCATIONS, file: join(stateDirectory, REVOCATIONS_FILE), wallClock },
     onChange: () => void keys.reviseRevoked(),
     onError: (error) => log.error({ error }, 'the revocations that were heard of cannot be kept over a restart'),
   });
@@ -68,7 +69,10 @@ export async function startIdentity({ stateDirectory, name, log, now, redis }: I
   const feed =
     redis === undefined
       ? undefined
-      : await followRevocations({ redis, revocations, reader: `${hostname()}${name}:${process.pid}`, now, log });
+      : await followRevocations({
+          ...{ redis, list: CALLER_KEY_REVOCATIONS, revocations, reader: `${hostname()}${name}:${process.pid}`, now, log },
+          onNews: (figures) => log.warn(figures, 'caller keys were revoked elsewhere; they are refused from now on'),
+        });
   return {
     identity,
     keys,

@@ -42,10 +42,11 @@ async function serveAlone(settings: Settings, log: Logger): Promise<void> {
     ...{ socketPath: settings.socketPath, listen: settings.listen },
   });
   const exports = await startAuditExport(settings, log);
+  await pages?.ready;
   let draining = false;
   const admin = await startAdminServer({
     ...{ host: settings.adminHost, port: settings.adminPort },
-    metrics: async () => (await worker.registry.metrics()) + (await exports.metrics()),
+    metrics: async () => (await worker.registry.metrics()) + (await exports.metrics()) + ((await pages?.metrics()) ?? ''),
     isReady: () => !draining && serving,
     console: pages?.answer,
   });
@@ -55,8 +56,8 @@ async function serveAlone(settings: Settings, log: Logger): Promise<void> {
     draining = true;
     await worker.stop();
     await exports.close();
-    pages?.close();
     await admin.close();
+    await pages?.close();
   });
 }
 
@@ -65,9 +66,10 @@ async function serveWithWorkers(settings: Settings, log: Logger): Promise<void> 
   const pages = await openConsole(settings, log, (forMs) => supervisor.snapshots(forMs));
   const supervisor = await supervise(settings.workers, log);
   const exports = await startAuditExport(settings, log);
+  await pages?.ready;
   const admin = await startAdminServer({
     ...{ host: settings.adminHost, port: settings.adminPort },
-    metrics: async () => (await supervisor.metrics()) + (await exports.metrics()),
+    metrics: async () => (await supervisor.metrics()) + (await exports.metrics()) + ((await pages?.metrics()) ?? ''),
     isReady: supervisor.isReady,
     console: pages?.answer,
   });
@@ -76,8 +78,8 @@ async function serveWithWorkers(settings: Settings, log: Logger): Promise<void> 
   endOnSignal(log, async () => {
     await supervisor.stop();
     await exports.close();
-    pages?.close();
     await admin.close();
+    await pages?.close();
   });
 }
 
@@ -141,13 +143,15 @@ function placeOf({
 
 /** Where there is none, none of its code is loaded. @throws ConsoleTokenError */
 async function openConsole(
-  { consoleTokenFile, auditDirectory, stateDirectory }: Settings,
+  { consoleTokenFile, auditDirectory, stateDirectory, redis }: Settings,
   log: Logger,
   snapshots: ConsoleOptions['snapshots'],
 ): Promise<Console | undefined> {
   if (consoleTokenFile === undefined) return undefined;
   const { createConsole } = await import('./admin/console/console.ts');
-  return createConsole({ tokenFile: consoleTokenFile, auditDirectory, stateDirectory, host: hostname(), log, snapshots });
+  return createConsole({
+    ...{ tokenFile: consoleTokenFile, auditDirectory, stateDirectory, redis, host: hostname(), log, snapshots },
+  });
 }
 
 function endOnSignal(log: Logger, stop: () => Promise<void>): void {

@@ -5,8 +5,8 @@
  * What a Redis has lost (restarted empty, failed over before it was replicated) is written back by whoever knows it.
  */
 import type { Logger } from 'pino';
-import { newsValues, REVOCATION_KEYS, readNews, revokeValues } from './identity/revocation-words.ts';
-import type { Revocations } from './identity/revocations.ts';
+import { newsValues, readNews, revokeValues } from './identity/revocation-words.ts';
+import type { RevocationList, Revocations } from './identity/revocations.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
 
 const ASK_EVERY_MS = 1_000;
@@ -20,25 +20,30 @@ const ANSWER_WITHIN_MS = 2_000;
 /** A process begins with what Redis knows; a Redis that is away must not keep it waiting. */
 const FIRST_WITHIN_MS = 2_000;
 
-export interface RevocationFeed {
+export interface RevocationFeed<Id extends string> {
+  /** What was revoked here, and is known here already. Resolves when Redis has it, or in two seconds: then it is written back when it can be. */
+  tell(id: Id): Promise<void>;
   /** Milliseconds since Redis was heard; since the start, when it never was. */
   ageMs(): number;
   close(): Promise<void>;
 }
 
-export interface RevocationFeedOptions {
+export interface RevocationFeedOptions<Id extends string> {
   readonly redis: RedisSettings;
-  readonly revocations: Revocations;
-  /** This process among all that read, for whoever revokes a key. */
-  readonly reader: string;
+  readonly list: RevocationList;
+  readonly revocations: Revocations<Id>;
+  /** This process among all that read, for whoever revokes a key. Absent: nobody waits for its word. */
+  readonly reader?: string;
+  /** More are known than before. */
+  readonly onNews: (figures: { readonly known: number; readonly before: number }) => void;
   /** Monotonic, milliseconds. */
   readonly now: () => number;
   readonly log: Logger;
 }
 
 /** @returns when Redis was heard, or two seconds later @throws Error when files of the settings cannot be read */
-export async function followRevocations(options: RevocationFeedOptions): Promise<RevocationFeed> {
-  const { redis, revocations, reader, now, log } = options;
+export async function followRevocations<Id extends string>(options: RevocationFeedOptions<Id>): Promise<RevocationFeed<Id>> {
+  const { redis, list, revocations, reader, onNews, now, log } = options;
   // Its client takes 20 MiB, which a filter without Redis need not have.
   const { connectRedis } = await import('./quota/redis-link.ts');
   /** The latest time that is known; `none`: all is compared. */
@@ -57,20 +62,17 @@ export async function followRevocations(options: RevocationFeedOptions): Promise
   /** @returns whether there may be more to hear */
   const ask = async (): Promise<boolean> => {
     const since = now() - allAt > ALL_EVERY_MS ? 'none' : from;
-    const news = readNews(
-      await within(ANSWER_WITHIN_MS, link.run('revocations', REVOCATION_KEYS, newsValues(since, reader))),
-    );
+    const news = readNews<Id>(await within(ANSWER_WITHIN_MS, link.run('revocations', list.keys, newsValues(since, reader))));
     heardAt = now();
     const before = revocations.size;
     revocations.learn(news.revoked);
-    if (revocations.size > before)
-      log.warn({ known: revocations.size, before }, 'caller keys were revoked elsewhere; they are refused from now on');
+    if (revocations.size > before) onNews({ known: revocations.size, before });
     if (news.extent === 'whole') {
       allAt = heardAt;
       const there = new Set(news.revoked.map(([id]) => id));
       const lost = [...revocations.all()].flatMap(([id]) => (there.has(id) ? [] : [id]));
       if (lost.length > 0)
-        await within(ANSWER_WITHIN_MS, link.run('revoke', REVOCATION_KEYS, revokeValues(lost, 'if_room')));
+        await within(ANSWER_WITHIN_MS, link.run('revoke', list.keys, revokeValues(list, lost, 'if_room')));
     }
     from = news.last;
     return news.extent !== 'same';
@@ -96,16 +98,25 @@ export async function followRevocations(options: RevocationFeedOptions): Promise
   };
   void next();
   await within(FIRST_WITHIN_MS, first.promise).catch(() =>
-    log.warn('Redis has told no revocations yet; those of the key file, and those heard of before, are in force'),
+    log.warn('Redis has told no revocations yet; those that are known here are in force'),
   );
   return {
+    async tell(id) {
+      try {
+        await within(ANSWER_WITHIN_MS, link.run('revoke', list.keys, revokeValues(list, [id], 'displace')));
+      } catch {
+        from = 'none';
+      }
+    },
     ageMs: () => now() - heardAt,
     async close() {
       life = 'closed';
       clearTimeout(timer);
-      // Nobody shall wait for it.
-      const left = link.run('revocations', REVOCATION_KEYS, newsValues('leaves', reader));
-      await within(ASK_EVERY_MS, left).catch(() => undefined);
+      if (reader !== undefined) {
+        // Nobody shall wait for it.
+        const left = link.run('revocations', list.keys, newsValues('leaves', reader));
+        await within(ASK_EVERY_MS, left).catch(() => undefined);
+      }
       link.close();
     },
   };

@@ -1,5 +1,6 @@
 /** A revocation told to all filters through Redis, for `keys revoke`; and those that it knows, for `keys list`. */
-import { newsValues, REVOCATION_KEYS, readNews, readTold, revokeValues, type Told } from '../identity/revocation-words.ts';
+import { newsValues, readNews, readTold, revokeValues, type Told } from '../identity/revocation-words.ts';
+import { CALLER_KEY_REVOCATIONS as LIST } from '../identity/revocations.ts';
 import type { RedisLink, RedisSettings } from '../quota/redis-link.ts';
 
 const CONNECT_WITHIN_MS = 3_000;
@@ -20,7 +21,7 @@ export type Distribution =
 export function distribute(redis: RedisSettings, id: string): Promise<Distribution> {
   return connected(redis, async (link) => {
     const tell = async (): Promise<Told> =>
-      readTold(await link.run('revoke', REVOCATION_KEYS, revokeValues([id], 'displace')));
+      readTold(await link.run('revoke', LIST.keys, revokeValues(LIST, [id], 'displace')));
     let told = await tell();
     const deadline = performance.now() + KNOWN_WITHIN_MS;
     while ((told.waiting.length > 0 || told.known.length === 0) && performance.now() < deadline) {
@@ -40,7 +41,7 @@ export type RevokedThere =
 
 export function revokedThere(redis: RedisSettings): Promise<RevokedThere> {
   return connected(redis, async (link) => {
-    const { revoked } = readNews(await link.run('revocations', REVOCATION_KEYS, newsValues('none')));
+    const { revoked } = readNews(await link.run('revocations', LIST.keys, newsValues('none')));
     return { outcome: 'read', revoked: new Map<string, number>(revoked) };
   });
 }

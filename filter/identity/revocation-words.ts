@@ -1,9 +1,5 @@
-/** How the scripts of revocations are spoken to: keys, values and replies. Key ids alone are told, nothing of the keys themselves. */
-import type { CallerKeyId } from '../policy/policy.ts';
-import { KEEP_REVOCATIONS_MS, MAX_REVOCATIONS, type Revoked } from './revocations.ts';
-
-/** On one slot of a cluster. No tenant has this tag: names have no @. */
-export const REVOCATION_KEYS = ['{mg:@keys}revoked', '{mg:@keys}last', '{mg:@keys}readers'] as const;
+/** How the scripts of revocations are spoken to: values and replies. Ids alone are told, nothing of the keys themselves. */
+import type { RevocationList, Revoked } from './revocations.ts';
 
 /** The clock is Redis's own. */
 const REDIS_CLOCK = '';
@@ -11,8 +7,12 @@ const REDIS_CLOCK = '';
 /**
  * @param whenFull `displace`: the oldest make place for these, which somebody has just asked for
  */
-export function revokeValues(ids: readonly string[], whenFull: 'displace' | 'if_room'): (string | number)[] {
-  return [REDIS_CLOCK, KEEP_REVOCATIONS_MS, MAX_REVOCATIONS, whenFull, ...ids];
+export function revokeValues(
+  { keepMs, max }: RevocationList,
+  ids: readonly string[],
+  whenFull: 'displace' | 'if_room',
+): (string | number)[] {
+  return [REDIS_CLOCK, keepMs, max, whenFull, ...ids];
 }
 
 export interface Told {
@@ -40,23 +40,23 @@ export function newsValues(from: number | 'none' | 'leaves', reader = ''): (stri
   return [REDIS_CLOCK, from === 'none' ? '' : from, reader];
 }
 
-export interface News {
+export interface News<Id extends string> {
   /** The latest time that Redis knows; 0: it knows of no revocation. */
   readonly last: number;
   readonly extent: 'same' | 'newer' | 'whole';
-  readonly revoked: readonly Revoked[];
+  readonly revoked: readonly Revoked<Id>[];
 }
 
 const EXTENTS = ['same', 'newer', 'whole'] as const;
 
 /** @throws Error for what revocations.lua cannot have said */
-export function readNews(reply: unknown): News {
+export function readNews<Id extends string>(reply: unknown): News<Id> {
   const [last, word, list] = Array.isArray(reply) ? reply : [];
   const extent = EXTENTS.find((one) => one === word);
   if (typeof last !== 'number' || extent === undefined || !Array.isArray(list))
     throw new Error('not a reply of revocations.lua');
-  const revoked: Revoked[] = [];
+  const revoked: Revoked<Id>[] = [];
   for (let index = 0; index + 1 < list.length; index += 2)
-    revoked.push([String(list[index]) as CallerKeyId, Number(list[index + 1])]);
+    revoked.push([String(list[index]) as Id, Number(list[index + 1])]);
   return { last, extent, revoked };
 }

@@ -1,32 +1,44 @@
 /**
- * Caller keys that were revoked elsewhere. What this process has heard stays in force whatever its own file of keys says, and over a restart: a small file,
- * which all processes of one place share, keeps it.
+ * Ids that were revoked elsewhere: of caller keys, of the console's sessions. What this process has heard stays in force whatever its own file of keys says, and
+ * over a restart: a small file, which all processes of one place share, keeps it.
  */
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { CallerKeyId } from '../policy/policy.ts';
 
-/** By then every copy of the file of keys must say it too. */
-export const KEEP_REVOCATIONS_MS = 400 * 86_400_000;
-export const MAX_REVOCATIONS = 20_000;
+export interface RevocationList {
+  /** Where Redis has it, on one slot of a cluster. No tenant has such a tag: names have no @. */
+  readonly keys: readonly [ids: string, last: string, readers: string];
+  /** Who has an id can do nothing with it after that. */
+  readonly keepMs: number;
+  /** The latest stay. */
+  readonly max: number;
+}
+
+export const CALLER_KEY_REVOCATIONS: RevocationList = {
+  keys: ['{mg:@keys}revoked', '{mg:@keys}last', '{mg:@keys}readers'],
+  // By then every copy of the file of keys must say it too.
+  keepMs: 400 * 86_400_000,
+  max: 20_000,
+};
 
 export const REVOCATIONS_FILE = 'revoked-caller-keys.json';
 
 /** `at`: when it was told, epoch milliseconds. */
-export type Revoked = readonly [id: CallerKeyId, at: number];
+export type Revoked<Id extends string> = readonly [id: Id, at: number];
 
-export interface Revocations {
-  has(id: CallerKeyId): boolean;
+export interface Revocations<Id extends string> {
+  has(id: Id): boolean;
   readonly size: number;
-  all(): Iterable<Revoked>;
+  all(): Iterable<Revoked<Id>>;
   /** Takes in what was told, and has it written. */
-  learn(told: Iterable<Revoked>): void;
+  learn(told: Iterable<Revoked<Id>>): void;
   /** Resolves when what is known is written, or could not be. */
   written(): Promise<void>;
 }
 
 export interface RevocationsOptions {
+  readonly list: RevocationList;
   readonly file: string;
   /** Milliseconds since the epoch. */
   readonly wallClock: () => number;
@@ -37,20 +49,21 @@ export interface RevocationsOptions {
 }
 
 /** What the file says is known from the beginning. */
-export function openRevocations({ file, wallClock, onChange, onError }: RevocationsOptions): Revocations {
-  let known: ReadonlyMap<CallerKeyId, number> = new Map();
+export function openRevocations<Id extends string>(options: RevocationsOptions): Revocations<Id> {
+  const { list, file, wallClock, onChange, onError } = options;
+  let known: ReadonlyMap<Id, number> = new Map();
   /** @returns whether any was not known */
-  const take = (told: Iterable<Revoked>): boolean => {
+  const take = (told: Iterable<Revoked<Id>>): boolean => {
     const next = new Map(known);
     for (const [id, at] of told) next.set(id, Math.max(at, next.get(id) ?? 0));
-    const oldest = wallClock() - KEEP_REVOCATIONS_MS;
+    const oldest = wallClock() - list.keepMs;
     const kept = [...next].filter(([, at]) => at > oldest);
-    if (kept.length > MAX_REVOCATIONS) kept.sort(([, a], [, b]) => b - a).splice(MAX_REVOCATIONS);
+    if (kept.length > list.max) kept.sort(([, a], [, b]) => b - a).splice(list.max);
     const before = known;
     known = new Map(kept);
     return kept.some(([id]) => !before.has(id));
   };
-  const readBack = (): Revoked[] => {
+  const readBack = (): Revoked<Id>[] => {
     try {
       return readRevocations(file);
     } catch (error) {
@@ -90,7 +103,7 @@ export function openRevocations({ file, wallClock, onChange, onError }: Revocati
 }
 
 /** @returns none for a file that is not there @throws Error for one that is not ours */
-function readRevocations(file: string): Revoked[] {
+function readRevocations<Id extends string>(file: string): Revoked<Id>[] {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -99,7 +112,5 @@ function readRevocations(file: string): Revoked[] {
     throw error;
   }
   const { revoked }: { revoked?: Record<string, unknown> } = JSON.parse(text);
-  return Object.entries(revoked ?? {}).flatMap(([id, at]) =>
-    typeof at === 'number' ? [[id as CallerKeyId, at] as const] : [],
-  );
+  return Object.entries(revoked ?? {}).flatMap(([id, at]) => (typeof at === 'number' ? [[id as Id, at] as const] : []));
 }

@@ -1,4 +1,4 @@
--- Caller keys are revoked. An id that stands there already keeps its time.
+-- Ids are revoked. One that stands there already keeps its time.
 -- KEYS  ids by the time that they were told; the latest such time; processes by the time at which they last knew all of it.
 -- ARGV  now ('' for the clock of Redis), how long an id is kept in ms, how many are kept, 'displace' or 'if_room' for when there are so many; ids.
 -- Gives the time of the first id; names of the processes that know it; names of those that do not, and were here just now.

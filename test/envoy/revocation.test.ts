@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import { REVOCATION_KEYS } from '../../filter/identity/revocation-words.ts';
+import { CALLER_KEY_REVOCATIONS } from '../../filter/identity/revocations.ts';
 import { changedPolicy } from '../stack/policy.ts';
 import { waitFor } from '../stack/processes.ts';
 import { type RedisServer, startRedis } from '../stack/redis.ts';
@@ -132,9 +132,13 @@ describe('revocation through Redis, on two pods of two workers with files of the
   it('a Redis that comes back empty is told what it has lost, and so is a new pod', async () => {
     await redis.start();
     await waitFor('the revocation to be written back', undefined, async () =>
-      (await redis.client.zrangebyscore(REVOCATION_KEYS[0], '-inf', '+inf')).includes(leaked.id),
+      (await redis.client.zrangebyscore(CALLER_KEY_REVOCATIONS.keys[0], '-inf', '+inf')).includes(leaked.id),
     );
-    await waitFor('all to read it', undefined, async () => (await redis.client.zcard(REVOCATION_KEYS[2])) === PROCESSES);
+    await waitFor(
+      'all to read it',
+      undefined,
+      async () => (await redis.client.zcard(CALLER_KEY_REVOCATIONS.keys[2])) === PROCESSES,
+    );
     const { code, stdout } = await revoke(later.id);
     expect(code, stdout).to.equal(0);
     expect(await statuses(later.key)).to.deep.equal([401]);

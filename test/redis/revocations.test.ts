@@ -7,8 +7,8 @@ import { pino } from 'pino';
 import { issueKey } from '../../filter/cli/key-commands.ts';
 import { distribute, revokedThere } from '../../filter/cli/key-revocation.ts';
 import { isDone, revocationLines, revokeEverywhere } from '../../filter/cli/revoke-key.ts';
-import { REVOCATION_KEYS, readTold, revokeValues } from '../../filter/identity/revocation-words.ts';
-import { MAX_REVOCATIONS, openRevocations, type Revocations } from '../../filter/identity/revocations.ts';
+import { readTold, revokeValues } from '../../filter/identity/revocation-words.ts';
+import { CALLER_KEY_REVOCATIONS as LIST, openRevocations, type Revocations } from '../../filter/identity/revocations.ts';
 import type { CallerKeyId } from '../../filter/policy/policy.ts';
 import { connectRedis, type RedisSettings } from '../../filter/quota/redis-link.ts';
 import { followRevocations, type RevocationFeed } from '../../filter/revocation-feed.ts';
@@ -23,11 +23,11 @@ import {
 } from '../stack/redis.ts';
 import { settingsOf } from './stores.ts';
 
-const [REVOKED, LAST, READERS] = REVOCATION_KEYS;
+const [REVOKED, LAST, READERS] = LIST.keys;
 
 interface Reader {
-  readonly revocations: Revocations;
-  readonly feed: RevocationFeed;
+  readonly revocations: Revocations<CallerKeyId>;
+  readonly feed: RevocationFeed<CallerKeyId>;
 }
 
 describe('revocations in Redis', () => {
@@ -54,14 +54,15 @@ describe('revocations in Redis', () => {
     }
   };
   const read = async (redis: RedisSettings, name = `reader-${++made}`): Promise<Reader> => {
-    const revocations = openRevocations({
-      ...{ file: join(directory, `${name}.json`), wallClock: Date.now, onChange: () => undefined },
+    const revocations = openRevocations<CallerKeyId>({
+      ...{ list: LIST, file: join(directory, `${name}.json`), wallClock: Date.now, onChange: () => undefined },
       onError: (error) => {
         throw error;
       },
     });
     const feed = await followRevocations({
-      ...{ redis, revocations, reader: name, now: () => performance.now(), log: pino({ level: 'silent' }) },
+      ...{ redis, list: LIST, revocations, reader: name, now: () => performance.now(), log: pino({ level: 'silent' }) },
+      onNews: () => undefined,
     });
     readers.push({ revocations, feed });
     return { revocations, feed };
@@ -84,7 +85,7 @@ describe('revocations in Redis', () => {
     expect(said.outcome === 'read' && [...said.revoked.keys()]).to.deep.equal(['k_early', 'k_1']);
     await readers.pop()?.feed.close();
     expect(await distribute(settings, 'k_2')).to.deep.equal({ outcome: 'known', processes: 1 });
-    for (const key of REVOCATION_KEYS) expect(await server.client.pttl(key), key).to.be.above(0);
+    for (const key of LIST.keys) expect(await server.client.pttl(key), key).to.be.above(0);
   }).timeout(30_000);
 
   it('one that does not hear is named', async () => {
@@ -164,15 +165,15 @@ describe('revocations in Redis', () => {
   it('is bounded: what somebody asks for displaces the oldest, what is written back does not', async () => {
     const link = connectRedis(settingsOf(server.url), () => undefined);
     const tell = async (ids: readonly string[], whenFull: 'displace' | 'if_room') =>
-      readTold(await link.run('revoke', REVOCATION_KEYS, revokeValues(ids, whenFull)));
+      readTold(await link.run('revoke', LIST.keys, revokeValues(LIST, ids, whenFull)));
     try {
       await waitFor('the connection', undefined, async () => (await tell(['k_oldest'], 'displace')).at > 0);
-      const many = Array.from({ length: MAX_REVOCATIONS - 1 }, (_, index) => `k_${index}`);
+      const many = Array.from({ length: LIST.max - 1 }, (_, index) => `k_${index}`);
       await tell(many, 'displace');
       expect((await tell(['k_back'], 'if_room')).at).to.equal(0);
       expect((await tell(['k_new'], 'displace')).at).to.be.above(0);
       expect([await stands('k_oldest'), await stands('k_back'), await stands('k_new')]).to.deep.equal([false, false, true]);
-      expect(await server.client.zcard(REVOKED)).to.equal(MAX_REVOCATIONS);
+      expect(await server.client.zcard(REVOKED)).to.equal(LIST.max);
     } finally {
       link.close();
     }

@@ -1,12 +1,14 @@
 /** Signing in to the console: a token once, then a signed cookie; or a token in each request, for scripts. */
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
+import type { SignIns } from '../../observability/console-metrics.ts';
+import type { AccessLog, Visitor } from './access-log.ts';
 import { cookieOf, newSession, type Session, sessionIn } from './session-cookie.ts';
+import type { SignedOut } from './signed-out.ts';
 import type { ConsoleTokens, Person } from './tokens.ts';
 
 const FAILURES_PER_MINUTE = 10;
 const MAX_ADDRESSES = 1_000;
-const MAX_SIGNED_OUT = 1_000;
 const MINUTE_MS = 60_000;
 
 export type SignIn =
@@ -16,6 +18,8 @@ export type SignIn =
 
 export interface AccessOptions {
   readonly tokens: ConsoleTokens;
+  readonly signedOut: SignedOut;
+  readonly accessLog: AccessLog;
   readonly log: Logger;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -24,9 +28,9 @@ export interface AccessOptions {
 }
 
 export class ConsoleAccess {
+  /** Sign-ins, and tokens of scripts where they were not taken. */
+  readonly signIns: Record<keyof SignIns, number> = { accepted: 0, refused: 0, too_many: 0 };
   readonly #options: AccessOptions;
-  /** Ids of sessions that were signed out of here, and when they would have ended. */
-  readonly #signedOut = new Map<string, number>();
   readonly #failures = new Map<string, { count: number; until: number }>();
 
   constructor(options: AccessOptions) {
@@ -34,56 +38,75 @@ export class ConsoleAccess {
   }
 
   /** @returns undefined: not signed in */
-  personOf(request: IncomingMessage): Person | undefined {
+  visitorOf(request: IncomingMessage): Visitor | undefined {
     const bearer = /^Bearer (\S{1,512})$/i.exec(request.headers.authorization ?? '')?.[1];
-    return bearer === undefined ? this.#sessionOf(request)?.person : this.#byToken(bearer, request);
+    if (bearer === undefined) {
+      const session = this.#sessionOf(request);
+      return session && { person: session.person.name, address: addressOf(request), by: 'session' };
+    }
+    const tried = this.#tryToken(bearer, request, 'token');
+    return tried.result === 'accepted' ? { person: tried.person.name, address: addressOf(request), by: 'token' } : undefined;
   }
 
-  signIn(token: string, request: IncomingMessage): SignIn {
-    const { log, now } = this.#options;
-    const wait = this.#waitOf(request);
-    if (wait > 0) return { outcome: 'too_many', retryAfterSeconds: Math.ceil(wait / 1000) };
-    const person = this.#byToken(token, request);
-    if (person === undefined) return { outcome: 'refused' };
-    this.#end(request);
-    log.info({ person: person.name, address: request.socket.remoteAddress }, 'signed in to the console');
+  async signIn(token: string, request: IncomingMessage): Promise<SignIn> {
+    const { accessLog, now } = this.#options;
+    const tried = this.#tryToken(token, request, 'session');
+    if (tried.result === 'too_many') return { outcome: 'too_many', retryAfterSeconds: Math.ceil(tried.waitMs / 1000) };
+    if (tried.result === 'refused') return { outcome: 'refused' };
+    const { person } = tried;
+    await this.#end(request);
+    this.signIns.accepted += 1;
+    accessLog.signedIn({ person: person.name, address: addressOf(request), by: 'session' });
     return { outcome: 'in', cookie: cookieOf(newSession(person, now()), request) };
   }
 
   /** @returns the cookie that takes the session's away */
-  signOut(request: IncomingMessage): string {
-    this.#end(request);
+  async signOut(request: IncomingMessage): Promise<string> {
+    await this.#end(request);
     return cookieOf('', request);
   }
 
   #sessionOf(request: IncomingMessage): Session | undefined {
-    const session = sessionIn(request, this.#options.tokens.named, this.#options.now());
-    return session === undefined || this.#signedOut.has(session.id) ? undefined : session;
+    const { tokens, signedOut, now } = this.#options;
+    const session = sessionIn(request, tokens.named, now());
+    return session === undefined || signedOut.has(session.id) ? undefined : session;
   }
 
   /** Only who has a session can add to what is kept. */
-  #end(request: IncomingMessage): void {
+  async #end(request: IncomingMessage): Promise<void> {
     const session = this.#sessionOf(request);
     if (session === undefined) return;
-    const now = this.#options.now();
-    for (const [id, endsAt] of this.#signedOut) if (endsAt <= now) this.#signedOut.delete(id);
-    const [oldest] = this.#signedOut.keys();
-    if (this.#signedOut.size >= MAX_SIGNED_OUT && oldest !== undefined) this.#signedOut.delete(oldest);
-    this.#signedOut.set(session.id, session.endsAt);
+    const { signedOut, accessLog } = this.#options;
+    accessLog.signedOut({ person: session.person.name, address: addressOf(request), by: 'session' });
+    await signedOut.add(session.id);
+  }
+
+  #tryToken(token: string, request: IncomingMessage, by: Visitor['by']): Tried {
+    const { tokens, accessLog, log } = this.#options;
+    const address = addressOf(request);
+    const waitMs = this.#waitOf(address);
+    if (waitMs > 0) {
+      this.signIns.too_many += 1;
+      return { result: 'too_many', waitMs };
+    }
+    const person = tokens.personOf(token);
+    if (person !== undefined) return { result: 'accepted', person };
+    this.signIns.refused += 1;
+    accessLog.refused({ address, by });
+    if (this.#countFailure(address) === FAILURES_PER_MINUTE)
+      log.warn({ address }, 'too many wrong console tokens from one address: it is refused for a minute');
+    return { result: 'refused' };
   }
 
   /** Milliseconds until the address may try again. */
-  #waitOf({ socket }: IncomingMessage): number {
-    const failures = this.#failures.get(socket.remoteAddress ?? '');
+  #waitOf(address: string): number {
+    const failures = this.#failures.get(address);
     if (failures === undefined || failures.count < FAILURES_PER_MINUTE) return 0;
     return failures.until - this.#options.elapsed();
   }
 
-  #byToken(token: string, request: IncomingMessage): Person | undefined {
-    if (this.#waitOf(request) > 0) return undefined;
-    const person = this.#options.tokens.personOf(token);
-    if (person !== undefined) return person;
-    const address = request.socket.remoteAddress ?? '';
+  /** @returns how many they are in this minute */
+  #countFailure(address: string): number {
     const now = this.#options.elapsed();
     const known = this.#failures.get(address);
     const count = known !== undefined && now < known.until ? known.count + 1 : 1;
@@ -91,10 +114,17 @@ export class ConsoleAccess {
     const [oldest] = this.#failures.keys();
     if (this.#failures.size >= MAX_ADDRESSES && oldest !== undefined) this.#failures.delete(oldest);
     this.#failures.set(address, { count, until: count === 1 ? now + MINUTE_MS : (known?.until ?? now + MINUTE_MS) });
-    if (count === FAILURES_PER_MINUTE)
-      this.#options.log.warn({ address }, 'too many wrong console tokens from one address: it is refused for a minute');
-    return undefined;
+    return count;
   }
+}
+
+type Tried =
+  | { readonly result: 'accepted'; readonly person: Person }
+  | { readonly result: 'refused' }
+  | { readonly result: 'too_many'; readonly waitMs: number };
+
+function addressOf({ socket }: IncomingMessage): string {
+  return socket.remoteAddress ?? '';
 }
 
 /**

@@ -4,7 +4,11 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { registerConsoleMetrics } from '../../observability/console-metrics.ts';
+import type { RedisSettings } from '../../quota/redis-link.ts';
 import { ConsoleAccess } from './access.ts';
+import { AccessLog, type Visitor } from './access-log.ts';
 import { assetOf } from './assets.ts';
 import { AuditSearch } from './audit-search.ts';
 import { page } from './layout.ts';
@@ -15,14 +19,17 @@ import type { PageReply, Reply, Route } from './routes/route.ts';
 import { spendRoute } from './routes/spend.ts';
 import { type Snapshots, stateRoute, stateSource } from './routes/state.ts';
 import { redirect, send, sendJson, sendPage, sendText } from './send.ts';
+import { openSignedOut } from './signed-out.ts';
 import { SpendDays } from './spend-days.ts';
 import { openTokens } from './tokens.ts';
 
 export interface ConsoleOptions {
   readonly tokenFile: string;
   readonly auditDirectory: string;
-  /** Where sums of the audit log are kept between looks. */
+  /** Where sums of the audit log are kept between looks, and who has signed out. */
   readonly stateDirectory: string;
+  /** Where other pods hear who has signed out; undefined: they do not. */
+  readonly redis: RedisSettings | undefined;
   /** Told on every page: several pods look alike. */
   readonly host: string;
   readonly log: Logger;
@@ -32,20 +39,30 @@ export interface ConsoleOptions {
 export interface Console {
   /** For paths that begin with `/console`. */
   answer(request: IncomingMessage, response: ServerResponse): Promise<void>;
-  close(): void;
+  /** Resolves when it is known who has signed out elsewhere, or cannot be known now. Rejects when files of the settings of Redis cannot be read. */
+  readonly ready: Promise<void>;
+  /** In Prometheus's text format. */
+  metrics(): Promise<string>;
+  close(): Promise<void>;
 }
 
 /** @throws ConsoleTokenError when the token file is not there, or has nobody in it */
-export function createConsole({ tokenFile, auditDirectory, stateDirectory, host, log, snapshots }: ConsoleOptions): Console {
+export function createConsole(options: ConsoleOptions): Console {
+  const { tokenFile, auditDirectory, stateDirectory, redis, host, log, snapshots } = options;
+  const elapsed = (): number => performance.now();
   const tokens = openTokens(tokenFile, log);
-  const access = new ConsoleAccess({ tokens, log, now: Date.now, elapsed: () => performance.now() });
+  const signedOut = openSignedOut({ stateDirectory, redis, log });
+  const accessLog = new AccessLog({ log, isToken: (text) => tokens.personOf(text) !== undefined, elapsed });
+  const access = new ConsoleAccess({ tokens, signedOut, accessLog, log, now: Date.now, elapsed });
+  const registry = new Registry();
+  registerConsoleMetrics(registry, () => access.signIns);
   const search = new AuditSearch(auditDirectory);
   const spendDays = new SpendDays({ auditDirectory, stateDirectory, log });
   const stateOf = stateSource(snapshots);
   const routes: readonly Route[] = [
     stateRoute(stateOf),
     spendRoute(stateOf, spendDays),
-    auditRoute({ search, stateOf, log }),
+    auditRoute({ search, stateOf, accessLog, log }),
   ];
 
   const show = (
@@ -58,11 +75,11 @@ export function createConsole({ tokenFile, auditDirectory, stateDirectory, host,
   };
   const door = openDoor(access, show);
 
-  const replyTo = async (url: URL, response: ServerResponse): Promise<Reply> => {
+  const replyTo = async (url: URL, visitor: Visitor, response: ServerResponse): Promise<Reply> => {
     const left = new AbortController();
     response.once('close', () => left.abort());
     for (const route of routes) {
-      const reply = await route({ url, signal: left.signal });
+      const reply = await route({ url, visitor, signal: left.signal });
       if (reply !== undefined) return reply;
     }
     return url.pathname.startsWith('/console/api/')
@@ -74,14 +91,14 @@ export function createConsole({ tokenFile, auditDirectory, stateDirectory, host,
     if (url.pathname === '/console') redirect(response, '/console/');
     else if (asset !== undefined) send(response, 200, asset.type, asset.text);
     else {
-      const person = access.personOf(request);
-      if (person === undefined) {
+      const visitor = access.visitorOf(request);
+      if (visitor === undefined) {
         door.refuse(url, response);
         return;
       }
-      const reply = await replyTo(url, response);
+      const reply = await replyTo(url, visitor, response);
       if (reply.kind === 'json') sendJson(response, reply.status ?? 200, reply.body);
-      else show(response, reply, {}, person.name);
+      else show(response, reply, {}, visitor.person);
     }
   };
 
@@ -102,9 +119,12 @@ export function createConsole({ tokenFile, auditDirectory, stateDirectory, host,
         show(response, { kind: 'page', title: 'Failed', status: 500, main });
       }
     },
-    close() {
+    ready: signedOut.ready,
+    metrics: () => registry.metrics(),
+    async close() {
       tokens.close();
       spendDays.close();
+      await signedOut.close();
     },
   };
 }

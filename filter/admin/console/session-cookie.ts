@@ -8,18 +8,21 @@ import type { Person } from './tokens.ts';
 
 const COOKIE = 'gateway_console';
 /** A shift. */
-export const SESSION_MS = 12 * 3_600_000;
+const SESSION_MS = 12 * 3_600_000;
 /** Clocks of pods differ; a cookie that is good for longer was made by a clock that was wrong. */
 const CLOCK_ERROR_MS = 300_000;
+export const LONGEST_SESSION_MS = SESSION_MS + CLOCK_ERROR_MS;
 const FORM = new RegExp(
   `(?:^|;\\s*)${COOKIE}=([A-Za-z0-9._@-]{1,64})~(\\d{10})~([A-Za-z0-9_-]{22})~([A-Za-z0-9_-]{43})(?:;|$)`,
 );
 
+declare const brand: unique symbol;
+/** Random, and no secret: without its signature it lets nobody in. */
+export type SessionId = string & { readonly [brand]: 'SessionId' };
+
 export interface Session {
   readonly person: Person;
-  readonly id: string;
-  /** Milliseconds since the epoch. */
-  readonly endsAt: number;
+  readonly id: SessionId;
 }
 
 /** @returns the cookie's value */
@@ -38,10 +41,10 @@ export function sessionIn(
   const [, name = '', end = '', id = '', signed = ''] = FORM.exec(headers.cookie ?? '') ?? [];
   if (name === '') return undefined;
   const endsAt = Number(end) * 1000;
-  if (now >= endsAt || endsAt - now > SESSION_MS + CLOCK_ERROR_MS) return undefined;
+  if (now >= endsAt || endsAt - now > LONGEST_SESSION_MS) return undefined;
   const given = Buffer.from(signed, 'base64url');
   const person = people(name).find((one) => timingSafeEqual(signature(one, end, id), given));
-  return person && { person, id, endsAt };
+  return person && { person, id: id as SessionId };
 }
 
 /** @param value empty: the cookie is taken away */

@@ -1,5 +1,6 @@
 /** Who gets into the console over HTTP, how, and out again; and what every answer carries. */
 import { rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { ConsoleTokenError, openTokens } from '../../../filter/admin/console/tokens.ts';
 import { waitFor } from '../../stack/processes.ts';
@@ -120,6 +121,19 @@ describe('the console’s door', () => {
     expect(await statusOf(cookie), 'a new session takes the place of the one before').to.equal(401);
     const left = await console.get('/console/sign-out', { method: 'POST', headers: { cookie: cookieOf(entered) } });
     expect([left.status, await statusOf(cookieOf(entered))]).to.deep.equal([303, 401]);
+    const other = cookieOf(await signIn(console, ANA));
+    await console.restart();
+    for (const over of [cookie, cookieOf(entered)]) expect(await statusOf(over), 'after a restart').to.equal(401);
+    expect(await statusOf(other)).to.equal(200);
+  });
+
+  it('lets people out also where it cannot be kept over a restart, and says so', async () => {
+    const cookie = cookieOf(await signIn(console, ANA));
+    // Where a directory is wanted.
+    writeFileSync(join(console.directory, 'state'), '');
+    await console.get('/console/sign-out', { method: 'POST', headers: { cookie } });
+    expect((await console.get('/console/', { headers: { cookie } })).status).to.equal(401);
+    expect(console.lines.map(({ msg }) => msg)).to.include('who signed out of the console cannot be kept over a restart');
   });
 
   it('takes a person out who is taken out of the file, and lets in who comes', async () => {

@@ -6,9 +6,11 @@ import { pino } from 'pino';
 import { startAdminServer } from '../../../filter/admin/admin-server.ts';
 import { createConsole } from '../../../filter/admin/console/console.ts';
 import type { WorkerSnapshot } from '../../../filter/admin/console/snapshot.ts';
+import { openLog } from '../../../filter/log.ts';
 import { seal } from '../../../filter/observability/audit-line.ts';
 import type { AuditRecord } from '../../../filter/observability/audit-record.ts';
 import { segmentName } from '../../../filter/observability/audit-segments.ts';
+import type { RedisSettings } from '../../../filter/quota/redis-link.ts';
 
 export const silent = pino({ level: 'silent' });
 export const ANA = 'ana-token-0123456789abcdef';
@@ -63,36 +65,46 @@ export interface TestConsole {
   readonly tokenFile: string;
   /** @returns what `fetch` does, with redirects left alone */
   get(path: string, init?: RequestInit): Promise<Response>;
+  /** What it has logged. */
+  readonly lines: readonly Readonly<Record<string, unknown>>[];
   /** As a process that is started again: of what was in memory nothing is left. */
   restart(): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function startConsole(snapshots: () => readonly WorkerSnapshot[], expected = 1): Promise<TestConsole> {
+export async function startConsole(
+  snapshots: () => readonly WorkerSnapshot[],
+  expected = 1,
+  redis?: RedisSettings,
+): Promise<TestConsole> {
   const directory = mkdtempSync(join(tmpdir(), 'console-'));
   const tokenFile = join(directory, 'tokens');
   writeFileSync(tokenFile, `# people\nana:${ANA}\nben:${BEN}\n`);
+  const lines: Readonly<Record<string, unknown>>[] = [];
+  const log = openLog(0, { write: (line) => lines.push(JSON.parse(line)) });
   const open = () =>
     createConsole({
-      ...{ tokenFile, auditDirectory: directory, stateDirectory: join(directory, 'state'), host: 'pod-1', log: silent },
+      ...{ tokenFile, auditDirectory: directory, stateDirectory: join(directory, 'state'), host: 'pod-1', log, redis },
       snapshots: async () => ({ snapshots: snapshots(), expected }),
     });
   let pages = open();
+  await pages.ready;
   const admin = await startAdminServer({
-    ...{ host: '127.0.0.1', port: 0, metrics: async () => '', isReady: () => true },
+    ...{ host: '127.0.0.1', port: 0, metrics: () => pages.metrics(), isReady: () => true },
     console: (request, response) => pages.answer(request, response),
   });
   const url = `http://127.0.0.1:${admin.port}`;
   return {
-    ...{ url, directory, tokenFile },
+    ...{ url, directory, tokenFile, lines },
     get: (path, init) => fetch(url + path, { redirect: 'manual', ...init }),
     async restart() {
-      pages.close();
+      await pages.close();
       pages = open();
+      await pages.ready;
     },
     async close() {
-      pages.close();
       await admin.close();
+      await pages.close();
       rmSync(directory, { recursive: true });
     },
   };

@@ -8,7 +8,7 @@ import { html } from '../../../filter/admin/console/html.ts';
 import type { WorkerSnapshot } from '../../../filter/admin/console/snapshot.ts';
 import { waitFor } from '../../stack/processes.ts';
 import { attempt, record } from '../observability/observed.ts';
-import { ANA, bearer, NOW, PAGES, snapshot, startConsole, writeSegment } from './console-fixture.ts';
+import { ANA, BEN, bearer, NOW, PAGES, snapshot, startConsole, writeSegment } from './console-fixture.ts';
 
 const HOSTILE = `"><script>alert(1)</script>'<img src=x onerror=alert(1)>\u202e\u0000&amp;`;
 
@@ -248,6 +248,52 @@ describe('the console’s pages', () => {
       const cells = (await (await console.get('/console/audit', bearer(ANA))).text()).match(/x{20,}…?/g);
       expect(cells).to.deep.equal(new Array(4).fill(`${'x'.repeat(47)}…`));
       expect(await (await console.get('/console/requests/1', bearer(ANA))).text()).to.include(long);
+    } finally {
+      await console.close();
+    }
+  });
+
+  it('leave a line in the log for each sign-in and sign-out, each search and each request that is looked at', async () => {
+    const console = await startConsole(() => [snapshot()]);
+    try {
+      writeSegment(console.directory, 'filter', 1, [record('1', { tenant: 'alpha' }), record('2', { tenant: 'beta' })]);
+      const enter = (token: string) =>
+        console.get('/console/sign-in', { method: 'POST', body: new URLSearchParams({ token }) });
+      await enter('wrong-token-0123456789abcdef');
+      const cookie = (await enter(ANA)).headers.get('set-cookie')?.split(';')[0] ?? '';
+      const session = { headers: { cookie } };
+      for (const path of PAGES) await console.get(path, session);
+      await console.get('/console/audit?tenant=alpha&since=7d&nothing=x', session);
+      await console.get('/console/audit?since=never', session);
+      await console.get('/console/requests/2', session);
+      await console.get(`/console/requests/${ANA}`, session);
+      await console.get('/console/api/requests/1', bearer(BEN));
+      await console.get('/console/api/audit', bearer(BEN));
+      await console.get('/console/api/state', bearer('other-token-0123456789abcdef'));
+      await console.get('/console/sign-out', { method: 'POST', ...session });
+      await console.get('/console/sign-out', { method: 'POST', ...session });
+      const told = console.lines.filter(({ name }) => name === 'console_access');
+      const address = '127.0.0.1';
+      const ana = { person: 'ana', address, by: 'session' };
+      const ben = { person: 'ben', address, by: 'token' };
+      expect(told.map(({ level, time, process, name, msg, ...rest }) => rest)).to.deep.equal([
+        { event: 'sign_in_refused', address, by: 'session' },
+        { event: 'sign_in', ...ana },
+        { event: 'audit_search', ...ana, page: '/console/audit', filters: {}, results: 2 },
+        { event: 'audit_search', ...ana, page: '/console/audit', filters: { tenant: 'alpha', since: '7d' }, results: 1 },
+        { event: 'request_view', ...ana, page: '/console/requests/', requestId: '2', results: 1 },
+        { event: 'request_view', ...ana, page: '/console/requests/', requestId: '[redacted token]', results: 0 },
+        { event: 'request_view', ...ben, page: '/console/api/requests/', requestId: '1', results: 1 },
+        { event: 'audit_search', ...ben, page: '/console/api/audit', filters: {}, results: 2 },
+        { event: 'sign_in_refused', address, by: 'token' },
+        { event: 'sign_out', ...ana },
+      ]);
+      expect(JSON.stringify(console.lines)).not.to.match(/-token-/);
+      const metrics = await (await console.get('/metrics')).text();
+      expect(metrics)
+        .to.include('gateway_console_sign_ins_total{result="accepted"} 1\n')
+        .and.include('gateway_console_sign_ins_total{result="refused"} 2\n')
+        .and.include('gateway_console_sign_ins_total{result="too_many"} 0\n');
     } finally {
       await console.close();
     }

@@ -5,8 +5,7 @@ import { expect } from 'chai';
 import { pino } from 'pino';
 import { issueKey, revokeKey } from '../../../filter/cli/key-commands.ts';
 import {
-  KEEP_REVOCATIONS_MS,
-  MAX_REVOCATIONS,
+  CALLER_KEY_REVOCATIONS,
   openRevocations,
   type Revocations,
   type RevocationsOptions,
@@ -17,9 +16,10 @@ import { loadPolicy } from '../../../filter/policy/load.ts';
 import type { CallerKeyId } from '../../../filter/policy/policy.ts';
 import { changedPolicy } from '../../stack/policy.ts';
 
+const { keepMs: KEEP_MS, max: MAX } = CALLER_KEY_REVOCATIONS;
 const NOW = Date.parse('2026-11-25T12:00:00Z');
 const id = (text: string): CallerKeyId => text as CallerKeyId;
-const told = (...ids: string[]): Revoked[] => ids.map((one) => [id(one), NOW]);
+const told = (...ids: string[]): Revoked<CallerKeyId>[] => ids.map((one) => [id(one), NOW]);
 
 describe('revocations that were heard of', () => {
   let directory: string;
@@ -33,15 +33,15 @@ describe('revocations that were heard of', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  const open = (options: Partial<RevocationsOptions> = {}): Revocations =>
+  const open = (options: Partial<RevocationsOptions> = {}): Revocations<CallerKeyId> =>
     openRevocations({
-      ...{ file, wallClock: () => NOW, onError: (error: unknown) => errors.push(error) },
+      ...{ list: CALLER_KEY_REVOCATIONS, file, wallClock: () => NOW, onError: (error: unknown) => errors.push(error) },
       onChange: () => {
         changes++;
       },
       ...options,
     });
-  const ids = (revocations: Revocations): string[] => [...revocations.all()].map(([one]) => one).sort();
+  const ids = (revocations: Revocations<CallerKeyId>): string[] => [...revocations.all()].map(([one]) => one).sort();
 
   it('stay over a restart; what is known already is no news', async () => {
     const first = open();
@@ -67,13 +67,13 @@ describe('revocations that were heard of', () => {
   it('are forgotten when they are old, and the oldest when there are too many', async () => {
     let now = NOW;
     const revocations = open({ wallClock: () => now });
-    revocations.learn([[id('k_old'), NOW - KEEP_REVOCATIONS_MS], ...told('k_1')]);
+    revocations.learn([[id('k_old'), NOW - KEEP_MS], ...told('k_1')]);
     expect(ids(revocations)).to.deep.equal(['k_1']);
-    now += KEEP_REVOCATIONS_MS;
+    now += KEEP_MS;
     revocations.learn([[id('k_2'), now]]);
     expect(ids(revocations)).to.deep.equal(['k_2']);
-    revocations.learn(Array.from({ length: MAX_REVOCATIONS }, (_, index) => [id(`k_x${index}`), now + 1] as const));
-    expect([revocations.size, revocations.has(id('k_2'))]).to.deep.equal([MAX_REVOCATIONS, false]);
+    revocations.learn(Array.from({ length: MAX }, (_, index) => [id(`k_x${index}`), now + 1] as const));
+    expect([revocations.size, revocations.has(id('k_2'))]).to.deep.equal([MAX, false]);
     await revocations.written();
   });
 

@@ -145,4 +145,5 @@ const UNSEEN = [
   'gateway_policy_reloads_total',
   'gateway_policy_loaded_timestamp_seconds',
   'gateway_revocations_known',
+  'gateway_console_sign_ins_total',
 ];

@@ -9,6 +9,7 @@ import type { FaultCode } from '../../../filter/fault.ts';
 import type { AuditOutcome } from '../../../filter/observability/audit-record.ts';
 import { registerBodyMetrics } from '../../../filter/observability/body-metrics.ts';
 import { registerBudgetMetrics } from '../../../filter/observability/budget-metrics.ts';
+import { registerConsoleMetrics } from '../../../filter/observability/console-metrics.ts';
 import { auditUsage } from '../../../filter/observability/estimate.ts';
 import { registerExportMetrics } from '../../../filter/observability/export-metrics.ts';
 import { registerIdentityMetrics } from '../../../filter/observability/identity-metrics.ts';
@@ -89,6 +90,7 @@ export async function fullScrape(): Promise<string> {
   );
   registerLifecycleMetrics(registry, () => [{ target: 'gpt', model: 'm', daysLeft: 3 }]);
   registerBodyMetrics(registry, () => ({ written: 1, dropped: 1, queuedBytes: 1, failing: true }));
+  registerConsoleMetrics(registry, () => ({ accepted: 1, refused: 1, too_many: 1 }));
   const workers = new Registry();
   registerWorkerMetrics(workers, () => 1);
   for (const workload_class of WORKLOAD_CLASSES)

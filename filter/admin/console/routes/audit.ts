@@ -1,5 +1,6 @@
 /** The audit log: searches in it, and single requests, for people and programs. */
 import type { Logger } from 'pino';
+import type { AccessLog } from '../access-log.ts';
 import { type AuditPage, type AuditQuery, cursorOf, cursorText, FIELDS, type Field, sinceOf } from '../audit-query.ts';
 import { type AuditSearch, SearchBusyError } from '../audit-search.ts';
 import { type AuditForm, type AuditResult, auditPage } from '../pages/audit.ts';
@@ -11,6 +12,7 @@ import type { StateSource } from './state.ts';
 export interface AuditRouteOptions {
   readonly search: AuditSearch;
   readonly stateOf: StateSource;
+  readonly accessLog: AccessLog;
   readonly log: Logger;
 }
 
@@ -21,7 +23,7 @@ const PAGE = '/console/audit';
 const REQUESTS = '/console/requests/';
 const API_REQUESTS = '/console/api/requests/';
 
-export function auditRoute({ search, stateOf, log }: AuditRouteOptions): Route {
+export function auditRoute({ search, stateOf, accessLog, log }: AuditRouteOptions): Route {
   const resultOf = async (query: AuditQuery, signal: AbortSignal): Promise<AuditResult> => {
     try {
       return { kind: 'found', page: await search.find(query, signal) };
@@ -32,9 +34,23 @@ export function auditRoute({ search, stateOf, log }: AuditRouteOptions): Route {
       return { kind: 'problem', status: 500, message: 'The audit log cannot be read; the filter’s log says why.' };
     }
   };
-  const searched = async ({ url, signal }: Asked): Promise<AuditResult> => {
+  const searched = async ({ url, visitor, signal }: Asked): Promise<AuditResult> => {
     const query = queryIn(url);
-    return typeof query === 'string' ? { kind: 'problem', status: 400, message: query } : resultOf(query, signal);
+    if (typeof query === 'string') return { kind: 'problem', status: 400, message: query };
+    const result = await resultOf(query, signal);
+    const { fields, since } = formIn(url);
+    accessLog.searched(visitor, url.pathname, {
+      filters: since === '' ? fields : { ...fields, since },
+      cursor: url.searchParams.get('cursor') ?? undefined,
+      results: result.kind === 'found' ? result.page.records.length : undefined,
+    });
+    return result;
+  };
+  const storyOf = async (page: string, id: string, { url, visitor, signal }: Asked): Promise<AuditResult> => {
+    const result = await resultOf(queryFor(id, url), signal);
+    const results = result.kind === 'found' ? result.page.records.length : undefined;
+    accessLog.viewed(visitor, page, { requestId: id, results });
+    return result;
   };
 
   const searchPage = async (asked: Asked): Promise<Reply> => {
@@ -58,8 +74,8 @@ export function auditRoute({ search, stateOf, log }: AuditRouteOptions): Route {
     return { kind: 'json', body: { ...found, cursor: next === undefined ? null : cursorText(next) } };
   };
 
-  const story = async (id: string, { url, signal }: Asked): Promise<Reply> => {
-    const result = await resultOf(queryFor(id, url), signal);
+  const story = async (id: string, asked: Asked): Promise<Reply> => {
+    const result = await storyOf(REQUESTS, id, asked);
     const of = { kind: 'page', title: `Request ${id}`, tab: PAGE } as const;
     if (result.kind === 'problem')
       return { ...of, status: result.status, main: problemPage('This request cannot be shown', result.message) };
@@ -68,8 +84,8 @@ export function auditRoute({ search, stateOf, log }: AuditRouteOptions): Route {
       ? { ...of, status: 404, main: noRequestPage(id, result.page.ended === 'bounded') }
       : { ...of, main: requestPage(record) };
   };
-  const storyJson = async (id: string, { url, signal }: Asked): Promise<Reply> => {
-    const result = await resultOf(queryFor(id, url), signal);
+  const storyJson = async (id: string, asked: Asked): Promise<Reply> => {
+    const result = await storyOf(API_REQUESTS, id, asked);
     if (result.kind === 'problem') return { kind: 'json', status: result.status, body: { error: result.message } };
     return foundOrNot(result.page);
   };

@@ -25,7 +25,7 @@ export function openDoor(access: ConsoleAccess, show: Show): Door {
       return;
     }
     const next = localPath(fields.get('next'));
-    const result = access.signIn(fields.get('token')?.trim() ?? '', request);
+    const result = await access.signIn(fields.get('token')?.trim() ?? '', request);
     const of = { kind: 'page', title: 'Sign in' } as const;
     switch (result.outcome) {
       case 'in':
@@ -47,7 +47,7 @@ export function openDoor(access: ConsoleAccess, show: Show): Door {
         sendText(response, 405, 'the console only reads\n');
       else if (!isOwnForm(request)) sendText(response, 403, 'this form was not sent from the console\n');
       else if (pathname === '/console/sign-in') await signIn(request, response);
-      else redirect(response, '/console/', { 'set-cookie': access.signOut(request) });
+      else redirect(response, '/console/', { 'set-cookie': await access.signOut(request) });
     },
     refuse(url, response) {
       if (url.pathname.startsWith('/console/api/')) {

@@ -1,9 +1,11 @@
 /** What a route is: it takes an address and says what is to be answered, as a value; console.ts writes it. */
+import type { Visitor } from '../access-log.ts';
 import type { Html } from '../html.ts';
 import type { Tab } from '../layout.ts';
 
 export interface Asked {
   readonly url: URL;
+  readonly visitor: Visitor;
   /** Ends when whoever asked has left. */
   readonly signal: AbortSignal;
 }
