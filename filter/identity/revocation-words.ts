@@ -1,5 +1,5 @@
 /** How the scripts of revocations are spoken to: keys, values and replies. Key ids alone are told, nothing of the keys themselves. */
-import type { CallerKeyId } from '../policy/policy.ts';
+import type { CallerKeyId } from '../policy/compiled/names.ts';
 import { KEEP_REVOCATIONS_MS, MAX_REVOCATIONS, type Revoked } from './revocations.ts';
 
 /** On one slot of a cluster. No tenant has this tag: names have no @. */

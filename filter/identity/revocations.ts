@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { CallerKeyId } from '../policy/policy.ts';
+import type { CallerKeyId } from '../policy/compiled/names.ts';
 
 /** By then every copy of the file of keys must say it too. */
 export const KEEP_REVOCATIONS_MS = 400 * 86_400_000;

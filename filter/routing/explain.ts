@@ -1,5 +1,5 @@
 /** A route in words: each target of the alias, its place, or the rule that kept it out. */
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import { formatUsd } from '../quantities.ts';
 import type { Exclusion } from './plan.ts';
 import type { RouteKey } from './route-key.ts';

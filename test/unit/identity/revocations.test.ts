@@ -13,8 +13,8 @@ import {
   type Revoked,
 } from '../../../filter/identity/revocations.ts';
 import { openKeyStore } from '../../../filter/key-store.ts';
+import type { CallerKeyId } from '../../../filter/policy/compiled/names.ts';
 import { loadPolicy } from '../../../filter/policy/load.ts';
-import type { CallerKeyId } from '../../../filter/policy/policy.ts';
 import { changedPolicy } from '../../stack/policy.ts';
 
 const NOW = Date.parse('2026-11-25T12:00:00Z');
