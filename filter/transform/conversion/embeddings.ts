@@ -1,9 +1,16 @@
 /** Embeddings: their bytes pass where both ends speak the same schema, and are translated where not. */
 import { replaceMembers } from '../codecs/json-patch.ts';
 import type { EmbeddingsAnswer } from '../embeddings.ts';
-import type { AnswerFacts, EmbeddingsCaller, EmbeddingsOperation } from '../schema.ts';
+import type {
+  AnswerFacts,
+  EmbeddingsCaller,
+  EmbeddingsOperation,
+  EncodedRequest,
+  EncodeTarget,
+  OriginalRequest,
+} from '../schema.ts';
 import type { Conversion } from './conversion.ts';
-import { JSON_BODY, jsonOf } from './json-body.ts';
+import { JSON_BODY, jsonOf, written } from './json-body.ts';
 import { NEVER_STREAMS } from './never-streams.ts';
 
 export function embeddings(caller: EmbeddingsCaller, operation: EmbeddingsOperation): Conversion {
@@ -22,16 +29,16 @@ export function embeddings(caller: EmbeddingsCaller, operation: EmbeddingsOperat
       answer: (body) => ({ body, facts: operation.readFacts(jsonOf(body)) }),
     };
   }
+  const told = (original: OriginalRequest, target: EncodeTarget): EncodedRequest => {
+    const request = caller.parseRequest(original);
+    const { body, dropped } = operation.encodeRequest(request, target);
+    return { body, dropped: [...request.unmapped, ...dropped] };
+  };
   return {
     ...NEVER_STREAMS,
     path,
-    encode(original, target) {
-      const request = caller.parseRequest(original);
-      const { body, dropped } = operation.encodeRequest(request, target);
-      const all = [...request.unmapped, ...dropped];
-      return { body: Buffer.from(JSON.stringify(body)), dropped: all, headers: JSON_BODY };
-    },
-    check: (original, target) => operation.encodeRequest(caller.parseRequest(original), target).dropped,
+    encode: (original, target) => written(told(original, target)),
+    check: (original, target) => told(original, target).dropped,
     answer(body, original, _about, header) {
       const answer = operation.decodeAnswer(jsonOf(body), header);
       return { body: Buffer.from(caller.encodeAnswer(answer, original)), facts: factsOf(answer) };

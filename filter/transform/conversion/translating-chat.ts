@@ -4,7 +4,7 @@ import type { Framing } from '../codecs/framing.ts';
 import { unwrapJsonTool } from '../codecs/json-tool.ts';
 import type { AnswerFacts, ChatCaller, ChatOperation, EncodedRequest, EncodeTarget, OriginalRequest } from '../schema.ts';
 import type { AnswerDefaults, Carrier, Conversion, ConvertedAnswer, ConvertedRequest } from './conversion.ts';
-import { JSON_BODY, jsonOf } from './json-body.ts';
+import { jsonOf, written } from './json-body.ts';
 import { restoreToolNames } from './tool-names.ts';
 import { TranslatedStream } from './translated-stream.ts';
 
@@ -28,8 +28,7 @@ export class TranslatingChat implements Conversion {
   }
 
   encode(original: OriginalRequest, target: EncodeTarget): ConvertedRequest {
-    const { body, dropped } = this.#translate(original, target);
-    return { body: Buffer.from(JSON.stringify(body)), dropped, headers: JSON_BODY };
+    return written(this.#translate(original, target));
   }
 
   check(original: OriginalRequest, target: EncodeTarget): readonly string[] {
