@@ -6,7 +6,7 @@ import { waitFor } from '../stack/processes.ts';
 import { startRedis } from '../stack/redis.ts';
 import { startStack } from '../stack/stack.ts';
 import { post } from './callers.ts';
-import { keyOf, withQuotas, ask } from './quota-policy.ts';
+import { ask, keyOf, withQuotas } from './quota-policy.ts';
 
 describe("providers' limits, through Envoy", () => {
   it('hold, as quotas do, after callers and providers that count without end; an edit of the policy does not lift them', async () => {

@@ -1,7 +1,7 @@
 /** A policy with quotas and budgets, each for a tenant of its own; and how its tenants ask. */
 import { hashCallerKey } from '../../filter/identity/key-format.ts';
 import type { PolicyDocument } from '../../filter/policy/document.ts';
-import { changedPolicy } from '../stack/policy.ts';
+import type { changedPolicy } from '../stack/policy.ts';
 import { priceFile } from '../stack/prices.ts';
 import type { Stack } from '../stack/stack.ts';
 import { post, type RawAnswer } from './callers.ts';

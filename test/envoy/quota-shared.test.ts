@@ -4,7 +4,7 @@ import { changedPolicy } from '../stack/policy.ts';
 import { waitFor } from '../stack/processes.ts';
 import { type RedisServer, startRedis } from '../stack/redis.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
-import { keyOf, withQuotas, ask } from './quota-policy.ts';
+import { ask, keyOf, withQuotas } from './quota-policy.ts';
 
 describe('quotas in Redis, through Envoy: workers and pods share them', () => {
   let stack: Stack;

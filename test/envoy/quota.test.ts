@@ -6,7 +6,7 @@ import { changedPolicy } from '../stack/policy.ts';
 import { waitFor } from '../stack/processes.ts';
 import { type Stack, startStack } from '../stack/stack.ts';
 import type { RawAnswer } from './callers.ts';
-import { keyOf, withQuotas, ask } from './quota-policy.ts';
+import { ask, keyOf, withQuotas } from './quota-policy.ts';
 
 describe('quotas, through Envoy', () => {
   let stack: Stack;
