@@ -17,7 +17,7 @@ export function explanationOf(
   chain: readonly Target[],
   excluded: readonly Exclusion[],
   stateOf: (target: Target) => string,
-  canary?: Target,
+  canary: Target | undefined,
 ): Explanation[] {
   const eligible = (target: Target): string => (target === canary ? 'canary' : 'eligible');
   return [

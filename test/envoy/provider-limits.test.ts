@@ -16,7 +16,9 @@ describe("providers' limits, through Envoy", () => {
       Object.assign(policy.targets['gpt-luna'] ?? {}, { limits: { concurrency: 2, output_tokens_per_minute: 1_000_000 } });
       policy.aliases['product'] = { chain: ['gpt-luna'], attempt_deadline: { plain: '20s' } };
     });
-    const stack = await startStack({ policyPath, order: 'as_written', environment: { GATEWAY_REDIS_URL: redis.url } });
+    // A machine that stands still for a while must not take Redis for away.
+    const environment = { GATEWAY_REDIS_URL: redis.url, GATEWAY_REDIS_TIMEOUT_MS: '1000' };
+    const stack = await startStack({ policyPath, order: 'as_written', environment });
     const figures = async (): Promise<string> => (await fetch(`http://127.0.0.1:${stack.filter.adminPort}/metrics`)).text();
     try {
       const outages = /gateway_quota_store_outages_total \d+/.exec(await figures())?.[0] ?? '';

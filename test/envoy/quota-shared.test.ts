@@ -102,7 +102,7 @@ describe('four filters and one tenant, through Envoy', () => {
     const redis = await startRedis();
     const policyPath = changedPolicy((policy) => {
       withQuotas(policy);
-      const shared = { match: { tenants: ['calm'] }, requests: { rate: '3000/m', burst: 100 } };
+      const shared = { match: { tenants: ['calm'] }, requests: { rate: '600/m', burst: 100 } };
       Object.assign(policy, { quotas: { ...policy.quotas, shared } });
     });
     const environment = { GATEWAY_REDIS_URL: redis.url, GATEWAY_REPLICAS: '4', GATEWAY_REDIS_TIMEOUT_MS: '1000' };
@@ -110,10 +110,13 @@ describe('four filters and one tenant, through Envoy', () => {
     try {
       const until = performance.now() + 6_000;
       const asked: { readonly status: number; readonly began: number; readonly ended: number }[] = [];
+      let refusals = 0;
       const caller = async (): Promise<void> => {
-        while (performance.now() < until) {
+        // On a slow machine it takes longer until the limit is reached.
+        while (performance.now() < until || refusals <= 100) {
           const began = performance.now();
           const { status } = await ask(stack, 'calm');
+          if (status === 429) refusals += 1;
           asked.push({ status, began, ended: performance.now() });
         }
       };
@@ -122,7 +125,7 @@ describe('four filters and one tenant, through Envoy', () => {
       const refused = asked.filter(({ status }) => status === 429);
       expect(passed.length + refused.length).to.equal(asked.length);
       expect(refused.length).to.be.greaterThan(100);
-      const most = (from: number, to: number): number => 100 + (50 * (to - from)) / 1000;
+      const most = (from: number, to: number): number => 100 + (10 * (to - from)) / 1000;
       const begin = Math.min(...passed.map(({ began }) => began));
       const end = Math.max(...passed.map(({ ended }) => ended));
       console.log(`      ${passed.length} of ${most(begin, end).toFixed(0)} let through, ${refused.length} refused`);

@@ -4,7 +4,8 @@ import { staleAnswer } from '../../../filter/exchange/stale.ts';
 import type { StaleAnswer, StaleQuery } from '../../../filter/fallback/stale-answers.ts';
 import { Fault } from '../../../filter/fault.ts';
 import type { Policy } from '../../../filter/policy/compiled/policy.ts';
-import { policyOf, request, world } from '../routing/route-fixture.ts';
+import { request, world } from '../routing/route-fixture.ts';
+import { policyOf } from './exchange-fixture.ts';
 
 describe('an older answer, before a refusal', () => {
   const document = (stale: 'allowed' | 'refused', route = {}) =>

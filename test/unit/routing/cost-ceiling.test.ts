@@ -6,7 +6,8 @@ import { estimateOf, spentOf } from '../../../filter/exchange/token-use.ts';
 import { Fault } from '../../../filter/fault.ts';
 import type { JsonObject } from '../../../filter/json.ts';
 import { priceFile } from '../../stack/prices.ts';
-import { chosen, excludedOf, fail, fault, policyOf, request, world } from './route-fixture.ts';
+import { policyOf } from '../exchange/exchange-fixture.ts';
+import { chosen, excludedOf, fault, missing, request, world } from './route-fixture.ts';
 
 describe('what a request is too dear or too long for', () => {
   const prices = { file: priceFile({ cheap: { input: '1', output: '1' }, dear: { input: '100', output: '100' } }) };
@@ -38,7 +39,7 @@ describe('what a request is too dear or too long for', () => {
       Object.assign(exchange.original?.json ?? {}, JSON.parse(json));
       return estimateOf(exchange).outputTokens;
     };
-    const most = Math.max(...(request(world(policy)).plan?.chain ?? []).map(({ maxOutputTokens }) => maxOutputTokens));
+    const most = Math.max(...request(world(policy)).plan.chain.map(({ maxOutputTokens }) => maxOutputTokens));
     expect(estimated('{"n":3}')).to.equal(270);
     expect(estimated('{"n":3,"max_tokens":5}')).to.equal(15);
     expect(estimated('{"max_tokens":1e999}')).to.equal(most);
@@ -51,12 +52,12 @@ describe('what a request is too dear or too long for', () => {
   it('a picture in a prompt that nobody answered costs as a picture, not as the bytes that it is written in', () => {
     const prompt = (url: string): Exchange => {
       const exchange = request(world(policy));
-      const [target] = exchange.plan?.chain ?? [];
+      const [target] = exchange.plan.chain ?? [];
       const json = { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url } }] }] };
       Object.assign(exchange.original?.json ?? {}, json);
       exchange.requestBytes = JSON.stringify(json).length;
       exchange.attempts.push({
-        ...{ number: 1, target: target ?? fail(), startedAt: 0, endedAt: 1, outcome: 'abandoned', status: undefined },
+        ...{ number: 1, target: target ?? missing(), startedAt: 0, endedAt: 1, outcome: 'abandoned', status: undefined },
       });
       return exchange;
     };
@@ -78,7 +79,7 @@ describe('what a request is too dear or too long for', () => {
     const affordable = (asked: JsonObject, usd: string): boolean => {
       const exchange = request(world(gpt), { 'x-gateway-cost-ceiling': usd });
       Object.assign(exchange.original?.json ?? {}, asked);
-      return choose(exchange, exchange.plan ?? fail()).length > 0;
+      return choose(exchange, exchange.plan).length > 0;
     };
     // 90 tokens are 0.0009 USD at 10 dollars a million; twice that with priority, half of it with flex.
     expect(affordable({}, '0.001')).to.equal(true);
@@ -90,7 +91,7 @@ describe('what a request is too dear or too long for', () => {
 
   it('nothing below the ceiling is a refusal that says so', () => {
     const exchange = request(world(policy), { 'x-gateway-cost-ceiling': '0.0000001' });
-    expect(fault(() => choose(exchange, exchange.plan ?? fail()))).to.equal(
+    expect(fault(() => choose(exchange, exchange.plan))).to.equal(
       '403 no_eligible_target: No target of "a" may answer this request; left out by: cost ceiling, unpriced.',
     );
   });

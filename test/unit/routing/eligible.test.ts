@@ -6,7 +6,8 @@ import type { AliasName, ClusterName, TargetId } from '../../../filter/policy/co
 import type { Policy } from '../../../filter/policy/compiled/policy.ts';
 import type { CredentialDocument } from '../../../filter/policy/document.ts';
 import { type Plan, planFor } from '../../../filter/routing/plan.ts';
-import { chosen, excludedOf, fail, fault, KEY, type Parts, policyOf, request, world } from './route-fixture.ts';
+import { CALLER_KEY, type Parts, policyOf } from '../exchange/exchange-fixture.ts';
+import { chosen, excludedOf, fault, missing, request, world } from './route-fixture.ts';
 
 describe('eligible targets and their order', () => {
   it('a chain that is too long with the last resort of a zone is refused with the place, and one that is not is not', () => {
@@ -42,7 +43,7 @@ describe('eligible targets and their order', () => {
       aliases: { a: { chain: ['x', 'y', 'z'] } },
     });
     const here = world(policy);
-    const planOf = (headers: Record<string, string>): Plan => request(here, headers).plan ?? fail();
+    const planOf = (headers: Record<string, string>): Plan => request(here, headers).plan;
     const eu = planOf({ 'x-gateway-privacy-zone': 'eu' });
     expect(eu.chain.map(({ id }) => id)).to.deep.equal(['x', 'y']);
     for (let ms = 1_000; ms < 1_100; ms++) {
@@ -65,19 +66,22 @@ describe('eligible targets and their order', () => {
   it('a target without a key for the tenant is left out; with no other it is a refusal that names it and says what to do', () => {
     const policy = (credential: Partial<CredentialDocument>): Policy =>
       policyOf({
-        credentials: { all: { env: 'A' }, others: { env: 'B', ...credential } },
+        credentials: { all: { env: 'KEY_1' }, others: { env: 'KEY_2', ...credential } },
         targets: { x: { credential: 'others' }, y: { credential: 'all' } },
         aliases: { a: { chain: ['x', 'y'] }, b: { chain: ['x'] } },
-        tenants: { t: { caller_keys: [{ name: 'k', sha256: KEY }] }, u: {} },
+        tenants: { t: { caller_keys: [{ name: 'k', sha256: CALLER_KEY }] }, u: {} },
       });
-    const eligible = (of: Policy): string => (request(world(of)).plan ?? fail()).chain.map(({ id }) => id).join(' ');
+    const eligible = (of: Policy): string =>
+      request(world(of))
+        .plan.chain.map(({ id }) => id)
+        .join(' ');
     expect(eligible(policy({ tenants: ['u'] }))).to.equal('y');
     expect(eligible(policy({ tenants: ['u', 't'] }))).to.equal('x y');
     // Whose it is does not matter then: it is away for all.
     expect(eligible(policy({ tenants: ['u'], state: 'disabled' }))).to.equal('x y');
     const alone = policy({ tenants: ['u'] });
-    const caller = alone.callerKeys.get(KEY)?.caller ?? fail();
-    const alias = alone.aliases.get('b' as AliasName) ?? fail();
+    const caller = alone.callerKeys.get(CALLER_KEY)?.caller ?? missing();
+    const alias = alone.aliases.get('b' as AliasName) ?? missing();
     const exchange = request(world(alone));
     const plan = planFor({ policy: alone, caller, alias, operation: 'other', demands: undefined, region: undefined });
     expect(fault(() => choose(exchange, plan))).to.equal(
@@ -130,7 +134,7 @@ describe('eligible targets and their order', () => {
     expect(chosen(request(world(policyOf(spread))))).to.equal('us nowhere frankfurt dublin last');
     const ill = world(policyOf(spread), 'eu-west-1');
     for (let time = 0; time < 5; time++)
-      ill.gateway.health.note({ target: request(ill).plan?.chain[0] ?? fail(), outcome: 'overloaded' }, 'r', undefined);
+      ill.gateway.health.note({ target: request(ill).plan.chain[0] ?? missing(), outcome: 'overloaded' }, 'r', undefined);
     expect(chosen(request(ill))).to.equal('frankfurt us nowhere last dublin');
   });
 
@@ -151,7 +155,7 @@ describe('eligible targets and their order', () => {
 
   it('the same inputs give the very same list, so that what is made of it can be kept', () => {
     const here = world(policyOf({ targets: { x: {}, y: {}, z: {} } }));
-    const plan = request(here).plan ?? fail();
+    const plan = request(here).plan;
     expect(choose(request(here), plan)).to.equal(plan.chain);
     here.gateway.clusters.update(new Map([['c-y' as ClusterName, 'circuit_open']]));
     expect(choose(request(here), plan)).to.equal(choose(request(here), plan));
@@ -191,7 +195,7 @@ describe('eligible targets and their order', () => {
     const here = world(policyOf({ targets: { x: {}, y: {} } }));
     const first = (): number => {
       const exchange = request(here, { 'x-gateway-latency-budget': '10s' });
-      startChain(exchange, exchange.plan ?? fail());
+      startChain(exchange, exchange.plan);
       return exchange.attemptDeadlineMs;
     };
     expect(first()).to.be.within(4_900, 5_000);

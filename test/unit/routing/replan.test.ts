@@ -4,16 +4,17 @@ import { replan, startChain } from '../../../filter/exchange/chain.ts';
 import type { Exchange } from '../../../filter/exchange/exchange.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import type { ClusterName } from '../../../filter/policy/compiled/names.ts';
-import { fail, policyOf, request, type World, world } from './route-fixture.ts';
+import { policyOf } from '../exchange/exchange-fixture.ts';
+import { missing, request, type World, world } from './route-fixture.ts';
 
 describe('the chain after a failed attempt', () => {
   const begun = (here: World, headers: Record<string, string> = {}): Exchange => {
     const exchange = request(here, headers);
-    startChain(exchange, exchange.plan ?? fail());
+    startChain(exchange, exchange.plan);
     return exchange;
   };
   const failed = (exchange: Exchange, outcome: AttemptFailure): readonly string[] | undefined => {
-    const attempt = exchange.attempts.at(-1) ?? fail();
+    const attempt = exchange.attempts.at(-1) ?? missing();
     attempt.outcome = outcome;
     return replan(exchange, attempt.number);
   };
@@ -29,7 +30,7 @@ describe('the chain after a failed attempt', () => {
     const here = world(policyOf({ targets: { x: {}, y: {}, z: {} } }));
     const exchange = begun(here);
     for (let time = 0; time < 5; time++)
-      here.gateway.health.note({ target: exchange.chain[1] ?? fail(), outcome: 'overloaded' }, 'r', undefined);
+      here.gateway.health.note({ target: exchange.chain[1] ?? missing(), outcome: 'overloaded' }, 'r', undefined);
     expect(failed(exchange, 'overloaded')).to.deep.equal(['c-x', 'c-z', 'c-y']);
     here.gateway.clusters.update(new Map([['c-z' as ClusterName, 'circuit_open']]));
     expect(failed(exchange, 'overloaded')).to.deep.equal(['c-x', 'c-y', 'no_chain']);

@@ -1,7 +1,8 @@
 /** What a request's route has to keep to: of policy and headers together. */
 import { expect } from 'chai';
 import type { Policy } from '../../../filter/policy/compiled/policy.ts';
-import { fault, KEY, policyOf, request, world } from './route-fixture.ts';
+import { CALLER_KEY, policyOf } from '../exchange/exchange-fixture.ts';
+import { fault, request, world } from './route-fixture.ts';
 
 describe('route key', () => {
   const ZONES = { zones: { eu: {}, de: {} }, audit: { zones: ['eu', 'de'] } };
@@ -14,11 +15,11 @@ describe('route key', () => {
       tenants: {
         t: {
           route: { privacy_zones: ['eu'], workload_class: 'background', latency_budget: '30s' },
-          caller_keys: [{ name: 'k', sha256: KEY, route: { degradation: 'refused' } }],
+          caller_keys: [{ name: 'k', sha256: CALLER_KEY, route: { degradation: 'refused' } }],
         },
       },
     });
-    const plain = request(world(policy)).plan?.key;
+    const plain = request(world(policy)).plan.key;
     expect(plain).to.deep.equal({
       workloadClass: 'background',
       latencyBudgetMs: 20_000,
@@ -32,14 +33,14 @@ describe('route key', () => {
       'x-gateway-cost-ceiling': '100',
       'x-gateway-degradation': 'allowed',
     };
-    expect(request(world(policy), wider).plan?.key).to.deep.equal(plain);
+    expect(request(world(policy), wider).plan.key).to.deep.equal(plain);
     const narrower = {
       'x-gateway-workload-class': 'batch',
       'x-gateway-latency-budget': '700ms',
       'x-gateway-cost-ceiling': '0.000001',
       'x-gateway-privacy-zone': 'de, eu',
     };
-    expect(request(world(policy), narrower).plan?.key).to.deep.equal({
+    expect(request(world(policy), narrower).plan.key).to.deep.equal({
       workloadClass: 'batch',
       latencyBudgetMs: 700,
       costCeilingNanoUsd: 1e3,

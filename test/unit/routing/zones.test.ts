@@ -6,7 +6,8 @@ import type { Exchange } from '../../../filter/exchange/exchange.ts';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import { Fault } from '../../../filter/fault.ts';
 import type { ClusterName, TargetId } from '../../../filter/policy/compiled/names.ts';
-import { fail, KEY, policyOf, request, world } from './route-fixture.ts';
+import { CALLER_KEY, policyOf } from '../exchange/exchange-fixture.ts';
+import { missing, request, world } from './route-fixture.ts';
 
 describe('privacy zones, whatever the policy and the weather', () => {
   const zone = fc.constantFrom('eu', 'us', 'de');
@@ -57,14 +58,14 @@ describe('privacy zones, whatever the policy and the weather', () => {
           tenants: {
             t: {
               route: { privacy_zones: made.tenant },
-              caller_keys: [{ name: 'k', sha256: KEY, route: { privacy_zones: made.key } }],
+              caller_keys: [{ name: 'k', sha256: CALLER_KEY, route: { privacy_zones: made.key } }],
             },
           },
         });
         const here = world(policy);
         for (const id of made.sick)
           here.gateway.health.note(
-            { target: policy.targets.get(id as TargetId) ?? fail(), outcome: 'overloaded' },
+            { target: policy.targets.get(id as TargetId) ?? missing(), outcome: 'overloaded' },
             'r',
             undefined,
           );
@@ -79,7 +80,7 @@ describe('privacy zones, whatever the policy and the weather', () => {
           ...(made.budget === undefined ? {} : { 'x-gateway-latency-budget': made.budget }),
         });
         try {
-          startChain(exchange, exchange.plan ?? fail());
+          startChain(exchange, exchange.plan);
         } catch (error) {
           if (!(error instanceof Fault)) throw error;
           refused += 1;
@@ -88,7 +89,7 @@ describe('privacy zones, whatever the policy and the weather', () => {
         served += 1;
         check(exchange);
         for (const [index, outcome] of made.failures.entries()) {
-          const attempt = exchange.attempts.at(-1) ?? fail();
+          const attempt = exchange.attempts.at(-1) ?? missing();
           attempt.outcome = outcome;
           replan(exchange, index + 1);
           check(exchange);
