@@ -46,7 +46,7 @@ module.exports = {
       'a-plane-knows-policy-alone',
       'planes meet in the exchange',
       { path: `^filter/(${planes})/` },
-      { path: `^filter/(${planes})/`, pathNot: ['^filter/$1/', '^filter/policy/(policy|same-target)\\.ts$'] },
+      { path: `^filter/(${planes})/`, pathNot: ['^filter/$1/', '^filter/policy/compiled/'] },
     ),
     edge(
       'prices-know-usage-alone',

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { AuditLog, type AuditSettings } from './observability/audit-log.ts';
 import { BodyLog } from './observability/body-log.ts';
-import type { Policy } from './policy/policy.ts';
+import type { Policy } from './policy/compiled/policy.ts';
 
 export interface BodySettings {
   readonly directory: string;

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { isObject, type Json } from './json.ts';
-import type { Policy } from './policy/policy.ts';
+import type { Policy } from './policy/compiled/policy.ts';
 import type { CanarySlice, CanaryStop, CanaryWatch } from './routing/canary.ts';
 import type { CanaryArm } from './routing/canary-arm.ts';
 

@@ -8,7 +8,7 @@ import { CALLER_KEY_REVOCATIONS, openRevocations, REVOCATIONS_FILE } from './ide
 import { Tokens } from './identity/tokens.ts';
 import { type KeyStore, openKeyStore } from './key-store.ts';
 import type { IdentitySources } from './observability/identity-metrics.ts';
-import type { CallerKeyId } from './policy/policy.ts';
+import type { CallerKeyId } from './policy/compiled/names.ts';
 import { watchFile } from './policy/watch.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
 import { followRevocations } from './revocation-feed.ts';

@@ -1,8 +1,10 @@
 /** Issued caller keys: their file is read, watched and exchanged by itself, so that a revocation waits for nothing else. */
 import type { Logger } from 'pino';
 import { type CompiledKeys, compileKeys, type KeyFile, readKeyFile } from './policy/caller-keys.ts';
+import type { CallerKey } from './policy/compiled/caller.ts';
+import type { CallerKeyId } from './policy/compiled/names.ts';
+import type { Policy } from './policy/compiled/policy.ts';
 import { PolicyError } from './policy/load.ts';
-import type { CallerKey, CallerKeyId, Policy } from './policy/policy.ts';
 import { type FileWatch, watchFile } from './policy/watch.ts';
 
 export interface KeyStoreState {

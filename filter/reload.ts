@@ -5,9 +5,11 @@ import { CredentialError, type Credentials, loadCredentials } from './credential
 import type { KeyHealth } from './credentials/key-health.ts';
 import { Ruleset } from './exchange/ruleset.ts';
 import type { KeyStore } from './key-store.ts';
+import type { GatewayKey } from './policy/compiled/credential.ts';
+import type { CredentialName, TargetId } from './policy/compiled/names.ts';
+import type { Policy } from './policy/compiled/policy.ts';
+import { isSameTarget } from './policy/compiled/same-target.ts';
 import { loadPolicy, PolicyError } from './policy/load.ts';
-import type { CredentialName, GatewayKey, Policy, TargetId } from './policy/policy.ts';
-import { isSameTarget } from './policy/same-target.ts';
 import { type FileWatch, watchFile } from './policy/watch.ts';
 
 /** Requests should find their credentials; a token endpoint that is away must not keep the others waiting. */

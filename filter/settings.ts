@@ -3,7 +3,7 @@ import { type AuditExportSettings, readAuditExport } from './audit-export-settin
 import type { BodySettings } from './body-recording.ts';
 import type { AuditSettings } from './observability/audit-log.ts';
 import { type OtelSettings, readOtel } from './otel-settings.ts';
-import type { RegionName } from './policy/policy.ts';
+import type { RegionName } from './policy/compiled/names.ts';
 import type { RedisSettings } from './quota/redis-link.ts';
 import { readRedis } from './redis-settings.ts';
 import { address, type Bounds, SettingsError, url, wholeNumber } from './settings-values.ts';

@@ -26,7 +26,7 @@ import { registerLifecycleMetrics } from './observability/lifecycle-metrics.ts';
 import { createMetrics } from './observability/metrics.ts';
 import { registerQuotaMetrics } from './observability/quota-metrics.ts';
 import { registerTraceMetrics } from './observability/trace-metrics.ts';
-import type { AliasName, TargetId, TenantId } from './policy/policy.ts';
+import type { AliasName, TargetId, TenantId } from './policy/compiled/names.ts';
 import { budgetsInForce } from './quota/budgets-in-force.ts';
 import { shareLimits } from './quota/create-sharing.ts';
 import { createQuotaStore } from './quota/create-store.ts';

@@ -1,8 +1,8 @@
 /** The platform team's policy against the network team's clusters. */
 import { type Deprecation, deprecations } from '../lifecycle/deprecations.ts';
 import { compileKeys, readKeyFile } from '../policy/caller-keys.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import { loadPolicy, PolicyError } from '../policy/load.ts';
-import type { Policy } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
 import { type ClusterFile, clusterProblems, readClusterFiles } from './clusters.ts';
 import { keyProblems, keyWarnings } from './gateway-keys.ts';

@@ -6,8 +6,10 @@
 import { parseArgs } from 'node:util';
 import { Fault } from '../fault.ts';
 import { compileKeys, readKeyFile } from '../policy/caller-keys.ts';
+import type { Caller } from '../policy/compiled/caller.ts';
+import type { AliasName, RegionName } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import { loadPolicy } from '../policy/load.ts';
-import type { AliasName, Caller, Policy, RegionName } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
 import { CanaryWatch } from '../routing/canary.ts';
 import { routeKeyHeader } from '../routing/explain.ts';

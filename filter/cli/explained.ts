@@ -1,5 +1,5 @@
 /** A plan, with what a running filter knows of its targets, in the order in which they would be asked. */
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { CanarySlice } from '../routing/canary.ts';
 import { type Explanation, explanationOf } from '../routing/explain.ts';
 import type { Exclusion, Plan } from '../routing/plan.ts';

@@ -1,5 +1,7 @@
 /** Gateway keys that cannot serve, and such that nobody asks for. */
-import type { Alias, Policy, TenantId } from '../policy/policy.ts';
+import type { Alias } from '../policy/compiled/alias.ts';
+import type { TenantId } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import { suggest } from '../policy/suggest.ts';
 import { isOpen } from '../routing/plan.ts';
 

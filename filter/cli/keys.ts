@@ -4,8 +4,9 @@
  */
 import { parseArgs } from 'node:util';
 import { compileKeys, readKeyFile } from '../policy/caller-keys.ts';
+import type { TenantId } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import { callerKeysFileOf, loadPolicy, PolicyError } from '../policy/load.ts';
-import type { Policy, TenantId } from '../policy/policy.ts';
 import { suggest } from '../policy/suggest.ts';
 import type { RedisSettings } from '../quota/redis-link.ts';
 import { readRedis } from '../redis-settings.ts';

@@ -1,6 +1,6 @@
 /** Where AWS credentials come from. The SDK's providers do the asking; it is loaded when a policy needs it. */
 
-import type { AwsCredential, AwsStaticKeys } from '../policy/policy.ts';
+import type { AwsCredential, AwsStaticKeys } from '../policy/compiled/credential.ts';
 import { readSecretAgain } from './secret.ts';
 import type { AwsKeys } from './signature.ts';
 

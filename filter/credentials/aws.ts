@@ -1,5 +1,5 @@
 /** AWS: session credentials from one of the SDK's providers, and with them a signature for each request. */
-import { type AwsCredential, signedHost } from '../policy/policy.ts';
+import { type AwsCredential, signedHost } from '../policy/compiled/credential.ts';
 import { type AwsSession, obtainSession } from './aws-sources.ts';
 import type { PreparedCredential } from './credential.ts';
 import { Renewed } from './renewed.ts';

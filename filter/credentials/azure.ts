@@ -3,7 +3,7 @@
  * window among them), caches tokens where they cannot be refreshed ahead, and is not needed for them.
  */
 import { isObject, type Json } from '../json.ts';
-import type { AzureApplication, AzureCredential } from '../policy/policy.ts';
+import type { AzureApplication, AzureCredential } from '../policy/compiled/credential.ts';
 import { type AccessToken, bearerToken } from './bearer-token.ts';
 import type { PreparedCredential } from './credential.ts';
 import { CredentialProblem } from './problem.ts';

@@ -1,5 +1,5 @@
 /** What every kind of credential can do. */
-import type { CredentialName } from '../policy/policy.ts';
+import type { CredentialName } from '../policy/compiled/names.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 
 /** A request that is ready but for its credential. */

@@ -1,15 +1,10 @@
 /** Gateway keys: the provider credentials that only the gateway holds. */
 
 import { isDeepStrictEqual } from 'node:util';
-import type {
-  ClusterName,
-  CredentialName,
-  CredentialSource,
-  GatewayKey,
-  Policy,
-  Target,
-  TenantId,
-} from '../policy/policy.ts';
+import type { CredentialSource, GatewayKey } from '../policy/compiled/credential.ts';
+import type { ClusterName, CredentialName, TenantId } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import { prepareAws } from './aws.ts';
 import { prepareAzure } from './azure.ts';

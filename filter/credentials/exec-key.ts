@@ -1,7 +1,7 @@
 /** A key that a program of the operator's writes to its standard output: for vaults that nobody has written a source for. */
 import { spawn } from 'node:child_process';
 import { parseObject } from '../json.ts';
-import type { KeySource } from '../policy/policy.ts';
+import type { KeySource } from '../policy/compiled/credential.ts';
 import { CredentialProblem } from './problem.ts';
 import type { Obtained } from './renewed.ts';
 import { checkedSecret } from './secret.ts';

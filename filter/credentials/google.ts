@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { AuthClient, AwsClientOptions, IdentityPoolClientOptions } from 'google-auth-library';
 import { isObject, type JsonObject, parseObject } from '../json.ts';
-import type { GoogleCredential } from '../policy/policy.ts';
+import type { GoogleCredential } from '../policy/compiled/credential.ts';
 import { type AccessToken, bearerToken } from './bearer-token.ts';
 import type { PreparedCredential } from './credential.ts';
 import { CredentialProblem } from './problem.ts';

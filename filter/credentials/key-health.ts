@@ -4,7 +4,7 @@
  *
  * A 401 or an unpaid bill holds for a key wherever it is sent. A 403 and a 429 hold for one target: permissions and limits are given by model.
  */
-import type { CredentialName, TargetId } from '../policy/policy.ts';
+import type { CredentialName, TargetId } from '../policy/compiled/names.ts';
 import type { UsedKey } from './credential.ts';
 import { type AlarmLog, KeyAlarms } from './key-alarms.ts';
 

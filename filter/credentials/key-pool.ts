@@ -1,6 +1,8 @@
 /** Which key of a target's pool carries the next attempt. */
 import { Fault } from '../fault.ts';
-import type { GatewayKey, Target, TenantId } from '../policy/policy.ts';
+import type { GatewayKey } from '../policy/compiled/credential.ts';
+import type { TenantId } from '../policy/compiled/names.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { Credential, UsedKey } from './credential.ts';
 import type { KeyHealth } from './key-health.ts';
 

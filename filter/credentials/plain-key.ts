@@ -1,6 +1,6 @@
 /** A key that is sent as it is: from a file, the environment, or a program of the operator's. */
 import { createHash } from 'node:crypto';
-import type { KeyCredential, KeyHeader } from '../policy/policy.ts';
+import type { KeyCredential, KeyHeader } from '../policy/compiled/credential.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { Credential, PreparedCredential } from './credential.ts';
 import { EXEC_RECHECK_MS, runForKey } from './exec-key.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { isObject, type JsonObject } from '../json.ts';
-import type { KeySource } from '../policy/policy.ts';
+import type { KeySource } from '../policy/compiled/credential.ts';
 import { CredentialProblem } from './problem.ts';
 import { checkedSecret, unreadable } from './secret.ts';
 

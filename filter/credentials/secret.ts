@@ -1,7 +1,7 @@
 /** Reading a secret from where the policy says it is. */
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { SecretSource } from '../policy/policy.ts';
+import type { SecretSource } from '../policy/compiled/credential.ts';
 import { CredentialProblem } from './problem.ts';
 
 /** How soon a changed file is noticed. Read by the clock: an exchanged link of a mounted Secret looks like any other change this way. */

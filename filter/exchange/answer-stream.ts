@@ -1,7 +1,7 @@
 /** A streamed answer on its way back, event by event as it arrives. Whatever goes wrong, it never ends cleanly by mistake. */
 import { Fault } from '../fault.ts';
 import type { FrameSplitter, StreamEvent } from '../transform/codecs/framing.ts';
-import type { Carrier } from '../transform/conversion.ts';
+import type { Carrier } from '../transform/conversion/conversion.ts';
 import type { ProviderError } from '../transform/unified.ts';
 import { keepHold } from './admission.ts';
 import { conversionFor, defaultsFor } from './attempts.ts';

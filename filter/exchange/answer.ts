@@ -2,7 +2,7 @@
 import { failureOfFlags, failureOfStatus } from '../fallback/attempt.ts';
 import { Fault, type FaultKind } from '../fault.ts';
 import { parseObject } from '../json.ts';
-import type { ConvertedAnswer } from '../transform/conversion.ts';
+import type { ConvertedAnswer } from '../transform/conversion/conversion.ts';
 import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { ProviderError, ProviderErrorKind } from '../transform/unified.ts';
 import { beginUnseen, conclude, concludeSilent, concludeUnpaid, conversionFor, defaultsFor } from './attempts.ts';

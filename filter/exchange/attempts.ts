@@ -2,9 +2,10 @@
 import type { Hope, OutgoingRequest, UsedKey } from '../credentials/credentials.ts';
 import { type Attempt, failureOfFlags, failureOfStatus, failureWithoutHeaders } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import { liesIn } from '../routing/plan.ts';
-import { type AnswerDefaults, type Conversion, type ConvertedRequest, conversionBetween } from '../transform/conversion.ts';
+import { conversionBetween } from '../transform/conversion/between.ts';
+import type { AnswerDefaults, Conversion, ConvertedRequest } from '../transform/conversion/conversion.ts';
 import { retryAfterSeconds } from '../transform/provider-error.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';

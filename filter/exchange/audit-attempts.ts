@@ -2,7 +2,7 @@
 import type { Attempt } from '../fallback/attempt.ts';
 import { errorClassOf } from '../fallback/error-class.ts';
 import type { AuditAttempt, AuditPrice, AuditUnpriced, AuditUsage } from '../observability/audit-record.ts';
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { ServiceTier } from '../transform/unified.ts';
 import type { Exchange } from './exchange.ts';
 import { rounded } from './time-split.ts';

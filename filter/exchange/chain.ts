@@ -3,7 +3,9 @@ import { type Attempt, type AttemptFailure, CLOCK_TOLERANCE_MS, isKeyFailure } f
 import { keyFailureMovesOn } from '../fallback/conditions.ts';
 import { firstAttemptMs } from '../fallback/deadline.ts';
 import { Fault } from '../fault.ts';
-import type { ClusterName, FallbackCondition, Target } from '../policy/policy.ts';
+import type { FallbackCondition } from '../policy/compiled/alias.ts';
+import type { ClusterName } from '../policy/compiled/names.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { Plan } from '../routing/plan.ts';
 import {
   beginUnseen,

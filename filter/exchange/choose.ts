@@ -3,7 +3,7 @@ import { isTooSlow } from '../fallback/deadline.ts';
 import { orderedByHealth } from '../fallback/health.ts';
 import type { AnswerKind } from '../fallback/latency.ts';
 import { Fault } from '../fault.ts';
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import { estimateNanoUsd } from '../prices/cost.ts';
 import type { CanarySlice } from '../routing/canary.ts';
 import type { Exclusion, ExclusionRule, Plan } from '../routing/plan.ts';

@@ -1,5 +1,5 @@
 /** What every answer tells its caller of the gateway's decision, in headers and, in streams, in a comment: the same words for every schema. */
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import { explanationHeader, explanationOf, routeKeyHeader } from '../routing/explain.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { Exchange } from './exchange.ts';

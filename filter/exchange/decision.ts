@@ -1,7 +1,7 @@
 /** Why a request went where it went, and who refused it: the words of the audit record. */
 import type { FaultCode } from '../fault.ts';
 import type { AuditRefusal } from '../observability/audit-record.ts';
-import { CHAIN_ORDERS, type ChainOrder } from '../policy/policy.ts';
+import { CHAIN_ORDERS, type ChainOrder } from '../policy/compiled/alias.ts';
 import type { Detour } from '../routing/plan.ts';
 import type { Exchange } from './exchange.ts';
 

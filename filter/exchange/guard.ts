@@ -6,7 +6,7 @@
  */
 import { failureOfKind } from '../fallback/attempt.ts';
 import { movesOn, readsBodies } from '../fallback/conditions.ts';
-import type { FallbackCondition } from '../policy/policy.ts';
+import type { FallbackCondition } from '../policy/compiled/alias.ts';
 import type { FrameSplitter } from '../transform/codecs/framing.ts';
 import type { ProviderStream } from '../transform/schema.ts';
 import type { ProviderError, UnifiedEvent } from '../transform/unified.ts';

@@ -2,7 +2,7 @@
 import type { Credentials } from '../credentials/credentials.ts';
 import { type Attempt, isKeyFailure, type KeyFailure } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { Exchange } from './exchange.ts';
 import { hadItsTime } from './fair-time.ts';
 

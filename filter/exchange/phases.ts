@@ -13,7 +13,8 @@
 import { Fault } from '../fault.ts';
 import { onBehalfOf } from '../identity/claimed.ts';
 import { isObject, type Json } from '../json.ts';
-import type { Caller, RouteRules } from '../policy/policy.ts';
+import type { Caller } from '../policy/compiled/caller.ts';
+import type { RouteRules } from '../policy/compiled/route-rules.ts';
 import { planFor } from '../routing/plan.ts';
 import { route } from '../routing/route.ts';
 import { demandsOf, refuseRepeated } from '../routing/route-key.ts';

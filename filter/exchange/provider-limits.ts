@@ -3,7 +3,7 @@
 import type { Attempt } from '../fallback/attempt.ts';
 import { Fault } from '../fault.ts';
 import { estimateTokens } from '../observability/estimate.ts';
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { TokenEstimate } from '../prices/cost.ts';
 import type { LimitDemand, Pass } from '../quota/fair-queue.ts';
 import { totalInput, totalOutput } from '../transform/unified.ts';

@@ -1,6 +1,6 @@
 /** A policy and the gateway keys that belong to it: a request keeps both from its beginning to its end, whatever is edited meanwhile. */
 import type { Credentials } from '../credentials/credentials.ts';
-import type { Policy } from '../policy/policy.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 
 export class Ruleset {
   readonly policy: Policy;

@@ -1,6 +1,6 @@
 /** Tokens and money of one request: estimated before it is sent, counted when it has ended. */
 import { estimateTokens } from '../observability/estimate.ts';
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import { costNanoUsd, isCounted, type TokenEstimate } from '../prices/cost.ts';
 import { askedTierOf } from '../transform/asked-tier.ts';
 import { choicesOf, outputCapOf } from '../transform/output-cap.ts';

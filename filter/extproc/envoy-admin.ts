@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import type { ClusterProblem } from '../fallback/clusters.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
-import type { ClusterName } from '../policy/policy.ts';
+import type { ClusterName } from '../policy/compiled/names.ts';
 
 const INTERVAL_MS = 1_000;
 const TIMEOUT_MS = 900;

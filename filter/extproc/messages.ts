@@ -1,7 +1,7 @@
 /** Envoy's protocol messages, read and written: the only file that knows their shapes. */
 import type { Metadata } from '@grpc/grpc-js';
 import type { Connection, HeaderChange, HeaderView, OwnAnswer } from '../exchange/http.ts';
-import type { ClusterName } from '../policy/policy.ts';
+import type { ClusterName } from '../policy/compiled/names.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import {
   type HeaderMap,

@@ -1,5 +1,6 @@
 /** Attempts: what became of each target that was asked, in one word. Envoy makes them; the filter learns of them. */
-import type { CredentialName, Target } from '../policy/policy.ts';
+import type { CredentialName } from '../policy/compiled/names.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { HeaderPairs } from '../transform/schema.ts';
 import type { ProviderErrorKind } from '../transform/unified.ts';
 

@@ -1,5 +1,5 @@
 /** Envoy's clusters as it sees them: one whose breaker is open, or that has no host to send to, is not retried elsewhere, so it must not be chosen. */
-import type { ClusterName } from '../policy/policy.ts';
+import type { ClusterName } from '../policy/compiled/names.ts';
 
 export type ClusterProblem = 'circuit_open' | 'no_healthy_host';
 

@@ -1,5 +1,5 @@
 /** Which failures move on to the next target: the policy's words, as Envoy and as providers say them. */
-import type { FallbackCondition } from '../policy/policy.ts';
+import type { FallbackCondition } from '../policy/compiled/alias.ts';
 import type { ProviderErrorKind } from '../transform/unified.ts';
 import type { KeyFailure } from './attempt.ts';
 

@@ -5,8 +5,9 @@
  *
  * Sick targets stay in the chain, last: when all are sick, somebody is asked.
  */
-import type { Target, TargetId } from '../policy/policy.ts';
-import { isSameTarget } from '../policy/same-target.ts';
+import type { TargetId } from '../policy/compiled/names.ts';
+import { isSameTarget } from '../policy/compiled/same-target.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import { type Attempt, type AttemptFailure, failsItsTarget } from './attempt.ts';
 
 export interface HealthOptions {

@@ -1,5 +1,5 @@
 /** How long targets take to begin their answers, measured: for orders and deadlines. */
-import type { TargetId } from '../policy/policy.ts';
+import type { TargetId } from '../policy/compiled/names.ts';
 
 /** A streamed answer begins with its first event, a plain one is whole when it begins. */
 export type AnswerKind = 'plain' | 'stream';

@@ -1,5 +1,6 @@
 /** The last step before a refusal: a store of answers that were good once, as far as that step needs it. */
-import type { Alias, TenantId, ZoneName } from '../policy/policy.ts';
+import type { Alias } from '../policy/compiled/alias.ts';
+import type { TenantId, ZoneName } from '../policy/compiled/names.ts';
 import type { CallerSchema, HeaderPairs, OriginalRequest } from '../transform/schema.ts';
 
 /** All that binds the answer as it would bind a target. */

@@ -1,5 +1,5 @@
 /** Client certificates: Envoy has verified them and tells what they say (attributes of the connection, never a header). */
-import type { Policy } from '../policy/policy.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import type { Identified } from './tokens.ts';
 
 export interface Certificate {

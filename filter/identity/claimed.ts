@@ -1,6 +1,6 @@
 /** What an identified caller says of itself besides: for whom it calls, and for which of its features. */
 import { Fault } from '../fault.ts';
-import type { Caller } from '../policy/policy.ts';
+import type { Caller } from '../policy/compiled/caller.ts';
 
 const MAX_ON_BEHALF_OF_LENGTH = 256;
 

@@ -1,5 +1,8 @@
 /** What a verified token's claims mean here. */
-import type { Caller, ClaimSource, JwtIssuer, Policy, TenantId } from '../policy/policy.ts';
+import type { Caller } from '../policy/compiled/caller.ts';
+import type { ClaimSource, JwtIssuer } from '../policy/compiled/identity.ts';
+import type { TenantId } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import { TokenProblem } from './token-problem.ts';
 
 const FEATURE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

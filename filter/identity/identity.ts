@@ -2,7 +2,9 @@
 
 import { LRUCache } from 'lru-cache';
 import { Fault } from '../fault.ts';
-import type { Caller, CallerKey, CallerKeyHash, CallerKeyId, Policy } from '../policy/policy.ts';
+import type { Caller, CallerKey } from '../policy/compiled/caller.ts';
+import type { CallerKeyHash, CallerKeyId } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import { callerOfCertificate } from './certificate.ts';
 import { withFeature } from './claimed.ts';
 import { FailureLimits } from './failures.ts';

@@ -1,7 +1,7 @@
 /** Caller keys as the command line makes them: `gk-`, 28 random characters, 6 of checksum. Secret scanners know them by CALLER_KEY_PATTERN. */
 import { hash, randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { CallerKeyHash } from '../policy/policy.ts';
+import type { CallerKeyHash } from '../policy/compiled/names.ts';
 
 /** For scanners of repositories and logs; docs/identity.md publishes it. */
 export const CALLER_KEY_PATTERN = /\bgk-[0-9A-Za-z]{34}\b/;

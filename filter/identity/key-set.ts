@@ -1,7 +1,7 @@
 /** An issuer's public keys (JWKS): fetched ahead, kept while their source is away, fetched early when a token names one that is not among them. */
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, type FlattenedJWSInput, type JSONWebKeySet, type JWTHeaderParameters } from 'jose';
-import type { JwtIssuer } from '../policy/policy.ts';
+import type { JwtIssuer } from '../policy/compiled/identity.ts';
 
 const REFRESH_MS = 300_000;
 const FIRST_RETRY_MS = 1_000;

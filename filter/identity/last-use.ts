@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { CallerKeyId } from '../policy/policy.ts';
+import type { CallerKeyId } from '../policy/compiled/names.ts';
 
 const WRITE_EVERY_MS = 60_000;
 

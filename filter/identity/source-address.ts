@@ -1,6 +1,6 @@
 /** The address that a request comes from, as Envoy tells it; never out of a header. */
 import { isIP } from 'node:net';
-import type { Networks } from '../policy/policy.ts';
+import type { Networks } from '../policy/compiled/caller.ts';
 
 /** An IPv4 address is one, however it was written: `::ffff:10.0.0.1` is 10.0.0.1. */
 export interface SourceAddress {

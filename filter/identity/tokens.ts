@@ -2,7 +2,9 @@
 import { hash } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
-import type { Caller, JwtAlgorithm, JwtIssuer, Networks, Policy } from '../policy/policy.ts';
+import type { Caller, Networks } from '../policy/compiled/caller.ts';
+import type { JwtAlgorithm, JwtIssuer } from '../policy/compiled/identity.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import { callerOfClaims } from './claims.ts';
 import { type KeySet, type KeySetOptions, openKeySet } from './key-set.ts';
 import { TokenProblem, type TokenReason } from './token-problem.ts';

@@ -3,7 +3,8 @@
  * table (deprecations.json, made by cli/import-deprecations.ts). Ids match exactly or not at all.
  */
 import { readFileSync } from 'node:fs';
-import type { Policy, Target } from '../policy/policy.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import type { Platform } from '../prices/rates.ts';
 
 export interface Deprecation {

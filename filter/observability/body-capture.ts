@@ -1,5 +1,5 @@
 /** What is kept of one request's bodies while it lives: copies, never more than the cap of each. */
-import type { BodyRecording } from '../policy/policy.ts';
+import type { BodyRecording } from '../policy/compiled/body-recording.ts';
 
 export interface CapturedBody {
   /** Of the whole body. */

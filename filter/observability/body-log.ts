@@ -1,7 +1,7 @@
 /** Bodies of tenants that ask for it, in segments of their own: redacted and written long after the answer, and given up rather than waited for. */
 import { isUtf8 } from 'node:buffer';
 import type { Logger } from 'pino';
-import type { BodyRecording } from '../policy/policy.ts';
+import type { BodyRecording } from '../policy/compiled/body-recording.ts';
 import type { AuditLog } from './audit-log.ts';
 import { BodyCapture, type CapturedBody, type HeldBytes } from './body-capture.ts';
 import type { BodyRecord, RecordedBody } from './body-record.ts';

@@ -1,6 +1,6 @@
 /** What is told of callers that could not be identified, and of their keys. No label holds anything that a caller sent. */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { CallerKey } from '../policy/policy.ts';
+import type { CallerKey } from '../policy/compiled/caller.ts';
 
 export interface IdentitySources {
   readonly failures: () => Iterable<readonly [reason: string, count: number]>;

@@ -2,7 +2,7 @@
  * A body as it may be kept: without the fields that policy names, without what looks like a secret, without base64. It need not be whole JSON: bodies are cut at
  * their cap. A streamed answer's text is looked at in one piece, though it came in many.
  */
-import type { RedactedField } from '../policy/policy.ts';
+import type { RedactedField } from '../policy/compiled/body-recording.ts';
 import { decodedString, type ScannedString, type Step, scanJson, type Visitor } from './json-scan.ts';
 import { cutBase64, redactShapes, SHORTEST, withoutLastWord } from './redact-patterns.ts';
 

@@ -4,9 +4,11 @@ import { BlockList } from 'node:net';
 import { type Problem, readSource, type Source } from '../source.ts';
 import { callerOf, compileNetworks, compileScope, compileTime } from './compile-caller.ts';
 import type { RouteNames } from './compile-route.ts';
+import type { Caller, CallerKey, Networks } from './compiled/caller.ts';
+import type { CallerKeyHash, CallerKeyId, TenantId } from './compiled/names.ts';
+import type { Policy } from './compiled/policy.ts';
 import type { CallerKeysDocument, IssuedKeyDocument } from './document.ts';
 import { checked, PolicyError, problemsIn, readText } from './load.ts';
-import type { Caller, CallerKey, CallerKeyHash, CallerKeyId, Networks, Policy, TenantId } from './policy.ts';
 
 const SCHEMA: object = JSON.parse(readFileSync(new URL('./caller-keys.schema.json', import.meta.url), 'utf8'));
 

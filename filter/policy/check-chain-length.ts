@@ -1,7 +1,9 @@
 /** Chains that are too long with the last resorts of their zones: what is cut off is the last resort itself, and nobody would know until it is needed. */
 import { MAX_ATTEMPTS } from './compile-route.ts';
+import type { Alias } from './compiled/alias.ts';
+import type { AliasName, ZoneName } from './compiled/names.ts';
+import type { Target, Zone } from './compiled/target.ts';
 import type { Problem } from './document.ts';
-import type { Alias, AliasName, Target, Zone, ZoneName } from './policy.ts';
 
 /** Zones that a request may demand: each by itself, and any two of them. */
 export function checkChainLengths(

@@ -1,6 +1,8 @@
 /** Which tenants have their bodies recorded, and what of them may not be kept. */
+
+import type { BodyRecording, RedactedField } from './compiled/body-recording.ts';
+import type { TenantId } from './compiled/names.ts';
 import type { PolicyDocument, RecordBodiesDocument } from './document.ts';
-import type { BodyRecording, RedactedField, TenantId } from './policy.ts';
 
 const DEFAULT_MAX_BYTES = 64 * 1024;
 

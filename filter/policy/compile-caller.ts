@@ -1,18 +1,11 @@
 /** Caller keys of a policy, and what keys, token issuers and certificates are given alike. */
 import { BlockList, isIP } from 'node:net';
 import { compileRules, type RouteNames } from './compile-route.ts';
+import type { Caller, CallerKey, Networks } from './compiled/caller.ts';
+import type { CallerScope } from './compiled/identity.ts';
+import type { AliasName, CallerKeyHash, CallerKeyId, TenantId } from './compiled/names.ts';
+import type { RouteRules } from './compiled/route-rules.ts';
 import type { CallerKeyDocument, Place, PolicyDocument, Problem, ScopeDocument } from './document.ts';
-import type {
-  AliasName,
-  Caller,
-  CallerKey,
-  CallerKeyHash,
-  CallerKeyId,
-  CallerScope,
-  Networks,
-  RouteRules,
-  TenantId,
-} from './policy.ts';
 import { suggest } from './suggest.ts';
 
 export interface CallerContext {

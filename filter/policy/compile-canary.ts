@@ -1,8 +1,9 @@
 /** The canary of an alias, with its target and its bounds. */
 import { hash } from 'node:crypto';
 import { type AliasContext, MAX_ATTEMPTS } from './compile-route.ts';
+import type { Canary } from './compiled/alias.ts';
+import type { AliasName, TargetId } from './compiled/names.ts';
 import type { AliasDocument } from './document.ts';
-import type { AliasName, Canary, TargetId } from './policy.ts';
 import { suggest } from './suggest.ts';
 
 const DEFAULT_BOUNDS = { errorRate: 0.05, latencyRatio: 2, costRatio: 1.5, minRequests: 20 } as const;

@@ -2,6 +2,14 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../quantities.ts';
 import type {
+  AwsSource,
+  AzureSource,
+  CredentialSource,
+  GoogleCredential,
+  KeySource,
+  SecretSource,
+} from './compiled/credential.ts';
+import type {
   AwsDocument,
   AzureDocument,
   CredentialDocument,
@@ -11,7 +19,6 @@ import type {
   Problem,
   SecretDocument,
 } from './document.ts';
-import type { AwsSource, AzureSource, CredentialSource, GoogleCredential, KeySource, SecretSource } from './policy.ts';
 
 interface Context {
   /** Of the credential. */

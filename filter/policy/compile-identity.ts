@@ -2,8 +2,9 @@
 import { resolve } from 'node:path';
 import { parseDuration } from '../quantities.ts';
 import { type CallerContext, callerOf, compileScope } from './compile-caller.ts';
+import type { CertificateRule, ClaimSource, IdentityPolicy, JwtAlgorithm, JwtIssuer } from './compiled/identity.ts';
+import type { TenantId } from './compiled/names.ts';
 import type { CertificateDocument, ClaimDocument, IdentityDocument, JwtIssuerDocument, Place } from './document.ts';
-import type { CertificateRule, ClaimSource, IdentityPolicy, JwtAlgorithm, JwtIssuer, TenantId } from './policy.ts';
 import { suggest } from './suggest.ts';
 
 const DEFAULT_FAILURES_PER_MINUTE = 20;

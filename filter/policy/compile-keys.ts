@@ -1,14 +1,8 @@
 /** Gateway keys of a policy document: which targets name them, whose requests they serve, and the clusters that they may be sent to. */
 import { parseDuration } from '../quantities.ts';
+import { type CredentialSource, type GatewayKey, signedHost } from './compiled/credential.ts';
+import type { ClusterName, CredentialName, TenantId } from './compiled/names.ts';
 import type { Place, PolicyDocument, Problem, TargetDocument } from './document.ts';
-import {
-  type ClusterName,
-  type CredentialName,
-  type CredentialSource,
-  type GatewayKey,
-  signedHost,
-  type TenantId,
-} from './policy.ts';
 import { suggest } from './suggest.ts';
 
 const RETEST_MS = 30_000;

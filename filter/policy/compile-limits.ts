@@ -1,7 +1,8 @@
 /** Providers' limits, and how long requests may wait for their turn at them. */
 import { parseDuration } from '../quantities.ts';
+import type { Policy } from './compiled/policy.ts';
+import type { ProviderLimit } from './compiled/target.ts';
 import type { LimitsDocument, PolicyDocument } from './document.ts';
-import type { Policy, ProviderLimit } from './policy.ts';
 
 export function compileLimits(limits: LimitsDocument | undefined): ProviderLimit | undefined {
   if (limits === undefined) return undefined;

@@ -3,8 +3,8 @@ import { resolve } from 'node:path';
 import { PriceError } from '../prices/overrides.ts';
 import { loadPriceBook, type PriceBook } from '../prices/price-book.ts';
 import type { Platform } from '../prices/rates.ts';
+import type { Target } from './compiled/target.ts';
 import type { PolicyDocument, Problem, TargetDocument } from './document.ts';
-import type { Target } from './policy.ts';
 
 /** What is wrong with the operator's own prices is told as a problem of the policy that names them. */
 export function compilePrices({ prices }: PolicyDocument, baseDirectory: string, problems: Problem[]): PriceBook {

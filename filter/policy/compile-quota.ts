@@ -1,6 +1,15 @@
 /** Quotas and budgets of a policy document. Names in `match` that nobody bears are told: such a limit would hold nobody. */
 
 import { parseUsd } from '../quantities.ts';
+import type { AliasName, TenantId } from './compiled/names.ts';
+import {
+  type Budget,
+  QUOTA_DIMENSIONS,
+  type Quota,
+  type QuotaDimension,
+  type QuotaMatch,
+  type Rate,
+} from './compiled/quota.ts';
 import type {
   BudgetDocument,
   MatchDocument,
@@ -10,16 +19,6 @@ import type {
   QuotaDocument,
   RateDocument,
 } from './document.ts';
-import {
-  type AliasName,
-  type Budget,
-  QUOTA_DIMENSIONS,
-  type Quota,
-  type QuotaDimension,
-  type QuotaMatch,
-  type Rate,
-  type TenantId,
-} from './policy.ts';
 import { suggest } from './suggest.ts';
 
 const WINDOW_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;

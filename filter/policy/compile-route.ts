@@ -1,7 +1,9 @@
 /** Zones, route rules and chains of a policy document, with every name resolved. */
 import { parseDuration, parseUsd } from '../quantities.ts';
+import type { RegionName, TargetId, ZoneName } from './compiled/names.ts';
+import type { RouteRules } from './compiled/route-rules.ts';
+import type { Target, Zone } from './compiled/target.ts';
 import type { AliasDocument, Place, PolicyDocument, Problem, RouteDocument } from './document.ts';
-import type { RegionName, RouteRules, Target, TargetId, Zone, ZoneName } from './policy.ts';
 import { suggest } from './suggest.ts';
 
 export interface RouteNames {

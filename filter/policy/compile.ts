@@ -25,22 +25,13 @@ import {
   compileZones,
   routeNames,
 } from './compile-route.ts';
+import type { Alias, FallbackCondition } from './compiled/alias.ts';
+import type { CredentialSource } from './compiled/credential.ts';
+import type { AliasName, ClusterName, CredentialName, RegionName, TargetId, TenantId, ZoneName } from './compiled/names.ts';
+import type { Policy } from './compiled/policy.ts';
+import type { RouteRules } from './compiled/route-rules.ts';
+import type { Target } from './compiled/target.ts';
 import type { AliasDocument, PolicyDocument, Problem, TargetDocument } from './document.ts';
-import type {
-  Alias,
-  AliasName,
-  ClusterName,
-  CredentialName,
-  CredentialSource,
-  FallbackCondition,
-  Policy,
-  RegionName,
-  RouteRules,
-  Target,
-  TargetId,
-  TenantId,
-  ZoneName,
-} from './policy.ts';
 import { suggest } from './suggest.ts';
 
 /** Long enough for the slowest whole answer; callers' SDKs give up after ten minutes as well. */

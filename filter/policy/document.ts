@@ -1,17 +1,10 @@
 /** The policy file as it is written, once it has passed the schema (policy.schema.json). */
 import type { Platform } from '../prices/rates.ts';
-import type {
-  AwsService,
-  Budget,
-  BudgetPeriod,
-  ChainOrder,
-  FallbackCondition,
-  JwtAlgorithm,
-  KeyHeader,
-  KeyState,
-  QuotaDimension,
-  WorkloadClass,
-} from './policy.ts';
+import type { ChainOrder, FallbackCondition } from './compiled/alias.ts';
+import type { AwsService, KeyHeader, KeyState } from './compiled/credential.ts';
+import type { JwtAlgorithm } from './compiled/identity.ts';
+import type { Budget, BudgetPeriod, QuotaDimension } from './compiled/quota.ts';
+import type { WorkloadClass } from './compiled/route-rules.ts';
 
 export type { Place, Problem } from '../source.ts';
 

@@ -5,8 +5,8 @@ import { dirname, resolve } from 'node:path';
 import { Ajv, type ValidateFunction } from 'ajv';
 import { type Problem, problemsOf, readSource, type Source } from '../source.ts';
 import { compile } from './compile.ts';
+import type { Policy } from './compiled/policy.ts';
 import type { PolicyDocument } from './document.ts';
-import type { Policy } from './policy.ts';
 
 export class PolicyError extends Error {
   override readonly name = 'PolicyError';

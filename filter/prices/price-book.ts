@@ -12,10 +12,6 @@ import type { ModelPrices, Place, PlacePrices, Platform, PriceTable } from './ra
 export interface PriceBook {
   /** Of the carried data and of the overrides, each with a hash of what it says: `litellm-1.109.1-5f4e3d2c1b0a+acme-7-0a1b2c3d4e5f`. */
   readonly version: string;
-  /** The day when the carried data was read, `2026-11-25`. */
-  readonly dated: string;
-  /** Models that have a price, the overridden ones included. */
-  readonly models: number;
   /**
    * Cheap enough to call for a request; the same question has the same object for an answer.
    * @param region as the provider names it; one without prices of its own has the platform's
@@ -54,8 +50,6 @@ export function loadPriceBook(overridesPath?: string): PriceBook {
   };
   return Object.freeze({
     version: `litellm-${about.version}-${digest}${overrides === undefined ? '' : `+${overrides.version}`}`,
-    dated: about.read,
-    models: new Set([...carried.keys(), ...(overrides?.models.keys() ?? [])]).size,
     priceOf(model: string, region?: string, platform?: Platform): Price | undefined {
       const own = overrides?.models.get(model);
       const prices = own === undefined ? carriedAt(carried.get(model), platform) : overriddenAt(own, platform);

@@ -1,5 +1,5 @@
 /** Days and months of UTC as numbers, so that any two of one kind can be compared. settle.lua and admit.lua count the same way. */
-import type { BudgetPeriod } from '../policy/policy.ts';
+import type { BudgetPeriod } from '../policy/compiled/quota.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -1,5 +1,6 @@
 /** What stores know of budgets, against the policy: buckets of budgets that are gone, or are divided otherwise now, are nobody's any more. */
-import type { Policy, TenantId } from '../policy/policy.ts';
+import type { TenantId } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 import type { BudgetState } from './quota-store.ts';
 
 export function budgetsInForce({ budgets, tenantRules }: Policy, states: readonly BudgetState[]): BudgetState[] {

@@ -3,7 +3,8 @@
  * virtual time that its own share, by weight, pushes on; the earliest tag goes first. A tenant that asks for more than its share waits behind its own requests,
  * never before others'. Nobody waits while there is room. More urgent workload classes go before all less urgent ones.
  */
-import type { TenantId, WorkloadClass } from '../policy/policy.ts';
+import type { TenantId } from '../policy/compiled/names.ts';
+import type { WorkloadClass } from '../policy/compiled/route-rules.ts';
 import type { Amounts, TargetCapacity } from './target-capacity.ts';
 
 export interface LimitDemand {

@@ -1,5 +1,5 @@
 /** What processes that share limits tell each other, and where they meet. */
-import type { TargetId } from '../policy/policy.ts';
+import type { TargetId } from '../policy/compiled/names.ts';
 import type { Need, ShareKind } from './limit-shares.ts';
 
 /** Who has not told anything for so long is forgotten. */

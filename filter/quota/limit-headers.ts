@@ -21,7 +21,7 @@ const NAMES: readonly (readonly [kind: LimitKind, limit: string, remaining: stri
 export function readLimits(
   names: Iterable<string>,
   header: (name: string) => string | undefined,
-  part = 1,
+  part: number,
 ): LearnedLimits | undefined {
   let any = false;
   for (const name of names) any ||= name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-');

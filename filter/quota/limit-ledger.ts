@@ -1,5 +1,5 @@
 /** What processes have told each other of their need for limits, and who holds what: the arithmetic of the exchange (share.lua does the same in Redis). */
-import type { TargetId } from '../policy/policy.ts';
+import type { TargetId } from '../policy/compiled/names.ts';
 import { type Granted, SHARE_LIFE_MS, type ShareAnswer, type ShareQuestion, type Told } from './limit-exchange.ts';
 import type { ShareKind } from './limit-shares.ts';
 

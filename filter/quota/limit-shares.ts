@@ -15,8 +15,6 @@ export interface Processes {
   readonly worker: number;
 }
 
-export const ALONE: Processes = { pods: 1, workers: 1, worker: 0 };
-
 export function countOf({ pods, workers }: Processes): number {
   return pods * workers;
 }

@@ -7,7 +7,7 @@
  * that nobody asks for takes no part; with none, there are no rounds.
  */
 import { randomUUID } from 'node:crypto';
-import type { TargetId } from '../policy/policy.ts';
+import type { TargetId } from '../policy/compiled/names.ts';
 import type { FairQueue } from './fair-queue.ts';
 import type { Granted, LimitExchange, Told } from './limit-exchange.ts';
 import {

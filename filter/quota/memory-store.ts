@@ -210,10 +210,9 @@ function decide(demand: Demand, states: readonly BucketState[], at: number, hold
     if (bucket.kind === 'requests' || bucket.kind === 'tokens') state.taken += amount;
     if (bucket.kind !== 'requests') state.held += bucket.kind === 'budget' ? amount : 1;
     if (bucket.kind !== 'budget') continue;
-    const committed = state.spent + state.held;
-    const verdict = budgetState(bucket, committed);
+    const verdict = budgetState(bucket, state.spent + state.held);
     if (verdict === 'within') continue;
-    warnings = [...warnings, warningOf(bucket, verdict, committed)];
+    warnings = [...warnings, { budget: bucket.name, state: verdict }];
     if (verdict === 'spent' && bucket.whenSpent === 'degrade') targets = 'cheaper';
   }
   const expiresAt = at + holdForMs;
@@ -256,10 +255,6 @@ function take({ buckets }: QuotaPlan, states: readonly BucketState[], used: Used
 function amountFor(bucket: Bucket, { tokens, nanoUsd }: Demand): number {
   if (bucket.kind === 'tokens') return tokens;
   return bucket.kind === 'budget' ? nanoUsd : 1;
-}
-
-export function warningOf(bucket: BudgetBucket, state: BudgetWarning['state'], committed: number): BudgetWarning {
-  return { budget: bucket.name, state, committedNanoUsd: committed, limitNanoUsd: bucket.limitNanoUsd };
 }
 
 /** What was admitted in a period that has ended is no business of the next one. */

@@ -5,7 +5,8 @@
  * A limit is set in the policy, or learned from what the provider says of it in its answers. A target without either costs nothing.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { ProviderLimit, Target, TargetId } from '../policy/policy.ts';
+import type { TargetId } from '../policy/compiled/names.ts';
+import type { ProviderLimit, Target } from '../policy/compiled/target.ts';
 import { FairQueue, type LimitDemand, type Pass } from './fair-queue.ts';
 import { type LearnedLimits, readLimits } from './limit-headers.ts';
 import type { Processes } from './limit-shares.ts';

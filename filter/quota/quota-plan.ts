@@ -1,15 +1,9 @@
 /** Which buckets a caller's requests for an alias must fit. Made once for each pair, as long as a policy lives. */
-import type {
-  Alias,
-  Budget,
-  BudgetPeriod,
-  Caller,
-  Policy,
-  QuotaDimension,
-  QuotaMatch,
-  Rate,
-  TenantId,
-} from '../policy/policy.ts';
+import type { Alias } from '../policy/compiled/alias.ts';
+import type { Caller } from '../policy/compiled/caller.ts';
+import type { TenantId } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
+import type { Budget, BudgetPeriod, QuotaDimension, QuotaMatch, Rate } from '../policy/compiled/quota.ts';
 
 declare const brand: unique symbol;
 

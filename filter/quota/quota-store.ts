@@ -54,10 +54,8 @@ export interface Refused {
 export interface BudgetWarning {
   /** The budget's name in the policy. */
   readonly budget: string;
-  readonly state: 'near' | 'spent';
   /** With what is in flight. */
-  readonly committedNanoUsd: number;
-  readonly limitNanoUsd: number;
+  readonly state: 'near' | 'spent';
 }
 
 /** One bucket of a budget, in the present period. */

@@ -101,9 +101,8 @@ export function readReply({ buckets }: QuotaPlan, reply: unknown): Reply {
 export function warningsOf({ buckets }: QuotaPlan, remaining: readonly number[]): readonly BudgetWarning[] {
   return buckets.flatMap((bucket, index) => {
     if (bucket.kind !== 'budget') return [];
-    const committedNanoUsd = bucket.limitNanoUsd - (remaining[index] ?? 0);
-    const state = budgetState(bucket, committedNanoUsd);
-    return state === 'within' ? [] : [{ budget: bucket.name, state, committedNanoUsd, limitNanoUsd: bucket.limitNanoUsd }];
+    const state = budgetState(bucket, bucket.limitNanoUsd - (remaining[index] ?? 0));
+    return state === 'within' ? [] : [{ budget: bucket.name, state }];
   });
 }
 

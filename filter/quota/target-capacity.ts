@@ -1,5 +1,5 @@
 /** How much of a target's limits is left now, for this process. */
-import type { ProviderLimit } from '../policy/policy.ts';
+import type { ProviderLimit } from '../policy/compiled/target.ts';
 import type { LearnedLimits, LimitKind } from './limit-headers.ts';
 import { LimitLevel } from './limit-level.ts';
 import { evenShare, floorShare, type Processes, type ShareKind } from './limit-shares.ts';

@@ -3,7 +3,8 @@
  * its bounds is stopped at once, and stays so until its section of the policy is edited.
  */
 import { hash } from 'node:crypto';
-import type { AliasName, Canary, TargetId } from '../policy/policy.ts';
+import type { Canary } from '../policy/compiled/alias.ts';
+import type { AliasName, TargetId } from '../policy/compiled/names.ts';
 import { CanaryArm, type CanarySample } from './canary-arm.ts';
 
 export type CanarySlice = 'canary' | 'stable';

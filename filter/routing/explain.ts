@@ -1,5 +1,5 @@
 /** A route in words: each target of the alias, its place, or the rule that kept it out. */
-import type { Target } from '../policy/policy.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import { formatUsd } from '../quantities.ts';
 import type { Exclusion } from './plan.ts';
 import type { RouteKey } from './route-key.ts';
@@ -17,7 +17,7 @@ export function explanationOf(
   chain: readonly Target[],
   excluded: readonly Exclusion[],
   stateOf: (target: Target) => string,
-  canary?: Target,
+  canary: Target | undefined,
 ): Explanation[] {
   const eligible = (target: Target): string => (target === canary ? 'canary' : 'eligible');
   return [

@@ -1,5 +1,10 @@
 /** From a route key to the targets that may answer, in the policy's order: all that does not change from one request to the next. */
-import type { Alias, Caller, Canary, Policy, RegionName, RouteRules, Target, TenantId } from '../policy/policy.ts';
+import type { Alias, Canary } from '../policy/compiled/alias.ts';
+import type { Caller } from '../policy/compiled/caller.ts';
+import type { RegionName, TenantId } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
+import type { RouteRules } from '../policy/compiled/route-rules.ts';
+import type { Target } from '../policy/compiled/target.ts';
 import { estimateNanoUsd } from '../prices/cost.ts';
 import { narrowed, type RoutedOperation, type RouteKey, routeKeyOf } from './route-key.ts';
 

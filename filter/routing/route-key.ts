@@ -3,7 +3,11 @@
  * away, so a caller can only narrow its own way.
  */
 import { Fault } from '../fault.ts';
-import type { Alias, Caller, Policy, RouteRules, WorkloadClass, ZoneName } from '../policy/policy.ts';
+import type { Alias } from '../policy/compiled/alias.ts';
+import type { Caller } from '../policy/compiled/caller.ts';
+import type { ZoneName } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
+import type { RouteRules, WorkloadClass } from '../policy/compiled/route-rules.ts';
 import { parseDuration, parseUsd } from '../quantities.ts';
 
 export interface RouteKey {

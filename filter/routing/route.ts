@@ -1,6 +1,9 @@
 /** Routing: from what a caller asked for to the ordered chain of targets that may answer it. */
 import { Fault } from '../fault.ts';
-import type { Alias, AliasName, Caller, Policy } from '../policy/policy.ts';
+import type { Alias } from '../policy/compiled/alias.ts';
+import type { Caller } from '../policy/compiled/caller.ts';
+import type { AliasName } from '../policy/compiled/names.ts';
+import type { Policy } from '../policy/compiled/policy.ts';
 
 /** @throws Fault `alias_unknown`, whether it does not exist or is not open to this caller: neither learns more */
 export function route(policy: Policy, caller: Caller, requested: string): Alias {

@@ -2,7 +2,7 @@
  * The contracts that every schema folder fulfils, and the names they are known by in policy, audit and metrics.
  *
  * A caller schema is what callers speak at one group of paths; a provider schema is what targets speak. Each fulfils one or
- * more operations. A pair that shares an operation is joined by conversion.ts, through the unified form or, when both ends speak
+ * more operations. A pair that shares an operation is joined in conversion/, through the unified form or, when both ends speak
  * the same, byte for byte.
  */
 import type { Fault } from '../fault.ts';

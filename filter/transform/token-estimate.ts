@@ -59,11 +59,6 @@ interface Count {
 
 type Later = (value: Json, setting: Setting) => void;
 
-/** @returns tokens of a text by itself */
-export function estimateTextTokens(text: string): number {
-  return Math.ceil(textWeight(text, SAMPLE));
-}
-
 /**
  * @param json the body of a request in any caller schema; one that is no JSON has nothing to read
  * @param bytes of the body: what it costs to walk is bounded by this alone

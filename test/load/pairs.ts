@@ -1,6 +1,7 @@
 /** What each translation costs by itself, without gRPC and Envoy: every caller schema against every provider schema. */
 import type { JsonObject } from '../../filter/json.ts';
-import { type Conversion, conversionBetween } from '../../filter/transform/conversion.ts';
+import { conversionBetween } from '../../filter/transform/conversion/between.ts';
+import type { Conversion } from '../../filter/transform/conversion/conversion.ts';
 import { callerSchemas, providerSchema } from '../../filter/transform/registry.ts';
 import type { OriginalRequest } from '../../filter/transform/schema.ts';
 import { anthropicMessagesDialect } from '../providers/anthropic-messages.ts';

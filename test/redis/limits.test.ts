@@ -1,7 +1,7 @@
 /** Providers' limits that four filters share through a real Redis. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { TargetId } from '../../filter/policy/policy.ts';
+import type { TargetId } from '../../filter/policy/compiled/names.ts';
 import type { LimitExchange, ShareAnswer, ShareQuestion } from '../../filter/quota/limit-exchange.ts';
 import { LimitLedger } from '../../filter/quota/limit-ledger.ts';
 import { createRedisExchange } from '../../filter/quota/redis-exchange.ts';

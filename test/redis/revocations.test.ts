@@ -9,7 +9,7 @@ import { distribute, revokedThere } from '../../filter/cli/key-revocation.ts';
 import { isDone, revocationLines, revokeEverywhere } from '../../filter/cli/revoke-key.ts';
 import { readTold, revokeValues } from '../../filter/identity/revocation-words.ts';
 import { CALLER_KEY_REVOCATIONS as LIST, openRevocations, type Revocations } from '../../filter/identity/revocations.ts';
-import type { CallerKeyId } from '../../filter/policy/policy.ts';
+import type { CallerKeyId } from '../../filter/policy/compiled/names.ts';
 import { connectRedis, type RedisSettings } from '../../filter/quota/redis-link.ts';
 import { followRevocations, type RevocationFeed } from '../../filter/revocation-feed.ts';
 import { waitFor } from '../stack/processes.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { TargetId } from '../../filter/policy/policy.ts';
+import type { TargetId } from '../../filter/policy/compiled/names.ts';
 import type { LimitExchange } from '../../filter/quota/limit-exchange.ts';
 import type { QuotaStore } from '../../filter/quota/quota-store.ts';
 import { createRedisExchange } from '../../filter/quota/redis-exchange.ts';

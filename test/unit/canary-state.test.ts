@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { canaryStopFiles } from '../../filter/canary-state.ts';
-import type { AliasName, TargetId } from '../../filter/policy/policy.ts';
+import type { AliasName, TargetId } from '../../filter/policy/compiled/names.ts';
 import type { CanaryStop } from '../../filter/routing/canary.ts';
 
 const stopOf = (id: string, second = 0): CanaryStop => ({

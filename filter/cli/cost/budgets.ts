@@ -1,7 +1,8 @@
 /** Budgets of a policy, as the audit log says that they stand. */
 import type { AuditLine } from '../../observability/audit-record.ts';
 import { isUncounted } from '../../observability/uncounted.ts';
-import type { Budget, Policy, QuotaDimension, QuotaMatch } from '../../policy/policy.ts';
+import type { Policy } from '../../policy/compiled/policy.ts';
+import type { Budget, QuotaDimension, QuotaMatch } from '../../policy/compiled/quota.ts';
 import { periodAt, periodEnd } from '../../quota/budget-period.ts';
 import type { Found } from '../audit-records.ts';
 import { Progress } from '../progress.ts';

@@ -27,11 +27,6 @@ export class SseSplitter implements FrameSplitter {
   /** The last byte was a CR: a LF that follows belongs to it. Where that CR closed an event, the LF goes along with the next one. */
   #afterCr = false;
 
-  /** Bytes that wait for the rest of their event. */
-  get pendingBytes(): number {
-    return this.#heldBytes;
-  }
-
   /** @returns the events that `chunk` completes, in order @throws Error when one event exceeds 64 MiB */
   push(chunk: Buffer): StreamEvent[] {
     const events: StreamEvent[] = [];

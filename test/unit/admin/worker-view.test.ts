@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { createWorkerView } from '../../../filter/admin/console/worker-view.ts';
 import { KeyHealth } from '../../../filter/credentials/key-health.ts';
+import type { CredentialName, TargetId } from '../../../filter/policy/compiled/names.ts';
 import { loadPolicy } from '../../../filter/policy/load.ts';
-import type { CredentialName, TargetId } from '../../../filter/policy/policy.ts';
 import type { QuotaFigures } from '../../../filter/quota/quota-store.ts';
 import { ROOT } from '../../stack/processes.ts';
 

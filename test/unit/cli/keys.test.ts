@@ -20,7 +20,7 @@ import { changeKeys, readKeys } from '../../../filter/cli/key-file.ts';
 import { mergedUses, shown, table } from '../../../filter/cli/key-table.ts';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { openLastUse } from '../../../filter/identity/last-use.ts';
-import type { CallerKeyId } from '../../../filter/policy/policy.ts';
+import type { CallerKeyId } from '../../../filter/policy/compiled/names.ts';
 import { changedPolicy } from '../../stack/policy.ts';
 import { ROOT } from '../../stack/processes.ts';
 

@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
+import type { AliasName } from '../../../filter/policy/compiled/names.ts';
 import { loadPolicy } from '../../../filter/policy/load.ts';
-import type { AliasName } from '../../../filter/policy/policy.ts';
 import { changedPolicy } from '../../stack/policy.ts';
 import { ROOT } from '../../stack/processes.ts';
 

@@ -8,8 +8,10 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import { CredentialError, type Credentials, loadCredentials } from '../../../filter/credentials/credentials.ts';
 import { CredentialProblem, reasonOf } from '../../../filter/credentials/problem.ts';
+import type { ClusterName, CredentialName, TargetId } from '../../../filter/policy/compiled/names.ts';
+import type { Policy } from '../../../filter/policy/compiled/policy.ts';
+import type { Target } from '../../../filter/policy/compiled/target.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
-import type { ClusterName, CredentialName, Policy, Target, TargetId } from '../../../filter/policy/policy.ts';
 import { KNOWN } from '../../providers/token-endpoint.ts';
 import { startTokenServer } from '../../providers/token-server.ts';
 

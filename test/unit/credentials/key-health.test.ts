@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { UsedKey } from '../../../filter/credentials/credential.ts';
 import { type KeyChange, KeyHealth, type KeyTrouble } from '../../../filter/credentials/key-health.ts';
-import type { CredentialName, TargetId } from '../../../filter/policy/policy.ts';
+import type { CredentialName, TargetId } from '../../../filter/policy/compiled/names.ts';
 
 const A = 'a' as TargetId;
 const B = 'b' as TargetId;

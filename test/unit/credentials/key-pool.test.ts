@@ -4,8 +4,9 @@ import { type Credentials, loadCredentials } from '../../../filter/credentials/c
 import { KeyHealth, type KeyTrouble } from '../../../filter/credentials/key-health.ts';
 import { Fault } from '../../../filter/fault.ts';
 import { compile } from '../../../filter/policy/compile.ts';
+import type { ClusterName, CredentialName, TargetId, TenantId } from '../../../filter/policy/compiled/names.ts';
+import type { Target } from '../../../filter/policy/compiled/target.ts';
 import type { CredentialDocument, PolicyDocument } from '../../../filter/policy/document.ts';
-import type { ClusterName, CredentialName, Target, TargetId, TenantId } from '../../../filter/policy/policy.ts';
 
 const ALPHA = 'alpha' as TenantId;
 const BETA = 'beta' as TenantId;

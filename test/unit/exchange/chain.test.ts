@@ -30,12 +30,13 @@ describe('the chain of one request', () => {
 
   it('whose latency budget is over before anything was sent asks nobody', () => {
     const gateway = gatewayOf(policyOf({ targets: { x: {}, y: {} } }));
-    const late = requestOf(gateway, { budgetMs: -1 });
+    const late = requestOf(gateway);
+    late.deadlineAt = late.startedAt - 1;
     expect(() => startChain(late, late.plan))
       .to.throw(Fault)
       .with.property('code', 'deadline_exceeded');
     expect(late.attempts).to.deep.equal([]);
-    const early = requestOf(gateway, { budgetMs: 60_000 });
+    const early = requestOf(gateway, { 'x-gateway-latency-budget': '60s' });
     startChain(early, early.plan);
     expect(early.attempts).to.have.length(1);
   });

@@ -9,22 +9,31 @@ import { TargetLatency } from '../../../filter/fallback/latency.ts';
 import { NO_STALE_ANSWERS } from '../../../filter/fallback/stale-answers.ts';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import { compile } from '../../../filter/policy/compile.ts';
+import type { AliasName, TargetId } from '../../../filter/policy/compiled/names.ts';
+import type { Policy } from '../../../filter/policy/compiled/policy.ts';
+import type { Target } from '../../../filter/policy/compiled/target.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
-import type { AliasName, Policy, Target, TargetId } from '../../../filter/policy/policy.ts';
-import { ALONE } from '../../../filter/quota/limit-shares.ts';
 import { createMemoryStore } from '../../../filter/quota/memory-store.ts';
 import { ProviderLimits } from '../../../filter/quota/provider-limits.ts';
 import { CanaryWatch } from '../../../filter/routing/canary.ts';
 import { type Plan, planFor } from '../../../filter/routing/plan.ts';
+import { demandsOf } from '../../../filter/routing/route-key.ts';
 import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/caller.ts';
 import { makeIdentity } from '../identity/identity-fixture.ts';
 
 /** Gateway keys, for `{ env: 'KEY_1' }`. */
 const KEYS = { KEY_1: 'gateway-key-one', KEY_2: 'gateway-key-two' };
 
+export type PlannedExchange = Exchange & { readonly plan: Plan };
+
 export const CALLER_KEY = hashCallerKey('gk-one');
 
-type Parts = Partial<Omit<PolicyDocument, 'targets'>> & {
+/** Nobody's failures are counted here, and its caches are large: one does for all gateways. */
+const { identity } = makeIdentity();
+
+const ALONE = { pods: 1, workers: 1, worker: 0 };
+
+export type Parts = Partial<Omit<PolicyDocument, 'targets'>> & {
   targets: Record<string, Partial<PolicyDocument['targets'][string]>>;
 };
 
@@ -45,10 +54,13 @@ export function policyOf({ targets, ...parts }: Parts): Policy {
   return result.policy;
 }
 
-export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gateway {
-  const now = (): number => performance.now();
+export function gatewayOf(
+  policy: Policy,
+  changes: Partial<Gateway> = {},
+  now: () => number = () => performance.now(),
+): Gateway {
   return {
-    identity: makeIdentity().identity,
+    identity,
     ruleset: () => new Ruleset(policy, loadCredentials(policy, KEYS)),
     health: new TargetHealth({ now, inForce: (id) => policy.targets.get(id) }),
     latency: new TargetLatency(() => true),
@@ -69,11 +81,8 @@ export function gatewayOf(policy: Policy, changes: Partial<Gateway> = {}): Gatew
   };
 }
 
-/** A request as far as its plan. */
-export function requestOf(
-  gateway: Gateway,
-  { budgetMs }: { readonly budgetMs?: number } = {},
-): Exchange & { readonly plan: Plan } {
+/** A request as far as its plan. @param headers what it demands of its route */
+export function requestOf(gateway: Gateway, headers: Readonly<Record<string, string>> = {}): PlannedExchange {
   const exchange = openExchange(gateway);
   const { policy } = exchange;
   const caller = policy.callerKeys.get(CALLER_KEY)?.caller;
@@ -86,8 +95,10 @@ export function requestOf(
   const json = { model: 'a', messages: [{ role: 'user', content: 'x' }] };
   const line = { path: '/v1/chat/completions', query: '' };
   exchange.original = { line, bytes: Buffer.from(JSON.stringify(json)), json, header: () => undefined };
-  const plan = planFor({ policy, caller, alias, operation: 'other', demands: undefined, region: undefined });
-  if (budgetMs !== undefined) exchange.deadlineAt = exchange.startedAt + budgetMs;
+  const demands = demandsOf((name) => headers[name], policy);
+  const plan = planFor({ policy, caller, alias, operation: 'other', demands, region: gateway.region });
+  const budget = plan.key.latencyBudgetMs;
+  if (budget !== undefined) exchange.deadlineAt = exchange.startedAt + budget;
   return Object.assign(exchange, { plan });
 }
 

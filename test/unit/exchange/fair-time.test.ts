@@ -17,7 +17,7 @@ describe('a latency budget that no target could keep', () => {
 
   /** An attempt that is given up after `afterMs` without a word of its target. */
   function silent(gateway: Gateway, target: typeof x, afterMs: number, budgetMs: number | undefined): void {
-    const exchange = requestOf(gateway, budgetMs === undefined ? {} : { budgetMs });
+    const exchange = requestOf(gateway, budgetMs === undefined ? {} : { 'x-gateway-latency-budget': `${budgetMs}ms` });
     exchange.slice = 'canary';
     exchange.attemptDeadlineMs = afterMs;
     prepareAttempt(exchange, target, 1, 'usable');

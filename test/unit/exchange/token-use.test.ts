@@ -5,7 +5,7 @@ import { settleQuota } from '../../../filter/exchange/admission.ts';
 import type { Exchange } from '../../../filter/exchange/exchange.ts';
 import { spentOf } from '../../../filter/exchange/token-use.ts';
 import type { Attempt } from '../../../filter/fallback/attempt.ts';
-import type { Target } from '../../../filter/policy/policy.ts';
+import type { Target } from '../../../filter/policy/compiled/target.ts';
 import type { Price } from '../../../filter/prices/price.ts';
 import { loadPriceBook } from '../../../filter/prices/price-book.ts';
 import { KINDS, type Platform, type PriceTable } from '../../../filter/prices/rates.ts';

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import type { AttemptFailure } from '../../../filter/fallback/attempt.ts';
 import { orderedByHealth, TargetHealth } from '../../../filter/fallback/health.ts';
-import type { Target, TargetId } from '../../../filter/policy/policy.ts';
+import type { TargetId } from '../../../filter/policy/compiled/names.ts';
+import type { Target } from '../../../filter/policy/compiled/target.ts';
 
 const target = (id: string): Target => ({ id: id as TargetId, credentials: [] as Target['credentials'] }) as Target;
 const [A, B, C] = [target('a'), target('b'), target('c')] as const;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { TargetLatency } from '../../../filter/fallback/latency.ts';
-import type { TargetId } from '../../../filter/policy/policy.ts';
+import type { TargetId } from '../../../filter/policy/compiled/names.ts';
 
 describe('latency of targets', () => {
   it('keeps nothing of a target that is no more, whatever requests that began before still tell', () => {

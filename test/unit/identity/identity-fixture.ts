@@ -2,7 +2,7 @@
 import { Identity } from '../../../filter/identity/identity.ts';
 import type { Presented } from '../../../filter/identity/presented.ts';
 import { Tokens } from '../../../filter/identity/tokens.ts';
-import type { CallerKeyId } from '../../../filter/policy/policy.ts';
+import type { CallerKeyId } from '../../../filter/policy/compiled/names.ts';
 
 export interface IdentityFixture {
   readonly identity: Identity;

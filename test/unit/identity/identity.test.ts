@@ -7,9 +7,10 @@ import { Fault } from '../../../filter/fault.ts';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
 import type { Presented } from '../../../filter/identity/presented.ts';
 import { compileKeys, readKeyFile } from '../../../filter/policy/caller-keys.ts';
+import type { Caller } from '../../../filter/policy/compiled/caller.ts';
+import type { Policy } from '../../../filter/policy/compiled/policy.ts';
 import type { IdentityDocument, IssuedKeyDocument } from '../../../filter/policy/document.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
-import type { Caller, Policy } from '../../../filter/policy/policy.ts';
 import { bearer, type IdentityFixture, makeIdentity, presented, START } from './identity-fixture.ts';
 
 const at = (ms: number): string => new Date(START + ms).toISOString();

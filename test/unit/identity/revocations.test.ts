@@ -12,8 +12,8 @@ import {
   type Revoked,
 } from '../../../filter/identity/revocations.ts';
 import { openKeyStore } from '../../../filter/key-store.ts';
+import type { CallerKeyId } from '../../../filter/policy/compiled/names.ts';
 import { loadPolicy } from '../../../filter/policy/load.ts';
-import type { CallerKeyId } from '../../../filter/policy/policy.ts';
 import { changedPolicy } from '../../stack/policy.ts';
 
 const { keepMs: KEEP_MS, max: MAX } = CALLER_KEY_REVOCATIONS;

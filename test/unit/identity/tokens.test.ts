@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { Fault } from '../../../filter/fault.ts';
+import type { Caller } from '../../../filter/policy/compiled/caller.ts';
+import type { Policy } from '../../../filter/policy/compiled/policy.ts';
 import { loadPolicy } from '../../../filter/policy/load.ts';
-import type { Caller, Policy } from '../../../filter/policy/policy.ts';
 import { bearer, type IdentityFixture, makeIdentity, presented, START } from './identity-fixture.ts';
 
 describe('tokens', () => {

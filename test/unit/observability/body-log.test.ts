@@ -7,7 +7,7 @@ import { AuditLog, type AuditSettings } from '../../../filter/observability/audi
 import { BodyCapture } from '../../../filter/observability/body-capture.ts';
 import { BodyLog, type BodyOf } from '../../../filter/observability/body-log.ts';
 import type { BodyRecord } from '../../../filter/observability/body-record.ts';
-import type { BodyRecording } from '../../../filter/policy/policy.ts';
+import type { BodyRecording } from '../../../filter/policy/compiled/body-recording.ts';
 import { waitFor } from '../../stack/processes.ts';
 
 const log = pino({ level: 'silent' });

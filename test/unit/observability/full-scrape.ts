@@ -19,7 +19,7 @@ import { createMetrics } from '../../../filter/observability/metrics.ts';
 import { type QuotaSources, registerQuotaMetrics } from '../../../filter/observability/quota-metrics.ts';
 import { registerTraceMetrics } from '../../../filter/observability/trace-metrics.ts';
 import { registerWorkerMetrics } from '../../../filter/observability/worker-metrics.ts';
-import { WORKLOAD_CLASSES } from '../../../filter/policy/policy.ts';
+import { WORKLOAD_CLASSES } from '../../../filter/policy/compiled/route-rules.ts';
 import { NO_USAGE } from '../../../filter/transform/unified.ts';
 import { attempt, record, sources } from './observed.ts';
 import type { Catalogue } from './promql.ts';

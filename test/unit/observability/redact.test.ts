@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { redactBody } from '../../../filter/observability/redact.ts';
 import { compile } from '../../../filter/policy/compile.ts';
+import type { RedactedField } from '../../../filter/policy/compiled/body-recording.ts';
+import type { TenantId } from '../../../filter/policy/compiled/names.ts';
 import type { PolicyDocument } from '../../../filter/policy/document.ts';
-import type { RedactedField, TenantId } from '../../../filter/policy/policy.ts';
 
 const SECRETS: Readonly<Record<string, string>> = {
   openai: 'sk-proj-AbCdEf0123456789AbCdEf0123456789',

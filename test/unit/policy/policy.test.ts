@@ -7,8 +7,10 @@ import { CredentialError, loadCredentials } from '../../../filter/credentials/cr
 import { Fault } from '../../../filter/fault.ts';
 import { onBehalfOf } from '../../../filter/identity/claimed.ts';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
+import type { Caller } from '../../../filter/policy/compiled/caller.ts';
+import type { AliasName, ClusterName, CredentialName, TargetId } from '../../../filter/policy/compiled/names.ts';
+import type { Policy } from '../../../filter/policy/compiled/policy.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
-import type { AliasName, Caller, ClusterName, CredentialName, Policy, TargetId } from '../../../filter/policy/policy.ts';
 import { route } from '../../../filter/routing/route.ts';
 import { providerSchemaNames } from '../../../filter/transform/registry.ts';
 import { makeIdentity, presented } from '../identity/identity-fixture.ts';

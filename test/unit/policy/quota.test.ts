@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { hashCallerKey } from '../../../filter/identity/key-format.ts';
+import type { AliasName, CallerKeyHash } from '../../../filter/policy/compiled/names.ts';
+import type { Policy } from '../../../filter/policy/compiled/policy.ts';
 import { loadPolicy, PolicyError } from '../../../filter/policy/load.ts';
-import type { AliasName, CallerKeyHash, Policy } from '../../../filter/policy/policy.ts';
 import { quotaPlanFor } from '../../../filter/quota/quota-plan.ts';
 import { readSettings } from '../../../filter/settings.ts';
 

@@ -8,7 +8,7 @@ import {
   ProcessingResponse,
 } from '../../../filter/extproc/gen/envoy/service/ext_proc/v3/external_processor.ts';
 import { chainMetadata, immediateAnswer } from '../../../filter/extproc/messages.ts';
-import type { ClusterName } from '../../../filter/policy/policy.ts';
+import type { ClusterName } from '../../../filter/policy/compiled/names.ts';
 import { descriptorsInBinary, findDrift, ourDescriptors } from '../../../protos/check-drift.ts';
 import { envoyBinary } from '../../stack/processes.ts';
 

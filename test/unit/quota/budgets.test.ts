@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import { Registry } from 'prom-client';
 import { registerBudgetMetrics } from '../../../filter/observability/budget-metrics.ts';
-import type { Alias, AliasName, Policy } from '../../../filter/policy/policy.ts';
+import type { Alias } from '../../../filter/policy/compiled/alias.ts';
+import type { AliasName } from '../../../filter/policy/compiled/names.ts';
+import type { Policy } from '../../../filter/policy/compiled/policy.ts';
 import { budgetsInForce } from '../../../filter/quota/budgets-in-force.ts';
 import { createQuotaStore } from '../../../filter/quota/create-store.ts';
 import { createMemoryStore } from '../../../filter/quota/memory-store.ts';

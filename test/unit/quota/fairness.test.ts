@@ -1,6 +1,8 @@
 /** Providers' limits under load, in simulated time. */
 import { expect } from 'chai';
-import type { ProviderLimit, Target, TargetId, TenantId, WorkloadClass } from '../../../filter/policy/policy.ts';
+import type { TargetId, TenantId } from '../../../filter/policy/compiled/names.ts';
+import type { WorkloadClass } from '../../../filter/policy/compiled/route-rules.ts';
+import type { ProviderLimit, Target } from '../../../filter/policy/compiled/target.ts';
 import type { LimitDemand, Pass } from '../../../filter/quota/fair-queue.ts';
 import { ProviderLimits } from '../../../filter/quota/provider-limits.ts';
 import { type SimulatedTime, simulatedTime } from './simulated-time.ts';

@@ -1,5 +1,6 @@
 /** Several processes, each with its own view of one target's limits. */
-import type { ProviderLimit, Target, TargetId, TenantId } from '../../../filter/policy/policy.ts';
+import type { TargetId, TenantId } from '../../../filter/policy/compiled/names.ts';
+import type { ProviderLimit, Target } from '../../../filter/policy/compiled/target.ts';
 import type { LimitDemand } from '../../../filter/quota/fair-queue.ts';
 import type { LimitExchange } from '../../../filter/quota/limit-exchange.ts';
 import { LimitSharing } from '../../../filter/quota/limit-sharing.ts';

@@ -1,7 +1,7 @@
 /** Processes that share providers' limits, in simulated time. */
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { TargetId } from '../../../filter/policy/policy.ts';
+import type { TargetId } from '../../../filter/policy/compiled/names.ts';
 import type { LimitExchange } from '../../../filter/quota/limit-exchange.ts';
 import { LimitLedger } from '../../../filter/quota/limit-ledger.ts';
 import { type Counts, type Fleet, fleetOf, noCounts, request, targetWith } from './limit-fleet.ts';

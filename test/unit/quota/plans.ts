@@ -1,5 +1,5 @@
 /** Plans made by hand, for the tests of stores. */
-import type { TenantId } from '../../../filter/policy/policy.ts';
+import type { TenantId } from '../../../filter/policy/compiled/names.ts';
 import type { Bucket, BucketKey, BudgetBucket, QuotaPlan } from '../../../filter/quota/quota-plan.ts';
 import type { Admitted, Decision, Refused } from '../../../filter/quota/quota-store.ts';
 

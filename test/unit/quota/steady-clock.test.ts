@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { TenantId } from '../../../filter/policy/policy.ts';
+import type { TenantId } from '../../../filter/policy/compiled/names.ts';
 import { createQuotaStore } from '../../../filter/quota/create-store.ts';
 import type { BucketKey, QuotaPlan } from '../../../filter/quota/quota-plan.ts';
 import { steadyClock } from '../../../filter/quota/steady-clock.ts';

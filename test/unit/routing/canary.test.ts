@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { AliasName, Canary, Target, TargetId } from '../../../filter/policy/policy.ts';
+import type { Canary } from '../../../filter/policy/compiled/alias.ts';
+import type { AliasName, TargetId } from '../../../filter/policy/compiled/names.ts';
+import type { Target } from '../../../filter/policy/compiled/target.ts';
 import { type CanaryStop, CanaryWatch } from '../../../filter/routing/canary.ts';
 import type { CanarySample } from '../../../filter/routing/canary-arm.ts';
 

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { Fault } from '../../../filter/fault.ts';
 import type { JsonObject } from '../../../filter/json.ts';
-import { conversionBetween } from '../../../filter/transform/conversion.ts';
+import { conversionBetween } from '../../../filter/transform/conversion/between.ts';
 import { callerSchemas, providerSchema, providerSchemaNames } from '../../../filter/transform/registry.ts';
 import type { CallerSchema, ProviderSchema } from '../../../filter/transform/schema.ts';
 import { needed, originalOf, targetOf } from './original.ts';

@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { Fault } from '../../../filter/fault.ts';
 import type { JsonObject } from '../../../filter/json.ts';
-import { type Conversion, conversionBetween } from '../../../filter/transform/conversion.ts';
+import { conversionBetween } from '../../../filter/transform/conversion/between.ts';
+import type { Conversion } from '../../../filter/transform/conversion/conversion.ts';
 import {
   callerForPath,
   callerForUnknownPath,

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../filter/json.ts';
-import { conversionBetween } from '../../../filter/transform/conversion.ts';
+import { conversionBetween } from '../../../filter/transform/conversion/between.ts';
 import { callerSchemas, providerSchema, providerSchemaNames } from '../../../filter/transform/registry.ts';
 import { needed, originalOf, targetOf } from './original.ts';
 

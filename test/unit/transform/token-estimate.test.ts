@@ -2,11 +2,18 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../filter/json.ts';
-import { estimateInputTokens, estimateTextTokens } from '../../../filter/transform/token-estimate.ts';
+import { estimateInputTokens } from '../../../filter/transform/token-estimate.ts';
 import { COUNTED } from './counted-texts.ts';
 
 function estimate(body: JsonObject): number {
   return estimateInputTokens(body, Buffer.byteLength(JSON.stringify(body)));
+}
+
+/** What a request with a single text has besides it: its frame, and a value. */
+const AROUND_TEXT = 7;
+
+function tokensOf(text: string): number {
+  return estimate({ instructions: text }) - AROUND_TEXT;
 }
 
 function counted(kind: string): { text: string; tokens: number } {
@@ -18,25 +25,25 @@ function counted(kind: string): { text: string; tokens: number } {
 describe('estimate of a text', () => {
   for (const { kind, text, tokens } of COUNTED) {
     it(`${kind}: no less than a tokenizer counts, and a third more at most`, () => {
-      expect(estimateTextTokens(text) / tokens).to.be.within(1, 1.34);
+      expect(tokensOf(text) / tokens).to.be.within(1, 1.34);
     });
   }
 
   it('of a long text looks at a sample of it, and comes out the same', () => {
     for (const { kind, text } of COUNTED) {
-      const whole = estimateTextTokens(text);
-      expect(estimateTextTokens(text.repeat(200)) / (whole * 200), kind).to.be.within(0.88, 1.12);
+      const whole = tokensOf(text);
+      expect(tokensOf(text.repeat(200)) / (whole * 200), kind).to.be.within(0.88, 1.12);
     }
   });
 
   it('is not taken in by texts whose lines are as long as the distance between samples', () => {
     const line = `${'7'.repeat(8)}${' '.repeat(24)}`;
-    const whole = estimateTextTokens(line.repeat(32)) * 64;
-    expect(estimateTextTokens(line.repeat(2_048)) / whole).to.be.within(0.85, 1.15);
+    const whole = tokensOf(line.repeat(32)) * 64;
+    expect(tokensOf(line.repeat(2_048)) / whole).to.be.within(0.85, 1.15);
   });
 
   it('is nothing for nothing', () => {
-    expect(estimateTextTokens('')).to.equal(0);
+    expect(tokensOf('')).to.equal(0);
   });
 });
 

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JsonObject } from '../../../filter/json.ts';
-import { conversionBetween } from '../../../filter/transform/conversion.ts';
+import { conversionBetween } from '../../../filter/transform/conversion/between.ts';
 import { count as countOf } from '../../../filter/transform/facts.ts';
 import { callerSchemas, providerSchema } from '../../../filter/transform/registry.ts';
 import { totalInput, totalOutput } from '../../../filter/transform/unified.ts';

@@ -1,8 +1,9 @@
 /** Unified answer -> Anthropic message; and the words that whole and streamed answers share. */
-import { isObject, type JsonObject } from '../../../json.ts';
+import type { JsonObject } from '../../../json.ts';
 import { safeName } from '../../codecs/safe-names.ts';
 import { showSealed } from '../../codecs/sealed-reasoning.ts';
-import type { AssistantPart, Choice, FinishReason, ToolCallPart, UnifiedAnswer, Usage } from '../../unified.ts';
+import { parseArguments } from '../../codecs/tool-arguments.ts';
+import type { AssistantPart, Choice, FinishReason, UnifiedAnswer, Usage } from '../../unified.ts';
 import { NO_USAGE } from '../../unified.ts';
 
 const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
@@ -65,21 +66,11 @@ function encodePart(part: AssistantPart, choice: Choice): JsonObject[] {
         ? [{ type: 'thinking', thinking: part.text, signature: showSealed(part.signature, 'anthropic') }]
         : [{ type: 'redacted_thinking', data: showSealed(part.redacted, 'anthropic') }];
     case 'tool_call': {
-      const input = inputOf(part);
+      const input = parseArguments(part.arguments);
       if (input !== undefined) return [{ type: 'tool_use', id: safeName(part.id), name: part.name, input }];
       // The token cap broke this call off. It cannot be made, and `max_tokens` tells why; an error would only be retried.
       if (choice.finish === 'length' && part === choice.parts.at(-1)) return [];
       throw new Error('the arguments of a tool call are not a JSON object');
     }
-  }
-}
-
-function inputOf(call: ToolCallPart): JsonObject | undefined {
-  if (call.arguments.trim() === '') return {};
-  try {
-    const input: unknown = JSON.parse(call.arguments);
-    return isObject(input) ? input : undefined;
-  } catch {
-    return undefined;
   }
 }

@@ -1,5 +1,6 @@
 /** Unified answer -> GenerateContentResponse; and the words that whole and streamed answers share. */
 import type { JsonObject } from '../../../json.ts';
+import { parseArguments } from '../../codecs/tool-arguments.ts';
 import type { OriginalRequest } from '../../schema.ts';
 import {
   type AssistantPart,
@@ -11,7 +12,7 @@ import {
   type UnifiedAnswer,
   type Usage,
 } from '../../unified.ts';
-import { callArguments, PartWriter, showsThoughts } from './parts.ts';
+import { PartWriter, showsThoughts } from './parts.ts';
 
 /** providers.md 1.9: calls are seen by their parts, the reason stays STOP. */
 export const FINISH_REASONS: Readonly<Record<FinishReason, string>> = {
@@ -81,7 +82,7 @@ function encodePart(part: AssistantPart, choice: Choice, writer: PartWriter): Js
     case 'reasoning':
       return writer.thought(part);
     case 'tool_call': {
-      const args = callArguments(part.arguments);
+      const args = parseArguments(part.arguments);
       if (args !== undefined) return [writer.call(part.id, part.name)(args)];
       // The token cap broke this call off. It cannot be made, and MAX_TOKENS tells why; an error would only be retried.
       if (choice.finish === 'length' && part === choice.parts.at(-1)) return [];

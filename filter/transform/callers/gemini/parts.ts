@@ -58,14 +58,3 @@ export class PartWriter {
     return signature === undefined ? {} : { thoughtSignature: signature };
   }
 }
-
-/** @returns undefined for text that is not the JSON of an object */
-export function callArguments(json: string): JsonObject | undefined {
-  if (json.trim() === '') return {};
-  try {
-    const args: unknown = JSON.parse(json);
-    return isObject(args) ? args : undefined;
-  } catch {
-    return undefined;
-  }
-}

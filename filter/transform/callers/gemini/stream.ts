@@ -4,10 +4,11 @@
  */
 import type { JsonObject } from '../../../json.ts';
 import type { Sealed } from '../../codecs/sealed-reasoning.ts';
+import { parseArguments } from '../../codecs/tool-arguments.ts';
 import type { CallerStream, OriginalRequest } from '../../schema.ts';
 import type { FinishReason, UnifiedEvent, Usage } from '../../unified.ts';
 import { FINISH_REASONS, logprobsResult, usageObject } from './answer.ts';
-import { callArguments, PartWriter, showsThoughts } from './parts.ts';
+import { PartWriter, showsThoughts } from './parts.ts';
 
 export function openStream({ json }: OriginalRequest): CallerStream {
   return new AnswerWriter(showsThoughts(json));
@@ -174,7 +175,7 @@ class CandidateWriter {
   #wholeCalls(): JsonObject[] {
     const parts: JsonObject[] = [];
     for (const [index, call] of this.#calls) {
-      const args = call.json.length === call.tried ? undefined : callArguments(call.json);
+      const args = call.json.length === call.tried ? undefined : parseArguments(call.json);
       if (args === undefined) {
         call.tried = call.json.length;
         break;

@@ -1,8 +1,9 @@
 /** Unified parts -> content blocks of one Messages request. Counts cache markers and notes what it had to leave out. */
-import { isObject, type JsonObject } from '../../../json.ts';
+import type { JsonObject } from '../../../json.ts';
 import { invalid, untranslatable } from '../../codecs/fields.ts';
 import { safeName, safeToolName } from '../../codecs/safe-names.ts';
 import { unseal } from '../../codecs/sealed-reasoning.ts';
+import { argumentsOf } from '../../codecs/tool-arguments.ts';
 import type {
   AssistantPart,
   CacheMarker,
@@ -11,7 +12,6 @@ import type {
   ReasoningPart,
   TextPart,
   Tool,
-  ToolCallPart,
   ToolResultPart,
   UserPart,
 } from '../../unified.ts';
@@ -60,7 +60,7 @@ export class BlockEncoder {
         return this.#reasoning(part);
       case 'tool_call': {
         const name = toolName(part.name, 'messages');
-        return [{ type: 'tool_use', id: safeName(part.id), name, input: toolInput(part), ...this.#cache(part.cache) }];
+        return [{ type: 'tool_use', id: safeName(part.id), name, input: argumentsOf(part), ...this.#cache(part.cache) }];
       }
     }
   }
@@ -117,17 +117,6 @@ export class BlockEncoder {
 export function toolName(name: string, path: string): string {
   if (name === '') throw invalid(path, 'expected the name of a tool, found an empty string');
   return safeToolName(name, MAX_TOOL_NAME);
-}
-
-function toolInput(call: ToolCallPart): JsonObject {
-  let input: unknown;
-  try {
-    input = call.arguments.trim() === '' ? {} : JSON.parse(call.arguments);
-  } catch {
-    input = undefined;
-  }
-  if (isObject(input)) return input;
-  throw invalid('messages', `the arguments of the tool call ${JSON.stringify(call.id)} are not the JSON text of an object`);
 }
 
 function imageSource({ source }: ImagePart): JsonObject {

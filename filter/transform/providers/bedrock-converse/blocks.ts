@@ -1,8 +1,9 @@
 /** Unified parts -> content blocks of one Converse request: objects with exactly one key, bytes as base64. */
-import { isObject, type JsonObject } from '../../../json.ts';
+import type { JsonObject } from '../../../json.ts';
 import { invalid, untranslatable } from '../../codecs/fields.ts';
 import { safeToolName } from '../../codecs/safe-names.ts';
 import { unseal } from '../../codecs/sealed-reasoning.ts';
+import { argumentsOf } from '../../codecs/tool-arguments.ts';
 import type {
   AssistantPart,
   CacheMarker,
@@ -12,7 +13,6 @@ import type {
   ReasoningPart,
   TextPart,
   Tool,
-  ToolCallPart,
   ToolResultPart,
   UserPart,
 } from '../../unified.ts';
@@ -123,7 +123,7 @@ export class BlockEncoder {
       case 'reasoning':
         return this.#reasoning(part);
       case 'tool_call': {
-        const toolUse = { toolUseId: callId(part.id), name: toolName(part.name, 'messages'), input: toolInput(part) };
+        const toolUse = { toolUseId: callId(part.id), name: toolName(part.name, 'messages'), input: argumentsOf(part) };
         return [{ toolUse }, ...this.#cache(part.cache)];
       }
     }
@@ -219,15 +219,4 @@ function documentName(name: string | undefined, number: number): string {
     .slice(0, 150)
     .trim();
   return safe === '' ? `document ${number}` : `${safe} ${number}`;
-}
-
-function toolInput(call: ToolCallPart): JsonObject {
-  let input: unknown;
-  try {
-    input = call.arguments.trim() === '' ? {} : JSON.parse(call.arguments);
-  } catch {
-    input = undefined;
-  }
-  if (isObject(input)) return input;
-  throw invalid('messages', `the arguments of the tool call ${JSON.stringify(call.id)} are not the JSON text of an object`);
 }

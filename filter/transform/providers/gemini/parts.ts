@@ -1,7 +1,8 @@
 /** Unified parts -> parts of one generateContent request. Keeps the names of calls, which their results must repeat. */
-import { isObject, type JsonObject } from '../../../json.ts';
+import type { JsonObject } from '../../../json.ts';
 import { invalid } from '../../codecs/fields.ts';
 import { unseal } from '../../codecs/sealed-reasoning.ts';
+import { argumentsOf } from '../../codecs/tool-arguments.ts';
 import type { EncodeTarget } from '../../schema.ts';
 import type { AssistantPart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart, UserPart } from '../../unified.ts';
 import { MediaEncoder } from './media.ts';
@@ -135,15 +136,4 @@ export class PartEncoder {
       },
     };
   }
-}
-
-function argumentsOf(call: ToolCallPart): JsonObject {
-  let args: unknown;
-  try {
-    args = call.arguments.trim() === '' ? {} : JSON.parse(call.arguments);
-  } catch {
-    args = undefined;
-  }
-  if (isObject(args)) return args;
-  throw invalid('messages', `the arguments of the tool call ${JSON.stringify(call.id)} are not the JSON text of an object`);
 }

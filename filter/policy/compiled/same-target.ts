@@ -1,5 +1,5 @@
 /** Whether a target of one policy is the one of the same name in another: what was measured of it holds for what it was. */
-import type { Target } from './policy.ts';
+import type { Target } from './target.ts';
 
 /** What makes a target the one that it is. */
 const IDENTITY = ['cluster', 'schema', 'model', 'basePath', 'query', 'host', 'region'] as const;
