@@ -86,7 +86,7 @@ describe('audit exporter', () => {
     sink.send = async (chain, lines) => {
       if (chain !== 'filter-2' || !refuses) return send(chain, lines);
       tries.push(performance.now());
-      throw new RefusedError('status 400');
+      throw new RefusedError('status 404', 'sender');
     };
     await fixture.write(['a'], {}, '-1');
     await fixture.write(['b'], {}, '-2');

@@ -1,5 +1,5 @@
 /** An audit log in a directory of its own, and exporters that read it and tell what they log. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -43,6 +43,10 @@ export class ExportFixture {
   /** What exporters logged, a line of JSON each. */
   logged = '';
   readonly #exporters: AuditExporter[] = [];
+
+  constructor() {
+    mkdirSync(this.audits);
+  }
 
   /** @param name of the exporter */
   exporting(sink: AuditSink, name = 'test'): AuditExporter {

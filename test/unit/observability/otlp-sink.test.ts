@@ -38,11 +38,12 @@ describe('audit records over OTLP', () => {
     const [first] = collector.logs;
     expect(first).to.deep.include({ traceId: '0af7651916cd43dd8448eb211c80319c', severity: 9 });
     expect(first?.attributes).to.include({ 'gateway.audit.chain': 'filter', 'gateway.audit.seq': 1, 'gateway.tenant': 't' });
-    collector.mishaps.push({ status: 413 }, { status: 413 }, { status: 413 });
+    collector.refuses = ({ body }) => (JSON.parse(body).request_id === 'x' ? 413 : undefined);
     await fixture.writeAll(['x', 'y', 'z', 'w'].map((id) => record(id)));
     await caughtUp(exporter, 53);
     expect(exporter.counts.rejected).to.equal(1);
-    expect(collector.logs.slice(50).map(({ body }) => JSON.parse(body).request_id)).to.deep.equal(['y', 'z', 'w']);
+    const behind = collector.logs.map(({ body }) => JSON.parse(body).request_id).filter((id) => !numbered(50).includes(id));
+    expect(behind).to.deep.equal(['y', 'z', 'w']);
   }).timeout(60_000);
 
   it('a collector that rejects more than it was sent does not break the metrics', async () => {

@@ -55,7 +55,6 @@ describe('audit records on standard output', () => {
     const path = join(disk, 'out');
     try {
       const out = openSync(path, 'a');
-      mkdirSync(fixture.audits);
       const args = [join(ROOT, 'test/unit/observability/stdout-child.ts'), fixture.directory];
       const child = spawn(process.execPath, args, { stdio: ['ignore', out, 'pipe'] });
       closeSync(out);
