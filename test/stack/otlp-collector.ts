@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
+import type { OtlpEndpoint } from '../../filter/observability/otlp-client.ts';
 import { type OtlpMessage, OtlpSchema, type OtlpValue } from './otlp-schema.ts';
 
 export interface CollectedSpan {
@@ -52,6 +53,11 @@ export interface OtlpCollector {
   close(): Promise<void>;
 }
 
+/** Its, as a client is given it, for one signal. */
+export function otlpEndpoint(url: string, changes: Partial<OtlpEndpoint> = {}): OtlpEndpoint {
+  return { url, headers: {}, protocol: 'http/protobuf', compression: 'none', timeoutMs: 5_000, tls: {}, ...changes };
+}
+
 let schema: OtlpSchema | undefined;
 
 export async function startOtlpCollector(port = 0): Promise<OtlpCollector> {
@@ -88,7 +94,9 @@ export async function startOtlpCollector(port = 0): Promise<OtlpCollector> {
       return;
     }
     try {
-      const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
+      const encoding = request.headers['content-encoding'];
+      if (encoding !== undefined && encoding !== 'gzip') throw new Error(`content-encoding ${encoding}`);
+      const body = encoding === 'gzip' ? gunzipSync(sent) : sent;
       const type = request.headers['content-type'];
       const read = (message: string): OtlpMessage => {
         if (type === 'application/x-protobuf') return known.readBytes(message, body);

@@ -3,9 +3,9 @@ import { expect } from 'chai';
 import { Registry } from 'prom-client';
 import type { AuditSink } from '../../../filter/observability/audit-sink.ts';
 import { registerExportMetrics } from '../../../filter/observability/export-metrics.ts';
-import { createOtlpClient, type OtlpProtocol } from '../../../filter/observability/otlp-client.ts';
+import { createOtlpClient, OTLP_PROTOCOLS, type OtlpEndpoint } from '../../../filter/observability/otlp-client.ts';
 import { otlpSink } from '../../../filter/observability/otlp-sink.ts';
-import { type OtlpCollector, startOtlpCollector } from '../../stack/otlp-collector.ts';
+import { type OtlpCollector, otlpEndpoint, startOtlpCollector } from '../../stack/otlp-collector.ts';
 import { waitFor } from '../../stack/processes.ts';
 import { caughtUp, ExportFixture, numbered } from './export-fixture.ts';
 import { record } from './observed.ts';
@@ -22,13 +22,21 @@ describe('audit records over OTLP', () => {
     await collector.close();
     expect(collector.violations).to.deep.equal([]);
   });
-  const sinkOf = (protocol: OtlpProtocol, timeoutMs = 5_000): AuditSink => {
-    const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, protocol, timeoutMs, tls: {} });
-    return otlpSink(client, { 'service.name': 's' });
-  };
+  const sinkOf = (changes: Partial<OtlpEndpoint>): AuditSink =>
+    otlpSink(createOtlpClient(otlpEndpoint(`${collector.url}/v1/logs`, changes)), { 'service.name': 's' });
+
+  for (const protocol of OTLP_PROTOCOLS)
+    it(`compresses ${protocol} when it is asked to`, async () => {
+      await fixture.writeAll(numbered(50).map((id) => record(id)));
+      await caughtUp(fixture.exporting(sinkOf({ protocol, compression: 'gzip' })), 50);
+      expect(collector.logs.map(({ body }) => JSON.parse(body).request_id)).to.deep.equal(numbered(50));
+      const [request] = collector.requests;
+      expect(request?.headers['content-encoding']).to.equal('gzip');
+      expect(Number(request?.headers['content-length'])).to.be.below(fixture.read().length / 8);
+    });
 
   it('outlives 503s, silence and broken connections; what is too large goes in halves, and what never fits is told', async () => {
-    const sink = sinkOf('http/protobuf', 200);
+    const sink = sinkOf({ timeoutMs: 200 });
     collector.mishaps.push({ status: 503, headers: { 'retry-after': '1' } }, 'hang', 'drop', { status: 401 });
     await fixture.writeAll(numbered(50).map((id) => record(id)));
     const exporter = fixture.exporting(sink);
@@ -47,7 +55,7 @@ describe('audit records over OTLP', () => {
   }).timeout(60_000);
 
   it('a collector that rejects more than it was sent does not break the metrics', async () => {
-    const sink = sinkOf('http/json');
+    const sink = sinkOf({ protocol: 'http/json' });
     collector.mishaps.push({ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"7"}}' });
     await fixture.write(['a']);
     const exporter = fixture.exporting(sink);
@@ -59,7 +67,7 @@ describe('audit records over OTLP', () => {
   });
 
   it('a damaged line, and half a surrogate pair that a provider named, hold nothing up', async () => {
-    const sink = sinkOf('http/json');
+    const sink = sinkOf({ protocol: 'http/json' });
     await fixture.writeAll(['a', 'b', 'c', 'd', 'e'].map((id) => record(id, id === 'c' ? { alias: 'x\ud800' } : {})));
     const lines = fixture.read().split('\n');
     const broken = lines.map((line, index) => {

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { AuditExporter } from '../../../filter/observability/audit-exporter.ts';
 import { createOtlpClient, type OtlpProtocol } from '../../../filter/observability/otlp-client.ts';
 import { otlpSink } from '../../../filter/observability/otlp-sink.ts';
-import { type CollectedLog, type OtlpCollector, startOtlpCollector } from '../../stack/otlp-collector.ts';
+import { type CollectedLog, type OtlpCollector, otlpEndpoint, startOtlpCollector } from '../../stack/otlp-collector.ts';
 import { waitFor } from '../../stack/processes.ts';
 import { caughtUp, ExportFixture, numbered } from './export-fixture.ts';
 import { record } from './observed.ts';
@@ -25,7 +25,7 @@ describe('records that a collector refuses', () => {
   /** Without doubles. */
   const arrived = (): string[] => [...new Set(collector.logs.map(idOf))];
   const exporting = (protocol: OtlpProtocol = 'http/protobuf', of = fixture): AuditExporter => {
-    const client = createOtlpClient({ url: `${collector.url}/v1/logs`, headers: {}, protocol, timeoutMs: 5_000, tls: {} });
+    const client = createOtlpClient(otlpEndpoint(`${collector.url}/v1/logs`, { protocol }));
     return of.exporting(otlpSink(client, { 'service.name': 's' }));
   };
   const refuse = (ids: readonly string[], status = 400): void => {
