@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { createSecureContext } from 'node:tls';
-import { OTLP_PROTOCOLS, type OtlpEndpoint, type OtlpTls } from './observability/otlp-client.ts';
+import { OTLP_COMPRESSIONS, OTLP_PROTOCOLS, type OtlpEndpoint, type OtlpTls } from './observability/otlp-client.ts';
 import { SAMPLERS, type Sampling } from './observability/trace-sampling.ts';
 import { SettingsError, url, wholeNumber } from './settings-values.ts';
 
@@ -36,17 +36,27 @@ function endpoint(environment: NodeJS.ProcessEnv, signal: Signal): OtlpEndpoint 
   if (at === undefined) return undefined;
   const of = (name: string): string =>
     (environment[`${own}_${name}`] ?? '') === '' ? `OTEL_EXPORTER_OTLP_${name}` : `${own}_${name}`;
-  const asked = environment[of('PROTOCOL')] || 'http/protobuf';
-  const protocol = OTLP_PROTOCOLS.find((name) => name === asked);
-  if (protocol === undefined)
-    throw new SettingsError(`${of('PROTOCOL')}: expected ${OTLP_PROTOCOLS.join(' or ')}, found ${JSON.stringify(asked)}`);
   return {
     url: at,
     headers: headers(environment, of('HEADERS')),
-    protocol,
+    protocol: oneOf(environment, of('PROTOCOL'), OTLP_PROTOCOLS),
+    compression: oneOf(environment, of('COMPRESSION'), OTLP_COMPRESSIONS),
     timeoutMs: wholeNumber(environment, of('TIMEOUT'), { fallback: 10_000, min: 1, max: 600_000 }),
     tls: tls(environment, of),
   };
+}
+
+/** @param known the default first */
+function oneOf<Name extends string>(
+  environment: NodeJS.ProcessEnv,
+  variable: string,
+  known: readonly [fallback: Name, ...others: Name[]],
+): Name {
+  const asked = environment[variable] || known[0];
+  const found = known.find((name) => name === asked);
+  if (found === undefined)
+    throw new SettingsError(`${variable}: expected ${known.join(' or ')}, found ${JSON.stringify(asked)}`);
+  return found;
 }
 
 /** Read once, at the start. */

@@ -1,12 +1,16 @@
 /**
  * Sends the records of all chains in the audit directory to one sink, at least once: it reads what is on disk, and notes how far it has come
- * when the sink has taken it. A sink that is away makes it wait, and nobody else; a chain whose records it refuses waits alone.
+ * when the sink has taken it. A sink that is away makes it wait, and nobody else; a chain whose records it refuses waits alone; a record that it
+ * refuses amid others is passed over (sieve.ts).
  */
 import type { Logger } from 'pino';
+import { linkOf } from './audit-line.ts';
 import { type Segment, segmentsIn } from './audit-segments.ts';
 import { type AuditSink, RefusedError, SinkError } from './audit-sink.ts';
+import { linesBehind, type Piece, upTo } from './chain-reader.ts';
 import { ExportPositions } from './export-positions.ts';
 import { backoffMs, pause } from './retry.ts';
+import { Sieve, type Sifted } from './sieve.ts';
 
 export interface AuditExporterOptions {
   readonly name: string;
@@ -34,6 +38,8 @@ const POLL_MS = 250;
 const PACE_MS = 10;
 const MAX_BACKOFF_MS = 10_000;
 const CLOSE_WITHIN_MS = 3_000;
+/** Of tries in a row that were refused: a sink that refuses everything is asked little. */
+const THOROUGH_EACH = 8;
 
 interface Refused {
   /** In a row. */
@@ -46,6 +52,7 @@ export class AuditExporter {
   readonly #options: AuditExporterOptions;
   readonly #log: Logger;
   readonly #positions: ExportPositions;
+  readonly #sieve: Sieve;
   readonly #closing = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #state: 'working' | 'failing' = 'working';
@@ -58,6 +65,7 @@ export class AuditExporter {
     this.#options = options;
     this.#log = options.log.child({ exporter: options.name });
     const { name, stateDirectory, now = Date.now } = options;
+    this.#sieve = new Sieve(options.sink);
     this.#positions = new ExportPositions({ name, stateDirectory, now, log: this.#log });
   }
 
@@ -122,18 +130,29 @@ export class AuditExporter {
     if (refused !== undefined && performance.now() < refused.againAt) return 'nothing';
     const piece = await this.#positions.next(chain, segments);
     if (piece === undefined) return 'nothing';
-    let rejected: number;
-    try {
-      rejected = await this.#options.sink.send(chain, piece.lines);
-    } catch (error) {
-      if (!(error instanceof RefusedError)) throw error;
-      this.#refuse(chain, error);
-      return 'nothing';
+    const search = (refused?.times ?? 0) % THOROUGH_EACH === 0 ? 'thorough' : 'brief';
+    const sifted = await this.#sieve.send(chain, piece.lines, search);
+    const left = sifted.settled > 0 ? await this.#settle(chain, upTo(piece, sifted.settled), sifted) : 'nothing';
+    if (sifted.error === undefined) return left;
+    if (!(sifted.error instanceof RefusedError)) throw sifted.error;
+    const times = this.#refuse(chain, sifted.error);
+    if (sifted.error.about === 'records' && sifted.settled === 0) {
+      const behind = await linesBehind(segments, piece);
+      const line = behind[times % behind.length];
+      if (line !== undefined) await this.#sieve.findWitness(chain, line);
     }
+    return 'nothing';
+  }
+
+  async #settle(chain: string, piece: Piece, { rejected, givenUp }: Sifted): Promise<Found> {
     if (this.#refused.delete(chain)) this.#log.info({ chain }, 'the sink takes the records of this chain again');
-    if (rejected > 0) this.#log.error({ chain, records: rejected }, 'the sink will not take these audit records');
-    this.#counts.rejected += rejected;
-    this.#counts.exported += piece.lines.length - rejected;
+    for (const { line, reason } of givenUp) {
+      const facts = { chain, seq: linkOf(line)?.seq, request_id: requestIdIn(line), reason };
+      this.#log.error(facts, 'the sink will not take this audit record');
+    }
+    if (rejected > 0) this.#log.error({ chain, records: rejected }, 'the sink will not take some audit records');
+    this.#counts.rejected += rejected + givenUp.length;
+    this.#counts.exported += piece.lines.length - rejected - givenUp.length;
     await this.#positions.taken(chain, piece);
     if (this.#state === 'failing') this.#log.info('the sink takes audit records again');
     this.#state = 'working';
@@ -141,12 +160,14 @@ export class AuditExporter {
     return piece.bytesLeft > 0 ? 'more' : 'all';
   }
 
-  #refuse(chain: string, { message: reason }: RefusedError): void {
+  /** @returns times in a row */
+  #refuse(chain: string, { message: reason }: RefusedError): number {
     const times = (this.#refused.get(chain)?.times ?? 0) + 1;
     this.#counts.failures += 1;
     // Once per chain, not once per try.
     if (times === 1) this.#log.error({ chain, reason }, 'the sink refuses audit records; they wait on disk');
     this.#refused.set(chain, { times, againAt: performance.now() + backoffMs(times, undefined, MAX_BACKOFF_MS) });
+    return times;
   }
 
   /** @returns how long to wait */
@@ -159,4 +180,9 @@ export class AuditExporter {
     this.#state = 'failing';
     return backoffMs(this.#failuresInARow, error instanceof SinkError ? error.afterMs : undefined, MAX_BACKOFF_MS);
   }
+}
+
+/** Ours, of letters and digits: what is damaged is not repeated. */
+function requestIdIn(line: string): string | undefined {
+  return /"request_id":"([\w-]{1,80})"/.exec(line)?.[1];
 }

@@ -7,6 +7,8 @@ import type { Cursor } from './export-cursor.ts';
 export interface Piece {
   /** Sealed records without line ends; none: there is nothing new. */
   readonly lines: readonly string[];
+  /** Where each of them ends in the segment, bytes. */
+  readonly ends: readonly number[];
   /** Behind the last of them. */
   readonly cursor: Cursor;
   /** Records that should have been there and are gone. */
@@ -15,6 +17,28 @@ export interface Piece {
   readonly bytesLeft: number;
   /** The cursor was of another chain of the same name: this one is read from its beginning. */
   readonly begun: 'anew' | 'on';
+}
+
+/** @returns what comes after the piece; nothing also where it cannot be read now */
+export function linesBehind(segments: readonly Segment[], { cursor }: Piece): Promise<readonly string[]> {
+  return readOn(segments, cursor).then(
+    ({ lines }) => lines,
+    () => [],
+  );
+}
+
+/** @param count of lines, at least one @returns the piece as if it had no more */
+export function upTo(piece: Piece, count: number): Piece {
+  const { lines, ends, cursor, bytesLeft } = piece;
+  const link = linkOf(lines[count - 1] ?? '');
+  const offset = ends[count - 1];
+  if (link === undefined || offset === undefined) throw new Error(`a piece of ${lines.length} records has not ${count}`);
+  return {
+    ...{ ...piece, lines: lines.slice(0, count), ends: ends.slice(0, count), cursor: { ...cursor, ...link, offset } },
+    // Numbers that are missing behind it are found again.
+    lost: piece.lost - (cursor.seq - link.seq - (lines.length - count)),
+    bytesLeft: bytesLeft + cursor.offset - offset,
+  };
 }
 
 const PIECE_BYTES = 256 * 1024;
@@ -61,7 +85,7 @@ export async function readOn(segments: readonly Segment[], from: Cursor): Promis
     }
     if (found.lines.length > 0 || isLast) {
       const bytesLeft = found.bytesLeft + (await sizes(segments.slice(index + 1)));
-      return { lines: found.lines, cursor: found.cursor, lost: lost + found.lost, bytesLeft, begun };
+      return { ...found, lost: lost + found.lost, bytesLeft, begun };
     }
     // Full, and read to its end.
     const next = segments[index + 1];
@@ -83,7 +107,7 @@ export async function tipOf(segments: readonly Segment[]): Promise<Link | undefi
   }
 }
 
-type Found = Pick<Piece, 'lines' | 'cursor' | 'lost' | 'bytesLeft'>;
+type Found = Omit<Piece, 'begun'>;
 
 /** @returns `another`: this is not the file that the cursor is of */
 async function readSegment({ path }: Segment, cursor: Cursor, isWritten: boolean): Promise<Found | 'another'> {
@@ -92,7 +116,7 @@ async function readSegment({ path }: Segment, cursor: Cursor, isWritten: boolean
     const { size } = await handle.stat();
     const { offset } = cursor;
     if (offset > size || (offset > 0 && !(await isSealedBefore(handle, cursor)))) return 'another';
-    if (size === offset) return { lines: [], cursor, lost: 0, bytesLeft: 0 };
+    if (size === offset) return { lines: [], ends: [], cursor, lost: 0, bytesLeft: 0 };
     const bytes = await wholeLines(handle, offset, size);
     // What a power cut could still take is told to nobody: its number would come a second time, for another record.
     if (isWritten && bytes.length > 0) await handle.datasync();
@@ -120,6 +144,7 @@ async function wholeLines(handle: FileHandle, offset: number, size: number): Pro
 
 function taken(bytes: Buffer, from: Cursor, size: number): Found {
   const lines: string[] = [];
+  const ends: number[] = [];
   let cursor = from;
   let lost = 0;
   let at = 0;
@@ -131,9 +156,10 @@ function taken(bytes: Buffer, from: Cursor, size: number): Found {
     if (link === undefined || link.seq <= cursor.seq) continue;
     lost += link.seq - cursor.seq - 1;
     lines.push(line);
+    ends.push(from.offset + at);
     cursor = { ...link, segment: from.segment, offset: from.offset + at };
   }
-  return { lines, cursor, lost, bytesLeft: size - from.offset - at };
+  return { lines, ends, cursor, lost, bytesLeft: size - from.offset - at };
 }
 
 async function sizes(segments: readonly Segment[]): Promise<number> {

@@ -1,11 +1,16 @@
 /** OTLP over HTTP: one request at a time to a collector, and what its answer means. */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { type OtlpRequest, toJson } from './otlp.ts';
 import { rejectedInProtobuf, toProtobuf } from './otlp-protobuf.ts';
 
 export const OTLP_PROTOCOLS = ['http/protobuf', 'http/json'] as const;
 export type OtlpProtocol = (typeof OTLP_PROTOCOLS)[number];
+
+export const OTLP_COMPRESSIONS = ['none', 'gzip'] as const;
+export type OtlpCompression = (typeof OTLP_COMPRESSIONS)[number];
 
 export interface OtlpEndpoint {
   /** Whole, with its path. */
@@ -13,6 +18,7 @@ export interface OtlpEndpoint {
   /** May hold secrets: never told. */
   readonly headers: Readonly<Record<string, string>>;
   readonly protocol: OtlpProtocol;
+  readonly compression: OtlpCompression;
   readonly timeoutMs: number;
   readonly tls: OtlpTls;
 }
@@ -41,21 +47,26 @@ export interface OtlpClient {
 
 /** By the specification, what may be sent again; all else is refused for good. */
 const AGAIN = new Set([429, 502, 503, 504]);
+/** In a thread of libuv's: no request waits for it. */
+const pack = promisify(gzip);
+/** 1.5 ms for 180 records, 400 kB, which become 26; zlib's own level, 6, takes 3.4 for 19. */
+const GZIP_LEVEL = 3;
 const PROTOBUF = ['application/x-protobuf', toProtobuf] as const;
 const LONGEST_ANSWER = 64 * 1024;
 
-export function createOtlpClient({ url, headers, protocol, timeoutMs, tls }: OtlpEndpoint): OtlpClient {
+export function createOtlpClient({ url, headers, protocol, compression, timeoutMs, tls }: OtlpEndpoint): OtlpClient {
   // As it is read, not as it is written: HTTPS, or a space before it, is the same.
   const isTls = new URL(url).protocol === 'https:';
   const agent = isTls ? new HttpsAgent({ keepAlive: true, ...tls }) : new HttpAgent({ keepAlive: true });
   const begin = isTls ? httpsRequest : httpRequest;
   let closed = false;
   const [contentType, encode] = protocol === 'http/json' ? (['application/json', toJson] as const) : PROTOBUF;
+  const encoding = compression === 'gzip' ? { 'content-encoding': 'gzip' } : {};
   const post = (bytes: Uint8Array): Promise<OtlpAnswer> =>
     new Promise((resolve) => {
       const request = begin(url, {
         ...{ method: 'POST', agent },
-        headers: { ...headers, 'content-type': contentType, 'content-length': bytes.length },
+        headers: { ...headers, ...encoding, 'content-type': contentType, 'content-length': bytes.length },
       });
       const timer = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
       request.on('close', () => clearTimeout(timer));
@@ -73,7 +84,8 @@ export function createOtlpClient({ url, headers, protocol, timeoutMs, tls }: Otl
   return {
     async send(request) {
       try {
-        return await post(encode(request));
+        const bytes = encode(request);
+        return await post(compression === 'gzip' ? await pack(bytes, { level: GZIP_LEVEL }) : bytes);
       } catch (error) {
         return notNow(error);
       }

@@ -12,6 +12,12 @@ const SEVERITY: Readonly<Record<AuditLine['outcome'], readonly [number: number, 
   ...{ failed: [17, 'ERROR'], cut: [17, 'ERROR'] },
 };
 
+/**
+ * 400 and 413 by the specification. A collector says 500 of what its next one refuses for good (a record too large for Kafka), and a firewall that
+ * reads bodies 403: callers write some of the text.
+ */
+const ABOUT_RECORDS = new Set([400, 403, 413, 422, 500]);
+
 export function otlpSink(client: OtlpClient, resource: Resource): AuditSink {
   const send = async (chain: string, lines: readonly string[]): Promise<number> => {
     const answer = await client.send(
@@ -23,11 +29,7 @@ export function otlpSink(client: OtlpClient, resource: Resource): AuditSink {
     // Whatever it says: a count of more than was sent would make ours fall.
     if (answer.kind === 'taken') return Math.min(answer.rejected, lines.length);
     if (answer.kind === 'again') throw new SinkError(answer.reason, answer.afterMs);
-    // Too large, for this collector. Whatever else is refused may be its settings', or ours: it waits for somebody to mend them.
-    if (answer.status !== 413) throw new RefusedError(answer.reason);
-    if (lines.length === 1) return 1;
-    const half = Math.ceil(lines.length / 2);
-    return (await send(chain, lines.slice(0, half))) + (await send(chain, lines.slice(half)));
+    throw new RefusedError(answer.reason, ABOUT_RECORDS.has(answer.status) ? 'records' : 'sender');
   };
   return { send, close: () => client.close() };
 }

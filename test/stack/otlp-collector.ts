@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
+import type { OtlpEndpoint } from '../../filter/observability/otlp-client.ts';
 import { type OtlpMessage, OtlpSchema, type OtlpValue } from './otlp-schema.ts';
 
 export interface CollectedSpan {
@@ -47,7 +48,14 @@ export interface OtlpCollector {
   readonly mishaps: Mishap[];
   /** While set, of every request. */
   always: Mishap | undefined;
+  /** The status that answers a batch with such a record, of which then nothing is taken. */
+  refuses: (log: CollectedLog) => number | undefined;
   close(): Promise<void>;
+}
+
+/** Its, as a client is given it, for one signal. */
+export function otlpEndpoint(url: string, changes: Partial<OtlpEndpoint> = {}): OtlpEndpoint {
+  return { url, headers: {}, protocol: 'http/protobuf', compression: 'none', timeoutMs: 5_000, tls: {}, ...changes };
 }
 
 let schema: OtlpSchema | undefined;
@@ -63,7 +71,7 @@ export async function startOtlpCollector(port = 0): Promise<OtlpCollector> {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const address = server.address() as AddressInfo;
   const collector: OtlpCollector = {
-    ...{ url: `http://127.0.0.1:${address.port}`, port: address.port, always: undefined },
+    ...{ url: `http://127.0.0.1:${address.port}`, port: address.port, always: undefined, refuses: () => undefined },
     ...{ spans: [], logs: [], violations: [], requests: [], mishaps: [] },
     close: () =>
       new Promise((resolve) => {
@@ -86,7 +94,9 @@ export async function startOtlpCollector(port = 0): Promise<OtlpCollector> {
       return;
     }
     try {
-      const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(sent) : sent;
+      const encoding = request.headers['content-encoding'];
+      if (encoding !== undefined && encoding !== 'gzip') throw new Error(`content-encoding ${encoding}`);
+      const body = encoding === 'gzip' ? gunzipSync(sent) : sent;
       const type = request.headers['content-type'];
       const read = (message: string): OtlpMessage => {
         if (type === 'application/x-protobuf') return known.readBytes(message, body);
@@ -96,9 +106,15 @@ export async function startOtlpCollector(port = 0): Promise<OtlpCollector> {
       if (request.method !== 'POST') throw new Error(`method ${request.method}`);
       if (path === '/v1/traces')
         collector.spans.push(...spansOf(read('.opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest')));
-      else if (path === '/v1/logs')
-        collector.logs.push(...logsOf(read('.opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest')));
-      else throw new Error(`path ${path}`);
+      else if (path === '/v1/logs') {
+        const logs = logsOf(read('.opentelemetry.proto.collector.logs.v1.ExportLogsServiceRequest'));
+        const status = logs.map((log) => collector.refuses(log)).find((refusal) => refusal !== undefined);
+        if (status !== undefined) {
+          response.writeHead(status, { 'content-type': type }).end();
+          return;
+        }
+        collector.logs.push(...logs);
+      } else throw new Error(`path ${path}`);
       response.writeHead(200, { 'content-type': type }).end(type === 'application/json' ? '{}' : '');
     } catch (error) {
       collector.violations.push(String(error));

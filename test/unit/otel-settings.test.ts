@@ -12,7 +12,7 @@ describe("OpenTelemetry's variables", () => {
       OTEL_EXPORTER_OTLP_HEADERS: 'Authorization=Bearer%20x, a=b',
     });
     expect(both.traces).to.deep.equal({
-      ...{ url: 'http://collector:4318/v1/traces', protocol: 'http/protobuf', timeoutMs: 5, tls: {} },
+      ...{ url: 'http://collector:4318/v1/traces', protocol: 'http/protobuf', compression: 'none', timeoutMs: 5, tls: {} },
       headers: { authorization: 'Bearer x', a: 'b' },
     });
     expect(both.logs?.url).to.equal('http://collector:4318/v1/logs');
@@ -29,6 +29,12 @@ describe("OpenTelemetry's variables", () => {
     expect(asItStands.traces?.url).to.equal('https://t/x/');
     const json = readOtel({ ...ENDPOINT, OTEL_EXPORTER_OTLP_LOGS_PROTOCOL: 'http/json' });
     expect([json.logs?.protocol, json.traces?.protocol]).to.deep.equal(['http/json', 'http/protobuf']);
+    const packed = readOtel({
+      ...ENDPOINT,
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+      OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: 'none',
+    });
+    expect([packed.logs?.compression, packed.traces?.compression]).to.deep.equal(['gzip', 'none']);
     expect(readOtel({ ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none' }).traces).to.equal(undefined);
     expect(readOtel({ ...ENDPOINT, OTEL_SDK_DISABLED: 'TRUE' }).traces).to.equal(undefined);
   });
@@ -46,6 +52,10 @@ describe("OpenTelemetry's variables", () => {
     [{ OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: 'u:hush-hush@collector' }, 'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: expected a URL'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a(b)=hush-hush' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected names'],
     [{ ...ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS: 'a=hush-hush%E2%82%AC' }, 'OTEL_EXPORTER_OTLP_HEADERS: expected names'],
+    [
+      { ...ENDPOINT, OTEL_EXPORTER_OTLP_LOGS_COMPRESSION: 'zstd' },
+      'OTEL_EXPORTER_OTLP_LOGS_COMPRESSION: expected none or gzip, found "zstd"',
+    ],
     [
       { ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
       'OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf or http/json',

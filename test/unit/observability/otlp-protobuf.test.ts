@@ -10,6 +10,7 @@ import { attributes, logsRequest, type OtlpRequest, toJson, tracesRequest } from
 import { createOtlpClient } from '../../../filter/observability/otlp-client.ts';
 import { rejectedInProtobuf, toProtobuf } from '../../../filter/observability/otlp-protobuf.ts';
 import { descriptorsInBinary } from '../../../protos/check-drift.ts';
+import { otlpEndpoint } from '../../stack/otlp-collector.ts';
 import { envoyBinary } from '../../stack/processes.ts';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
@@ -111,7 +112,7 @@ describe("OTLP's binary form", () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/logs`;
-    const client = createOtlpClient({ url, headers: {}, protocol: 'http/protobuf', timeoutMs: 1_000, tls: {} });
+    const client = createOtlpClient(otlpEndpoint(url));
     expect(await client.send(logsRequest({}, []))).to.deep.equal({ kind: 'taken', rejected: 2 });
     client.close();
     await new Promise((resolve) => server.close(resolve));

@@ -4,12 +4,12 @@ import { expect } from 'chai';
 import { pino } from 'pino';
 import type { AuditUsage } from '../../../filter/observability/audit-record.ts';
 import { tracesRequest } from '../../../filter/observability/otlp.ts';
-import { createOtlpClient } from '../../../filter/observability/otlp-client.ts';
+import { createOtlpClient, type OtlpCompression } from '../../../filter/observability/otlp-client.ts';
 import { spansOf } from '../../../filter/observability/request-spans.ts';
 import { traceContextOf } from '../../../filter/observability/trace-context.ts';
 import { TraceExporter } from '../../../filter/observability/trace-exporter.ts';
 import { isSampled, type Sampling } from '../../../filter/observability/trace-sampling.ts';
-import { type OtlpCollector, startOtlpCollector } from '../../stack/otlp-collector.ts';
+import { type OtlpCollector, otlpEndpoint, startOtlpCollector } from '../../stack/otlp-collector.ts';
 import { waitFor } from '../../stack/processes.ts';
 import { freePort } from '../../stack/stack.ts';
 import { record } from './observed.ts';
@@ -34,15 +34,9 @@ describe('trace exporter', () => {
     await collector.close();
     expect(collector.violations).to.deep.equal([]);
   });
-  const make = (sampling: Sampling, timeoutMs = 200, delayMs = 5): TraceExporter =>
+  const make = (sampling: Sampling, timeoutMs = 200, delayMs = 5, compression: OtlpCompression = 'none'): TraceExporter =>
     new TraceExporter({
-      client: createOtlpClient({
-        url: `${collector.url}/v1/traces`,
-        headers: {},
-        protocol: 'http/protobuf',
-        timeoutMs,
-        tls: {},
-      }),
+      client: createOtlpClient(otlpEndpoint(`${collector.url}/v1/traces`, { timeoutMs, compression })),
       ...{
         resource: { 'service.name': 's' },
         sampling,
@@ -107,13 +101,7 @@ describe('trace exporter', () => {
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
-    const endpoint = {
-      url: `http://127.0.0.1:${port}/`,
-      headers: {},
-      protocol: 'http/json',
-      timeoutMs: 200,
-      tls: {},
-    } as const;
+    const endpoint = otlpEndpoint(`http://127.0.0.1:${port}/`, { protocol: 'http/json', timeoutMs: 200 });
     const client = createOtlpClient(endpoint);
     expect((await client.send(NOTHING)).kind).to.equal('again');
     client.close();
@@ -160,10 +148,19 @@ describe('trace exporter', () => {
     expect(exporter.counts).to.deep.equal({ exported: 1, dropped: 3 });
   });
 
+  it('compresses when it is asked to', async () => {
+    await exporter.close();
+    exporter = make(ALWAYS, 5_000, 5, 'gzip');
+    add(20);
+    await exported(20);
+    expect(collector.spans.length).to.equal(40);
+    expect(collector.requests[0]?.headers['content-encoding']).to.equal('gzip');
+  });
+
   it('reads a URL as it is meant', async () => {
     const port = await freePort();
     for (const url of [`HTTPS://127.0.0.1:${port}/v1/traces`, ` https://127.0.0.1:${port}/v1/traces`]) {
-      const client = createOtlpClient({ url, headers: {}, protocol: 'http/json', timeoutMs: 1_000, tls: {} });
+      const client = createOtlpClient(otlpEndpoint(url));
       expect(await client.send(tracesRequest({}, [])), url).to.deep.include({
         reason: `connect ECONNREFUSED 127.0.0.1:${port}`,
       });
