@@ -190,6 +190,74 @@ const BILLS: readonly Bill[] = [
     ],
   },
   {
+    what: 'OpenAI Responses: two searches at 10 dollars a thousand, on top of tokens',
+    model: 'gpt-5',
+    usage: usageOf('openai-responses', {
+      usage: {
+        ...{ input_tokens: 8_000, input_tokens_details: { cached_tokens: 0 } },
+        ...{ output_tokens: 400, output_tokens_details: { reasoning_tokens: 320 }, total_tokens: 8_400 },
+      },
+      tool_usage: { image_gen: { input_tokens: 0, output_tokens: 0, total_tokens: 0 }, web_search: { num_requests: 2 } },
+    }),
+    lines: [
+      [8_000, 1.25],
+      [400, 10],
+    ],
+    extra: 0.02,
+  },
+  {
+    what: 'OpenAI: predicted tokens are in the completion, the rejected too',
+    model: 'gpt-4.1',
+    usage: usageOf('openai-chat', {
+      usage: {
+        ...{ prompt_tokens: 500, completion_tokens: 250, total_tokens: 750 },
+        completion_tokens_details: { accepted_prediction_tokens: 120, rejected_prediction_tokens: 90, reasoning_tokens: 0 },
+      },
+    }),
+    lines: [
+      [500, 2],
+      [250, 8],
+    ],
+  },
+  {
+    what: 'Azure, xAI: reasoning comes on top of the completion, as the total tells',
+    ...{ model: 'grok-4', platform: 'azure' },
+    usage: usageOf('azure-openai-chat', {
+      usage: {
+        ...{ prompt_tokens: 10_120, completion_tokens: 1_499, total_tokens: 14_428 },
+        ...{ prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 2_809 } },
+      },
+    }),
+    lines: [
+      [10_120, 3],
+      [4_308, 15],
+    ],
+  },
+  {
+    what: 'Gemini in OpenAI’s shape: thoughts are in the total alone',
+    ...{ model: 'gemini-2.5-flash', platform: 'gemini' },
+    usage: usageOf('openai-chat', { usage: { prompt_tokens: 20, completion_tokens: 198, total_tokens: 623 } }),
+    lines: [
+      [20, 0.3],
+      [603, 2.5],
+    ],
+  },
+  {
+    what: 'a server that counts cached tokens in the total alone has written no more for that',
+    model: 'gpt-4.1',
+    usage: usageOf('openai-chat', {
+      usage: {
+        ...{ prompt_tokens: 1_100, completion_tokens: 50, total_tokens: 2_150 },
+        prompt_tokens_details: { cached_tokens: 1_000 },
+      },
+    }),
+    lines: [
+      [100, 2],
+      [1_000, 0.5],
+      [50, 8],
+    ],
+  },
+  {
     what: 'Gemini: 200,000 tokens of prompt are a short one; thoughts are output',
     ...{ model: 'gemini-2.5-pro', platform: 'gemini', usage: usageOf('gemini', gemini(200_000)) },
     lines: [
