@@ -92,8 +92,8 @@ describe('audit, through Envoy', () => {
       const { attempts, usage, cost_nano_usd } = await priced.auditOf(response.headers.get('x-gateway-request-id'));
       const told = attempts.map(({ region, error_class, price }) => ({ region, error_class, price }));
       expect(told).to.deep.equal([
-        { region: 'eu', error_class: 'overloaded', price: { id: 'dear', platform: null, tier: null } },
-        { region: null, error_class: null, price: { id: 'cheap', platform: null, tier: 'standard' } },
+        { region: 'eu', error_class: 'overloaded', price: { id: 'dear', platform: null, tier: null, inference_geo: null } },
+        { region: null, error_class: null, price: { id: 'cheap', platform: null, tier: 'standard', inference_geo: null } },
       ]);
       expect(attempts.map(({ unpriced }) => unpriced)).to.deep.equal([null, null]);
       expect(attempts[0]).to.include({ usage: null, cost_nano_usd: null });

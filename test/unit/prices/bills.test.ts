@@ -109,6 +109,47 @@ const BILLS: readonly Bill[] = [
     ],
   },
   {
+    what: 'Anthropic: inference that stays in the US is a tenth dearer, a cache too; searches are not',
+    model: 'claude-opus-4-8',
+    usage: usageOf('anthropic-messages', {
+      usage: {
+        ...{ input_tokens: 1_000, cache_read_input_tokens: 4_000, cache_creation_input_tokens: 800, output_tokens: 200 },
+        cache_creation: { ephemeral_5m_input_tokens: 500, ephemeral_1h_input_tokens: 300 },
+        ...{ server_tool_use: { web_search_requests: 1 }, service_tier: 'standard', inference_geo: 'us' },
+      },
+    }),
+    ...{
+      lines: [
+        [1_000, 5.5],
+        [4_000, 0.55],
+        [500, 6.875],
+        [300, 11],
+        [200, 27.5],
+      ],
+      extra: 0.01,
+    },
+  },
+  {
+    what: 'Anthropic: in the US and fast, one on top of the other',
+    model: 'claude-opus-5-5',
+    usage: usageOf('anthropic-messages', {
+      usage: { input_tokens: 1_000, output_tokens: 200, speed: 'fast', inference_geo: 'us' },
+    }),
+    lines: [
+      [1_000, 8.8],
+      [200, 44],
+    ],
+  },
+  {
+    what: 'Anthropic: an older model costs the same in the US',
+    model: 'claude-sonnet-4-5',
+    usage: usageOf('anthropic-messages', { usage: { input_tokens: 1_000, output_tokens: 200, inference_geo: 'us' } }),
+    lines: [
+      [1_000, 3],
+      [200, 15],
+    ],
+  },
+  {
     what: 'Anthropic: the priority tier is bought by the month, and has the price of the standard one',
     ...{ model: 'claude-opus-4-8', usage: usageOf('anthropic-messages', claude('priority')), extra: 0.03 },
     lines: [

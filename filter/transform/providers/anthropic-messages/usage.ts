@@ -1,6 +1,6 @@
 /** Anthropic's usage object -> unified usage. Its counts are exclusive; in a stream they come in pieces (providers.md 1.3). */
 import { isObject, type Json, type JsonObject } from '../../../json.ts';
-import { apart, count, detail, serviceTierOf } from '../../facts.ts';
+import { apart, count, detail, inferenceGeoOf, serviceTierOf } from '../../facts.ts';
 import type { ServiceTier, Usage } from '../../unified.ts';
 
 /** Later non-null values win, field by field: message_delta repeats some of message_start and leaves others out. */
@@ -30,6 +30,7 @@ export function readUsage(value: Json | undefined): Usage | undefined {
     ...apart({
       webSearches: detail(value, 'server_tool_use', 'web_search_requests'),
       serviceTier: tierOf(value),
+      inferenceGeo: inferenceGeoOf(value['inference_geo']),
     }),
   };
 }
