@@ -141,6 +141,34 @@ const BILLS: readonly Bill[] = [
     ],
   },
   {
+    what: 'Anthropic: what the provider reads and writes to compact a context is in none of the counts, and is billed',
+    model: 'claude-opus-4-8',
+    usage: usageOf('anthropic-messages', {
+      usage: {
+        ...{ input_tokens: 1_000, cache_read_input_tokens: 0, cache_creation_input_tokens: 500, output_tokens: 200 },
+        cache_creation: { ephemeral_5m_input_tokens: 500, ephemeral_1h_input_tokens: 0 },
+        iterations: [
+          {
+            ...{ type: 'compaction', input_tokens: 3_000, cache_read_input_tokens: 150_000, output_tokens: 4_000 },
+            ...{
+              cache_creation_input_tokens: 600,
+              cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 600 },
+            },
+          },
+          { type: 'message', model: null, input_tokens: 1_000, cache_creation_input_tokens: 500, output_tokens: 200 },
+          null,
+        ],
+      },
+    }),
+    lines: [
+      [4_000, 5],
+      [150_000, 0.5],
+      [500, 6.25],
+      [600, 10],
+      [4_200, 25],
+    ],
+  },
+  {
     what: 'Anthropic: an older model costs the same in the US',
     model: 'claude-sonnet-4-5',
     usage: usageOf('anthropic-messages', { usage: { input_tokens: 1_000, output_tokens: 200, inference_geo: 'us' } }),

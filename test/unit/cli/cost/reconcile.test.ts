@@ -404,6 +404,8 @@ describe('lines of bills', () => {
       ...[DAY, DAY, '2026-11-25'],
     ]);
     expect(() => dayOf('24/11/2026')).to.throw('month/day/year');
-    expect(() => dayOf('2026-13-24')).to.throw('expected a date');
+    for (const text of ['2026-13-24', '2026-02-30', '20260230', '2/30/2026', '2026-02-30 01:00:00+02'])
+      expect(() => dayOf(text), text).to.throw('expected a date');
+    expect(['2028-02-29', '20280229', '2/29/2028'].map(dayOf)).to.deep.equal(Array.from({ length: 3 }, () => '2028-02-29'));
   });
 });
