@@ -132,6 +132,16 @@ describe('audit, through Envoy', () => {
       expect(attempts[0]?.price?.tier).to.equal('flex');
     });
 
+    it('where the inference stayed, as the provider told it, streamed or not: that has a price of its own', async () => {
+      for (const stream of [false, true]) {
+        const body = { model: 'fast-summariser', max_tokens: 100, messages: [{ role: 'user', content: 'x' }], stream };
+        const { headers } = await post(priced, '/v1/messages', { ...body, inference_geo: 'us' });
+        const { attempts, outcome } = await priced.auditOf(headers.get('x-gateway-request-id'));
+        expect(outcome).to.equal('ok');
+        expect(attempts.at(-1)?.price).to.deep.equal({ id: 'cheap', platform: null, tier: 'standard', inference_geo: 'us' });
+      }
+    });
+
     for (const stream of [false, true]) {
       it(`an estimate of an answer, ${stream ? 'streamed' : 'whole'}, whose provider counts nothing: it is no way round a budget`, async () => {
         const said = 'x'.repeat(400);
