@@ -4,13 +4,13 @@
  */
 import { loadPolicy, pricesFileOf } from '../policy/load.ts';
 import { loadPriceBook } from '../prices/price-book.ts';
-import { budgetsJson, budgetsTable, neededSince, standings } from './cost/budgets.ts';
-import { DIMENSION_NAMES, dimensionsOf } from './cost/dimensions.ts';
+import { budgetsJson, budgetsTable, standings } from './cost/budgets.ts';
+import { DIMENSION_NAMES, dimensionsOf, groupsBy } from './cost/dimensions.ts';
 import { PROVIDERS } from './cost/export-shapes.ts';
+import { summed } from './cost/log-sums.ts';
 import { RECONCILE_OPTIONS, reconcileWith } from './cost/reconcile-command.ts';
 import { exactRow, ranked, reportCsv, reportTable } from './cost/report.ts';
-import { gathered } from './cost/report-threads.ts';
-import { rePrice, rePricingJson, rePricingTable } from './cost/reprice-report.ts';
+import { rePrice, rePriceTo, rePricingJson, rePricingTable } from './cost/reprice-report.ts';
 import { directoriesOf, Logs, readArguments, runCommand, wholeOf } from './log-command.ts';
 import { SELECTION_OPTIONS, selectionOf, timeOf, UsageError } from './selection.ts';
 
@@ -43,7 +43,7 @@ function widthOf({ width }: Options): number {
 
 async function report(logs: Logs, options: Options): Promise<string> {
   const layout = { by: dimensionsOf(options.by), top: wholeOf('--top', options.top, 20, 1, MOST), width: widthOf(options) };
-  const groups = await gathered(logs, selectionOf(options), layout.by);
+  const groups = await summed(logs, selectionOf(options), groupsBy(layout.by));
   if (options.csv === true) return reportCsv(groups, layout).trimEnd();
   if (options.json !== true) return reportTable(groups, layout);
   const total = groups.total();
@@ -58,7 +58,7 @@ async function budgets(logs: Logs, options: Options): Promise<string> {
   const policy = loadPolicy(options.policy);
   if (policy.budgets.length === 0) return `${options.policy}: has no budgets`;
   const nowMs = timeOf('--at', options.at) ?? Date.now();
-  const found = await standings(policy, logs.records({ sinceMs: neededSince(policy, nowMs), untilMs: nowMs }), nowMs);
+  const found = await standings(policy, logs, nowMs);
   return options.json === true ? JSON.stringify(budgetsJson(found)) : budgetsTable(found, widthOf(options));
 }
 
@@ -66,9 +66,13 @@ async function reprice(logs: Logs, options: Options): Promise<string> {
   const { prices, policy, out } = options;
   if ((prices === undefined) === (policy === undefined))
     throw new UsageError('one of --prices FILE and --policy FILE is needed');
-  const book = loadPriceBook(policy === undefined ? prices : pricesFileOf(policy));
+  const file = policy === undefined ? prices : pricesFileOf(policy);
+  const book = loadPriceBook(file);
   const by = dimensionsOf(options.by ?? 'model');
-  const made = await rePrice(logs.records(selectionOf(options)), book, by, out);
+  const selection = selectionOf(options);
+  const made = await (out === undefined
+    ? rePrice(logs, selection, file, book, by)
+    : rePriceTo(out, logs.records(selection), book, by));
   return options.json === true
     ? JSON.stringify(rePricingJson(made, by))
     : `prices: ${book.version}\n\n${rePricingTable(made, by, wholeOf('--top', options.top, 20, 1, MOST))}`;
@@ -76,9 +80,7 @@ async function reprice(logs: Logs, options: Options): Promise<string> {
 
 async function reconciled(logs: Logs, options: Options): Promise<string> {
   const { tenant, alias, outcome, request } = selectionOf(options);
-  const { text: told, isWithin } = await reconcileWith(options, (days) =>
-    logs.records({ tenant, alias, outcome, request, ...days }),
-  );
+  const { text: told, isWithin } = await reconcileWith(options, logs, { tenant, alias, outcome, request });
   if (!isWithin) process.exitCode = 1;
   return told;
 }

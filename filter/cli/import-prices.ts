@@ -128,6 +128,7 @@ function placeOf(row: LitellmRow): Place | string {
     mode.startsWith('image_') && tokens === 0 ? picoUsd(entry['output_cost_per_image'], 'per image') : undefined;
   const perRequest = mode === 'rerank' ? picoUsd(entry['input_cost_per_query'], 'per query') : undefined;
   const perSearch = perSearchOf(entry);
+  const geos = row.platform === 'anthropic' ? geosOf(entry) : undefined;
   if (tariffs.some((tariff) => KINDS.some((kind) => (tariff[kind] ?? 0) > LARGEST_RATE))) return 'a rate that cannot be';
   const costs = [standard.input, tokens, perImage, perRequest].some((amount) => (amount ?? 0) > 0);
   // Zeros are where the source knows nothing as a rule; moderation is free.
@@ -140,6 +141,7 @@ function placeOf(row: LitellmRow): Place | string {
     ...(perRequest === undefined ? {} : { perRequest }),
     ...(perImage === undefined ? {} : { perImage }),
     ...(perSearch === undefined ? {} : { perSearch }),
+    ...(geos === undefined ? {} : { geos }),
   };
 }
 
@@ -149,6 +151,16 @@ function perSearchOf(entry: JsonObject): number | undefined {
   return typeof sizes === 'object' && sizes !== null && !Array.isArray(sizes)
     ? picoUsd(sizes['search_context_size_medium'], 'per search')
     : undefined;
+}
+
+/** Anthropic's `inference_geo`: a factor on every rate of tokens. */
+function geosOf(entry: JsonObject): Place['geos'] {
+  const factors = entry['provider_specific_entry'];
+  const factor = isObject(factors) ? factors['us'] : undefined;
+  if (typeof factor !== 'number' || factor === 1) return undefined;
+  const thousandths = scaled(String(factor), 3);
+  if (thousandths === undefined) throw new Error(`us: ${factor} has more than three decimals`);
+  return { us: thousandths };
 }
 
 function upliftOf(entry: JsonObject): PlacePrices['uplift'] {

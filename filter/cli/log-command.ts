@@ -1,4 +1,5 @@
 /** What commands on the audit log have in common: their arguments, the records of its directories, and how they end. */
+import { availableParallelism } from 'node:os';
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import type { Segment } from '../observability/audit-segments.ts';
 import { type Found, recordsIn, type Selection, segmentsOnce } from './audit-records.ts';
@@ -26,13 +27,30 @@ export function wholeOf(option: string, value: string | undefined, otherwise: nu
   return number;
 }
 
+export interface Threading {
+  readonly most: number;
+  /** Smaller logs are read by one thread. */
+  readonly fromBytes: number;
+}
+
+/** A thread takes a quarter of a second to begin: smaller logs are read in less. */
+const THREADING: Threading = { most: Math.min(availableParallelism(), 8), fromBytes: 64 * 1024 * 1024 };
+
 /** The audit logs of one or several directories; what cannot be read is counted and left out, and what is there twice is read once. */
 export class Logs {
   readonly #directories: readonly string[];
+  readonly #threading: Threading;
   #unreadable = 0;
 
-  constructor(directories: readonly string[]) {
+  constructor(directories: readonly string[], threading = THREADING) {
     this.#directories = directories;
+    this.#threading = threading;
+  }
+
+  /** @returns how many threads so many segments are worth; 1: none but this one */
+  threadsFor(segments: number, bytes: number): number {
+    const { most, fromBytes } = this.#threading;
+    return bytes < fromBytes ? 1 : Math.max(1, Math.min(most, segments));
   }
 
   /** Those that may have records of the selection, and their size. @throws Error when a directory or a file cannot be read */

@@ -24,6 +24,12 @@ const LONG_MS = { h: 3_600_000, d: 86_400_000 } as const;
 /** A day, with or without a time and an offset. */
 const TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?$/;
 
+/** @param text `2026-02-30` is none: `Date.parse` takes it for one of March @returns whether a calendar has it */
+export function isDay(text: string): boolean {
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
+}
+
 /** A time, UTC where it does not say otherwise, or how long ago. @returns milliseconds since the epoch @throws UsageError */
 export function timeOf(option: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
@@ -40,7 +46,7 @@ export function timeOf(option: string, value: string | undefined): number | unde
 /** `Date.parse` takes a time without an offset for one of this machine's zone, and a lone `7` for a month. */
 function pointOf(value: string): number {
   const found = TIME.exec(value);
-  if (found === null) return Number.NaN;
+  if (found === null || !isDay(value.slice(0, 'YYYY-MM-DD'.length))) return Number.NaN;
   const hasOffset = found[1] !== undefined || value.length === 'YYYY-MM-DD'.length;
   return Date.parse(`${value.replace(' ', 'T')}${hasOffset ? '' : 'Z'}`);
 }

@@ -3,7 +3,6 @@ import type { Attempt } from '../fallback/attempt.ts';
 import { errorClassOf } from '../fallback/error-class.ts';
 import type { AuditAttempt, AuditPrice, AuditUnpriced, AuditUsage } from '../observability/audit-record.ts';
 import type { Target } from '../policy/compiled/target.ts';
-import type { ServiceTier } from '../transform/unified.ts';
 import type { Exchange } from './exchange.ts';
 import { rounded } from './time-split.ts';
 import type { Spent } from './token-use.ts';
@@ -45,16 +44,18 @@ export function auditAttempts(
 
 function auditPrice({ pricedAs }: Target, used: Spent | undefined): AuditPrice | null {
   if (pricedAs === undefined) return null;
-  return { id: pricedAs.id, platform: pricedAs.platform ?? null, tier: tierOf(used) };
+  return { id: pricedAs.id, platform: pricedAs.platform ?? null, ...servingOf(used) };
 }
 
 function auditUnpriced({ pricedAs, model, baseModel, platform }: Target, used: Spent | undefined): AuditUnpriced | null {
   if (pricedAs !== undefined) return null;
-  return { ids: model === baseModel ? [model] : [model, baseModel], platform: platform ?? null, tier: tierOf(used) };
+  return { ids: model === baseModel ? [model] : [model, baseModel], platform: platform ?? null, ...servingOf(used) };
 }
 
-function tierOf(used: Spent | undefined): ServiceTier | null {
-  return used === undefined ? null : (used.usage.apart?.serviceTier ?? 'standard');
+function servingOf(used: Spent | undefined): Pick<AuditPrice, 'tier' | 'inference_geo'> {
+  if (used === undefined) return { tier: null, inference_geo: null };
+  const { serviceTier = 'standard', inferenceGeo = null } = used.usage.apart ?? {};
+  return { tier: serviceTier, inference_geo: inferenceGeo };
 }
 
 function firstByteOf({ firstByteAt }: Exchange, { outcome, startedAt }: Attempt): number | null {

@@ -24,6 +24,7 @@ import type { RateLimitHeaders } from '../quota/rate-limit-headers.ts';
 import type { CanarySlice, CanaryWatch } from '../routing/canary.ts';
 import type { Detour, Exclusion, Plan } from '../routing/plan.ts';
 import type { AnswerFacts, CallerSchema, OriginalRequest, RequestHead, RequestLine } from '../transform/schema.ts';
+import type { Serving } from '../transform/unified.ts';
 import type { HeaderView } from './http.ts';
 import type { Ruleset } from './ruleset.ts';
 
@@ -74,6 +75,8 @@ export interface Exchange {
   /** Of the caller's request, until its body has come. */
   header: (name: string) => string | undefined;
   head: RequestHead | undefined;
+  /** How the caller asks to be served. */
+  asked: Serving;
   alias: Alias | undefined;
   plan: Plan | undefined;
   /** What changed the chain's first target, besides canary, budget and exclusions. */
@@ -172,6 +175,7 @@ export function openExchange(gateway: Gateway, id = `req_${randomUUID()}`): Exch
     line: { path: '', query: '' },
     header: () => undefined,
     head: undefined,
+    asked: {},
     alias: undefined,
     plan: undefined,
     detours: [],

@@ -18,6 +18,7 @@ import type { RouteRules } from '../policy/compiled/route-rules.ts';
 import { planFor } from '../routing/plan.ts';
 import { route } from '../routing/route.ts';
 import { demandsOf, refuseRepeated } from '../routing/route-key.ts';
+import { askedServingOf } from '../transform/asked-serving.ts';
 import { jsonErrorPosition } from '../transform/codecs/json-position.ts';
 import { callerForPath, callerForUnknownPath } from '../transform/registry.ts';
 import type { RequestLine } from '../transform/schema.ts';
@@ -90,6 +91,7 @@ export function onRequestBody(exchange: Exchange, bytes: Buffer): Forward | OwnA
   exchange.original = { line: exchange.line, bytes, json, header: exchange.header };
   const head = callerSchema.readHead(exchange.original);
   exchange.head = head;
+  exchange.asked = askedServingOf(json);
 
   const alias = route(exchange.policy, caller, head.alias);
   exchange.alias = alias;

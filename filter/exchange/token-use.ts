@@ -2,7 +2,7 @@
 import { estimateTokens } from '../observability/estimate.ts';
 import type { Target } from '../policy/compiled/target.ts';
 import { costNanoUsd, isCounted, type TokenEstimate } from '../prices/cost.ts';
-import { askedTierOf } from '../transform/asked-tier.ts';
+import { apart } from '../transform/facts.ts';
 import { choicesOf, outputCapOf } from '../transform/output-cap.ts';
 import { estimateInputTokens } from '../transform/token-estimate.ts';
 import { NO_USAGE, totalInput, totalOutput, type Usage } from '../transform/unified.ts';
@@ -18,7 +18,7 @@ export function estimateOf(exchange: Exchange): TokenEstimate {
       inputTokens: estimateInputTokens(json, exchange.requestBytes),
       outputTokens: Math.ceil(each) * choicesOf(json),
       images: imagesOf(exchange),
-      serviceTier: askedTierOf(json),
+      ...exchange.asked,
     };
   }
   return exchange.estimate;
@@ -74,7 +74,7 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
   const reported = facts.usage;
   if (outputCharacters > 0 && exchange.answerIncomplete) {
     const generated = estimateTokens(outputCharacters);
-    const usage = reported ?? { ...NO_USAGE, inputUncached: promptTokens(exchange) };
+    const usage = reported ?? promptUsage(exchange);
     if (usage.outputVisible + usage.outputReasoning < generated)
       return { usage: { ...usage, outputVisible: generated - usage.outputReasoning }, source: 'estimated' };
   }
@@ -84,7 +84,7 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
   // A prompt that a provider has read is billed, whoever goes before it is answered: leaving is no way round a budget. Nor is a provider that counts nothing.
   const last = exchange.attempts.at(-1)?.outcome;
   if (last !== 'ok' && last !== 'abandoned') return undefined;
-  const usage = { ...NO_USAGE, inputUncached: promptTokens(exchange) };
+  const usage = promptUsage(exchange);
   if (ending !== 'answered') return { usage, source: 'estimated' };
   switch (exchange.callerSchema?.operation) {
     case 'chat':
@@ -100,6 +100,11 @@ function usageOf(exchange: Exchange, ending: Ending): Pick<Spent, 'usage' | 'sou
         ? undefined
         : { usage: { ...usage, outputVisible: estimateTokens(outputCharacters) }, source: 'estimated' };
   }
+}
+
+/** What has read a prompt and told nothing is taken to have done so as it was asked to. */
+function promptUsage(exchange: Exchange): Usage {
+  return { ...NO_USAGE, inputUncached: promptTokens(exchange), ...apart(exchange.asked) };
 }
 
 /** Bytes tell little of a prompt with pictures in it. Once an answer streams there are no more than they, unless somebody has asked before. */

@@ -137,6 +137,8 @@ export interface AuditPrice {
   readonly platform: string | null;
   /** That it was served with; null: nothing was used. */
   readonly tier: string | null;
+  /** Where its inference was kept, where that has a price of its own; null: anywhere. */
+  readonly inference_geo: string | null;
 }
 
 /** With it a record can be priced later, by a book that has the model. */
@@ -145,6 +147,8 @@ export interface AuditUnpriced {
   readonly ids: readonly string[];
   readonly platform: string | null;
   readonly tier: string | null;
+  /** Where its inference was kept, where that has a price of its own; null: anywhere. */
+  readonly inference_geo: string | null;
 }
 
 export interface AuditUsage {

@@ -1,22 +1,19 @@
 /** What a request costs, in whole nano-dollars. */
-import { NO_USAGE, type ServiceTier, totalInput, type Usage, type UsageApart } from '../transform/unified.ts';
+import { NO_USAGE, type Serving, totalInput, type Usage, type UsageApart } from '../transform/unified.ts';
 import { type Price, ratesFor } from './price.ts';
 import { KINDS, type Kind, type Rates } from './rates.ts';
-
-/** What the usage does not tell. */
-export interface CostFacts {
-  /** Stands above what the usage tells. Absent in both: standard. */
-  readonly serviceTier?: ServiceTier;
-}
 
 const NONE: UsageApart = Object.freeze({});
 
 /**
  * Exact, and rounded once: to whole nano-dollars, half to even.
+ * @param serving stands above what the usage tells
  * @returns nano-dollars; Number.MAX_SAFE_INTEGER for what would be more than nine million dollars
  */
-export function costNanoUsd(price: Price, usage: Usage, facts?: CostFacts): number {
-  const tier = facts?.serviceTier ?? usage.apart?.serviceTier ?? 'standard';
+export function costNanoUsd(anywhere: Price, usage: Usage, serving?: Readonly<Serving>): number {
+  const tier = serving?.serviceTier ?? usage.apart?.serviceTier ?? 'standard';
+  const geo = serving?.inferenceGeo ?? usage.apart?.inferenceGeo;
+  const price = geo === undefined ? anywhere : (anywhere.inGeo[geo] ?? anywhere);
   const rates = ratesFor(price, totalInput(usage), tier);
   const counts = countsOf(usage);
   const images = usage.apart?.images ?? 0;
@@ -39,21 +36,19 @@ export function isCounted({ perImage }: Price, { apart }: Usage): boolean {
   return perImage === 0 || apart?.images !== undefined;
 }
 
-/** Whole numbers. */
-export interface TokenEstimate {
+/** Whole numbers, and how the request asks to be served. */
+export interface TokenEstimate extends Readonly<Serving> {
   readonly inputTokens: number;
   readonly outputTokens: number;
   /** Images to be made; absent: none. */
   readonly images?: number;
-  /** That the request asks for; absent: standard. */
-  readonly serviceTier?: ServiceTier;
 }
 
 /** Before a request is sent: as if nothing of it were cached. @returns nano-dollars */
 export function estimateNanoUsd(price: Price, estimate: TokenEstimate): number {
-  const { inputTokens, outputTokens, images = 0, serviceTier = 'standard' } = estimate;
+  const { inputTokens, outputTokens, images = 0 } = estimate;
   const usage = { ...NO_USAGE, inputUncached: inputTokens, outputVisible: outputTokens };
-  return costNanoUsd(price, images === 0 ? usage : { ...usage, apart: { images } }, { serviceTier });
+  return costNanoUsd(price, images === 0 ? usage : { ...usage, apart: { images } }, estimate);
 }
 
 /** Every token once, at the kind that it is priced as. Parts that a provider tells larger than their whole are cut to it. */

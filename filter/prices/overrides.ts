@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject } from 'ajv';
 import { problemsOf, readSource } from '../source.ts';
-import type { ServiceTier } from '../transform/unified.ts';
-import { KINDS, type Kind, type PlacePrices, type Platform, type Rates, scaled, type Tariff } from './rates.ts';
+import type { InferenceGeo, ServiceTier } from '../transform/unified.ts';
+import { KINDS, type Kind, type Place, type PlacePrices, type Platform, type Rates, scaled, type Tariff } from './rates.ts';
 
 export class PriceError extends Error {
   override readonly name = 'PriceError';
@@ -32,6 +32,7 @@ interface PlaceDocument extends TierDocument {
   readonly per_request?: string;
   readonly per_image?: string;
   readonly per_search?: string;
+  readonly inference_geo?: Readonly<Partial<Record<InferenceGeo, string>>>;
 }
 
 interface PlatformDocument extends PlaceDocument {
@@ -62,6 +63,7 @@ const PER_MTOK: Readonly<Record<Kind, `${string}_per_mtok`>> = {
   imageOutput: 'image_output_per_mtok',
 };
 const TIERS: readonly Exclude<ServiceTier, 'standard'>[] = ['batch', 'flex', 'priority', 'ultrafast'];
+const GEOS: readonly InferenceGeo[] = ['us'];
 const PLATFORMS: readonly Platform[] = [
   ...(['anthropic', 'openai', 'azure', 'bedrock', 'bedrock_mantle', 'vertex', 'gemini', 'cohere'] as const),
 ];
@@ -70,6 +72,7 @@ const VERSION = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
 const THRESHOLD = '^[1-9][0-9]{0,8}$';
 /** Six decimals of a dollar for a million tokens are whole pico-dollars for one. */
 const MTOK = '^[0-9]{1,3}([.][0-9]{1,6})?$';
+const FACTOR = '^[1-9]([.][0-9]{1,3})?$';
 const USD = '^[0-9]{1,3}([.][0-9]{1,12})?$';
 
 /** Patterns in words. */
@@ -77,6 +80,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   [VERSION]: 'letters, digits, ".", "_" and "-", 64 at most',
   [THRESHOLD]: 'a number of tokens, such as 200000',
   [MTOK]: 'US dollars for a million tokens below 1000, at most 6 decimals, such as "1.25"',
+  [FACTOR]: 'a factor from 1 to below 10, at most 3 decimals, such as "1.1"',
   [USD]: 'US dollars below 1000, at most 12 decimals, such as "0.04"',
 };
 
@@ -99,6 +103,7 @@ const place = {
   per_image: ref('usd'),
   per_search: ref('usd'),
   service_tiers: ref('tiers'),
+  inference_geo: ref('geos'),
 };
 const platform = { ...place, regions: each('place') };
 const model = { ...platform, platforms: ref('platforms') };
@@ -108,6 +113,8 @@ const SCHEMA: Schema = {
   definitions: {
     mtok: { type: 'string', pattern: MTOK },
     usd: { type: 'string', pattern: USD },
+    factor: { type: 'string', pattern: FACTOR },
+    geos: closed(Object.fromEntries(GEOS.map((name) => [name, ref('factor')]))),
     rates: closed(rates),
     tier: closed(tier),
     tiers: closed(Object.fromEntries(TIERS.map((name) => [name, ref('tier')]))),
@@ -146,7 +153,7 @@ function patternHelp(pattern: string): string {
 
 /** YAML reads a decimal without quotes as a double. */
 function withQuotes(error: ErrorObject): ErrorObject {
-  const isAmount = [MTOK, USD].includes(String(error.parentSchema?.['pattern']));
+  const isAmount = [MTOK, USD, FACTOR].includes(String(error.parentSchema?.['pattern']));
   return error.keyword === 'type' && isAmount
     ? { ...error, message: 'expected a decimal in quotes, such as "1.25"' }
     : error;
@@ -169,7 +176,12 @@ function placeOf(document: PlaceDocument): PlacePrices {
     ...(document.per_request === undefined ? {} : { perRequest: scaled(document.per_request, 12) }),
     ...(document.per_image === undefined ? {} : { perImage: scaled(document.per_image, 12) }),
     ...(document.per_search === undefined ? {} : { perSearch: scaled(document.per_search, 12) }),
+    ...(document.inference_geo === undefined ? {} : { geos: factorsOf(document.inference_geo) }),
   };
+}
+
+function factorsOf(factors: Readonly<Partial<Record<InferenceGeo, string>>>): Place['geos'] {
+  return Object.fromEntries(Object.entries(factors).map(([geo, decimal]) => [geo, scaled(decimal, 3)]));
 }
 
 function tariffsOf(document: TierDocument, service: ServiceTier | undefined): Tariff[] {

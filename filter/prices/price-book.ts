@@ -35,17 +35,17 @@ export function loadPriceBook(overridesPath?: string): PriceBook {
   // As many entries as the table and the file have places.
   const made = new Map<Place, Map<number, Price | undefined>>();
 
-  /** What comes on top of tokens is the platform's where a region does not tell it. */
+  /** What comes on top of tokens and rates is the platform's where a region does not tell it. */
   const priced = (
     place: Place,
-    { perRequest, perImage, perSearch }: Place,
+    { perRequest, perImage, perSearch, geos }: Place,
     origin: Price['origin'],
     uplift: number,
   ): Price | undefined => {
     const ofPlace = made.get(place) ?? new Map<number, Price | undefined>();
     made.set(place, ofPlace);
     if (!ofPlace.has(uplift))
-      ofPlace.set(uplift, priceOfPlace({ perRequest, perImage, perSearch, ...place }, origin, uplift));
+      ofPlace.set(uplift, priceOfPlace({ perRequest, perImage, perSearch, geos, ...place }, origin, uplift));
     return ofPlace.get(uplift);
   };
   return Object.freeze({

@@ -1,5 +1,5 @@
 /** One model's prices in one place, worked out so that the cost of a request is a few multiplications. */
-import type { ServiceTier } from '../transform/unified.ts';
+import type { InferenceGeo, ServiceTier } from '../transform/unified.ts';
 import { KINDS, type Kind, type Place, type Rates, type Tariff } from './rates.ts';
 
 /** Immutable. Amounts are whole pico-dollars. */
@@ -13,6 +13,8 @@ export interface Price {
   readonly perRequest: number;
   readonly perImage: number;
   readonly perSearch: number;
+  /** What it costs instead where the inference is kept in one place; absent: the same. */
+  readonly inGeo: Readonly<Partial<Record<InferenceGeo, Price>>>;
 }
 
 export interface Step {
@@ -43,8 +45,15 @@ export function priceOfPlace(place: Place, origin: Price['origin'], uplift: numb
   if (base === undefined) return undefined;
   const tiers = new Set(place.tariffs.flatMap(({ service }) => service ?? []));
   const steps = Object.fromEntries([...tiers].map((tier) => [tier, stepsOf(place.tariffs, tier, uplift)]));
-  const { perRequest = 0, perImage = 0, perSearch = 0 } = place;
-  return Object.freeze({ origin, steps: Object.freeze({ ...steps, standard }), base, perRequest, perImage, perSearch });
+  const { perRequest = 0, perImage = 0, perSearch = 0, geos = {}, ...rest } = place;
+  const inGeo = Object.entries(geos).map(([geo, factor]) => [
+    geo,
+    priceOfPlace({ perRequest, perImage, perSearch, ...rest }, origin, (uplift * factor) / 1000),
+  ]);
+  return Object.freeze({
+    ...{ origin, steps: Object.freeze({ ...steps, standard }), base, perRequest, perImage, perSearch },
+    inGeo: Object.freeze(Object.fromEntries(inGeo)),
+  });
 }
 
 /** @param inputTokens of the whole prompt, cached ones included */

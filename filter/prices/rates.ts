@@ -1,5 +1,5 @@
 /** Prices as data: what prices.json holds, and what an operator's file becomes. */
-import type { ServiceTier } from '../transform/unified.ts';
+import type { InferenceGeo, ServiceTier } from '../transform/unified.ts';
 
 /** Kinds of tokens that have rates of their own. `cacheWrite`: kept for 5 minutes (Anthropic), 30 (OpenAI), or nobody knows how long. */
 export const KINDS = [
@@ -26,6 +26,8 @@ export interface Place {
   readonly perRequest?: number;
   readonly perImage?: number;
   readonly perSearch?: number;
+  /** Factors on all rates, in thousandths, for what the provider is asked to keep in one place. */
+  readonly geos?: Readonly<Partial<Record<InferenceGeo, number>>>;
 }
 
 export interface PlacePrices extends Place {

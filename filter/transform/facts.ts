@@ -1,7 +1,14 @@
 /** What all providers' answers have in common: counts of tokens, the model's name, and a tap's running state. */
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import type { AnswerFacts, StreamTap } from './schema.ts';
-import { NO_USAGE, type ProviderError, type ServiceTier, type Usage, type UsageApart } from './unified.ts';
+import {
+  type InferenceGeo,
+  NO_USAGE,
+  type ProviderError,
+  type ServiceTier,
+  type Usage,
+  type UsageApart,
+} from './unified.ts';
 
 /** More than any answer takes: what is beyond it is no count, and would spoil every sum that it goes into. */
 const MOST_TOKENS = 1_000_000_000;
@@ -43,8 +50,13 @@ export function serviceTierOf(word: Json | undefined): ServiceTier {
   return (typeof word === 'string' ? TIERS.get(word.toLowerCase()) : undefined) ?? 'standard';
 }
 
+/** Anthropic's word for where a request was served, or is to be; elsewhere than in these places costs nothing more. */
+export function inferenceGeoOf(word: Json | undefined): InferenceGeo | undefined {
+  return word === 'us' ? word : undefined;
+}
+
 /** @returns only what is there, and nothing at all in the ordinary case */
-export function apart(found: UsageApart): { apart?: UsageApart } {
+export function apart(found: { [Field in keyof UsageApart]: UsageApart[Field] | undefined }): { apart?: UsageApart } {
   const entries = Object.entries(found).filter(([, value]) => value !== undefined && value !== 0 && value !== 'standard');
   return entries.length === 0 ? {} : { apart: Object.fromEntries(entries) };
 }

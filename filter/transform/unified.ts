@@ -190,8 +190,14 @@ export interface Usage {
   apart?: UsageApart;
 }
 
-/** Parts of the counts of a `Usage`, and what comes on top of tokens. An absent count is 0. */
-export interface UsageApart {
+/** How a request was served, as far as prices differ by it. Absent: the standard way, wherever there was room. */
+export interface Serving {
+  serviceTier?: ServiceTier;
+  inferenceGeo?: InferenceGeo;
+}
+
+/** Parts of the counts of a `Usage`, what comes on top of tokens, and how it was served. An absent count is 0. */
+export interface UsageApart extends Serving {
   /** Of cacheWriteOther: kept for 12 hours. */
   cacheWrite12h?: number;
   /** Of inputUncached. */
@@ -208,12 +214,13 @@ export interface UsageApart {
   images?: number;
   /** What a rerank is billed by: a query with up to 100 documents. Absent: one for the request. */
   searchUnits?: number;
-  /** The capacity that served it, where that was not the standard one. */
-  serviceTier?: ServiceTier;
 }
 
 /** Kinds of capacity that have prices of their own. */
 export type ServiceTier = 'standard' | 'batch' | 'flex' | 'priority' | 'ultrafast';
+
+/** Where a provider keeps the inference of a request, where that has a price of its own. */
+export type InferenceGeo = 'us';
 
 export const NO_USAGE: Readonly<Usage> = Object.freeze({
   inputUncached: 0,

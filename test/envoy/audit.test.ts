@@ -92,8 +92,8 @@ describe('audit, through Envoy', () => {
       const { attempts, usage, cost_nano_usd } = await priced.auditOf(response.headers.get('x-gateway-request-id'));
       const told = attempts.map(({ region, error_class, price }) => ({ region, error_class, price }));
       expect(told).to.deep.equal([
-        { region: 'eu', error_class: 'overloaded', price: { id: 'dear', platform: null, tier: null } },
-        { region: null, error_class: null, price: { id: 'cheap', platform: null, tier: 'standard' } },
+        { region: 'eu', error_class: 'overloaded', price: { id: 'dear', platform: null, tier: null, inference_geo: null } },
+        { region: null, error_class: null, price: { id: 'cheap', platform: null, tier: 'standard', inference_geo: null } },
       ]);
       expect(attempts.map(({ unpriced }) => unpriced)).to.deep.equal([null, null]);
       expect(attempts[0]).to.include({ usage: null, cost_nano_usd: null });
@@ -130,6 +130,16 @@ describe('audit, through Envoy', () => {
         ...{ web_searches: 0, images: 0, search_units: 0, source: 'provider' },
       });
       expect(attempts[0]?.price?.tier).to.equal('flex');
+    });
+
+    it('where the inference stayed, as the provider told it, streamed or not: that has a price of its own', async () => {
+      for (const stream of [false, true]) {
+        const body = { model: 'fast-summariser', max_tokens: 100, messages: [{ role: 'user', content: 'x' }], stream };
+        const { headers } = await post(priced, '/v1/messages', { ...body, inference_geo: 'us' });
+        const { attempts, outcome } = await priced.auditOf(headers.get('x-gateway-request-id'));
+        expect(outcome).to.equal('ok');
+        expect(attempts.at(-1)?.price).to.deep.equal({ id: 'cheap', platform: null, tier: 'standard', inference_geo: 'us' });
+      }
     });
 
     for (const stream of [false, true]) {

@@ -111,8 +111,14 @@ export function* auditRecords({ count, fromMs, untilMs, seed = 1 }: Generated): 
                 region: source.region,
               },
               error_class: null,
-              price: price === undefined ? null : { id: source.model, platform: source.platform, tier: serviceTier },
-              unpriced: price === undefined ? { ids: [source.model], platform: source.platform, tier: serviceTier } : null,
+              price:
+                price === undefined
+                  ? null
+                  : { id: source.model, platform: source.platform, tier: serviceTier, inference_geo: null },
+              unpriced:
+                price === undefined
+                  ? { ids: [source.model], platform: source.platform, tier: serviceTier, inference_geo: null }
+                  : null,
               ...{ usage: counted, cost_nano_usd: cost },
             },
           ],

@@ -174,6 +174,7 @@ function outcome(body: JsonObject, given: string | undefined): Outcome {
       cache_read_input_tokens: cached,
       output_tokens: countTokens(cut?.text ?? said.calls.map((call) => call.arguments).join(' ')),
       service_tier: 'standard',
+      inference_geo: body['inference_geo'] ?? 'global',
     },
   };
 }

@@ -1,4 +1,5 @@
 /** A row of a provider's export, whoever the provider is: what it counts and bills for a model on a day. */
+import { isDay } from '../selection.ts';
 import { attoOf } from './money.ts';
 
 /** Of tokens and money that exports have. `input`: all of it, cached tokens included. */
@@ -29,19 +30,23 @@ export function dayOf(text: string): string {
   const [, month, day, year] = /^(\d\d?)\/(\d\d?)\/(\d{4})/.exec(text) ?? [];
   if (month !== undefined && day !== undefined && year !== undefined) {
     if (Number(month) > 12) throw new CellError(`expected month/day/year, found ${JSON.stringify(text)}`);
-    return `${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`;
+    return checked(`${year}-${month.padStart(2, '0')}-${day.padStart(2, '0')}`, text);
   }
   const [, compact] = /^(20\d{6})$/.exec(text) ?? [];
-  if (compact !== undefined) return `${compact.slice(0, 4)}-${compact.slice(4, 6)}-${compact.slice(6)}`;
+  if (compact !== undefined) return checked(`${compact.slice(0, 4)}-${compact.slice(4, 6)}-${compact.slice(6)}`, text);
   // A time with an offset is of another day in UTC; without one exports mean UTC.
-  const written = text.slice(0, 10);
-  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(Date.parse(written)))
-    throw new CellError(`expected a date, found ${JSON.stringify(text)}`);
+  const written = checked(text.slice(0, 10), text);
   const [, time, hours, minutes = '00'] = /^(.{10}[T ]\d\d:\d\d.*)([+-]\d\d):?(\d\d)?$/.exec(text) ?? [];
   if (time === undefined || hours === undefined) return written;
   const at = Date.parse(`${time.replace(' ', 'T').trim()}${hours}:${minutes}`);
   if (Number.isNaN(at)) throw new CellError(`expected a time, found ${JSON.stringify(text)}`);
   return new Date(at).toISOString().slice(0, 10);
+}
+
+/** @param day as in `2026-11-25` @throws CellError for one that no calendar has */
+function checked(day: string, text: string): string {
+  if (!/^\d{4}-\d\d-\d\d$/.test(day) || !isDay(day)) throw new CellError(`expected a date, found ${JSON.stringify(text)}`);
+  return day;
 }
 
 /** @returns undefined for what is no day: sums and taxes may have none */

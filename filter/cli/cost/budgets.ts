@@ -4,11 +4,11 @@ import { isUncounted } from '../../observability/uncounted.ts';
 import type { Policy } from '../../policy/compiled/policy.ts';
 import type { Budget, QuotaDimension, QuotaMatch } from '../../policy/compiled/quota.ts';
 import { periodAt, periodEnd } from '../../quota/budget-period.ts';
-import type { Found } from '../audit-records.ts';
-import { Progress } from '../progress.ts';
+import type { Logs } from '../log-command.ts';
 import { table } from '../table.ts';
 import { bar, sparkline } from './bars.ts';
 import { HISTORY_HOURS, hourOf, outlook } from './forecast.ts';
+import { type RecordSums, summed } from './log-sums.ts';
 import { exactUsd, roundedUsd, shareOf } from './money.ts';
 
 const HOUR_MS = 3_600_000;
@@ -32,14 +32,15 @@ export interface Standing {
 }
 
 interface Bucket {
-  readonly budget: Budget;
+  /** The budget's name. */
+  readonly budget: string;
   readonly of: string;
   readonly hours: Map<number, bigint>;
   unpriced: number;
 }
 
-/** @returns from when on records are needed, in milliseconds since the epoch */
-export function neededSince({ budgets }: Policy, nowMs: number): number {
+/** From when on records are needed, in milliseconds since the epoch. */
+function neededSince(budgets: readonly Budget[], nowMs: number): number {
   const begins = budgets.map(({ period }) => periodStart(nowMs, period));
   return Math.min(...begins, (hourOf(nowMs) - HISTORY_HOURS) * HOUR_MS);
 }
@@ -49,42 +50,81 @@ function periodStart(nowMs: number, period: Budget['period']): number {
   return period === 'day' ? Math.floor(nowMs / DAY_MS) * DAY_MS : Date.UTC(now.getUTCFullYear(), now.getUTCMonth());
 }
 
-/** @returns the most used of each budget first, in the policy's order of budgets */
-export async function standings({ budgets }: Policy, records: AsyncIterable<Found>, nowMs: number): Promise<Standing[]> {
-  const buckets = new Map<string, Bucket>();
-  const progress = new Progress();
-  for await (const { record } of records) {
-    progress.step();
-    if (record.usage === null && !isUncounted(record)) continue;
-    for (const budget of budgets) note(buckets, budget, record, nowMs);
-  }
-  progress.end();
+/** @returns the most used of each budget first, in the policy's order of budgets @throws Error when the log cannot be read, or has too many buckets */
+export async function standings({ budgets }: Pick<Policy, 'budgets'>, logs: Logs, nowMs: number): Promise<Standing[]> {
+  const selection = { sinceMs: neededSince(budgets, nowMs), untilMs: nowMs };
+  const thread = new URL('./budgets-thread.ts', import.meta.url);
+  const { buckets } = await summed(logs, selection, { begin: bucketsOf, data: { budgets, nowMs }, thread });
   return budgets.flatMap((budget) => {
-    const own = [...buckets.values()].filter((bucket) => bucket.budget === budget);
-    const all = own.length > 0 ? own : [{ budget, of: '-', hours: new Map<number, bigint>(), unpriced: 0 }];
+    const own = [...buckets.values()].filter((bucket) => bucket.budget === budget.name);
+    const all = own.length > 0 ? own : [{ of: '-', hours: new Map<number, bigint>(), unpriced: 0 }];
     return all
-      .map((bucket) => standing(bucket, nowMs))
+      .map((bucket) => standing(budget, bucket, nowMs))
       .sort((a, b) => (a.spent === b.spent ? 0 : a.spent < b.spent ? 1 : -1));
   });
 }
 
-function note(buckets: Map<string, Bucket>, budget: Budget, record: AuditLine, nowMs: number): void {
-  if (!fits(budget.match, record)) return;
-  const values = budget.per.map((dimension) => VALUES[dimension](record) ?? '-');
-  const key = JSON.stringify([budget.name, ...values]);
-  const bucket = buckets.get(key) ?? { budget, of: values.join('/'), hours: new Map<number, bigint>(), unpriced: 0 };
-  if (!buckets.has(key) && buckets.size >= MOST_BUCKETS)
-    throw new Error(
-      `there are more than ${MOST_BUCKETS} buckets of budgets; take fewer dimensions in per, or fewer records`,
-    );
-  buckets.set(key, bucket);
-  const atMs = Date.parse(record.time);
-  if (record.cost_nano_usd === null) {
-    if (periodAt(atMs, budget.period) === periodAt(nowMs, budget.period)) bucket.unpriced += 1;
-    return;
+interface BucketsData {
+  readonly budgets: readonly Budget[];
+  readonly nowMs: number;
+}
+
+type BucketPart = ReadonlyMap<string, Readonly<Bucket>>;
+
+export function bucketsOf(data: BucketsData): Buckets {
+  return new Buckets(data);
+}
+
+/** Money of each bucket by hour. */
+class Buckets implements RecordSums<BucketPart> {
+  readonly buckets = new Map<string, Bucket>();
+  readonly #budgets: readonly Budget[];
+  readonly #nowMs: number;
+
+  constructor({ budgets, nowMs }: BucketsData) {
+    this.#budgets = budgets;
+    this.#nowMs = nowMs;
   }
-  const hour = hourOf(atMs);
-  bucket.hours.set(hour, (bucket.hours.get(hour) ?? 0n) + BigInt(record.cost_nano_usd));
+
+  add(record: AuditLine): void {
+    if (record.usage === null && !isUncounted(record)) return;
+    const atMs = Date.parse(record.time);
+    for (const budget of this.#budgets) {
+      if (!fits(budget.match, record)) continue;
+      const values = budget.per.map((dimension) => VALUES[dimension](record) ?? '-');
+      const bucket = this.#bucketOf(JSON.stringify([budget.name, ...values]), budget.name, values.join('/'));
+      if (record.cost_nano_usd !== null) spend(bucket, hourOf(atMs), BigInt(record.cost_nano_usd));
+      else if (periodAt(atMs, budget.period) === periodAt(this.#nowMs, budget.period)) bucket.unpriced += 1;
+    }
+  }
+
+  part(): BucketPart {
+    return this.buckets;
+  }
+
+  merge(part: BucketPart): void {
+    for (const [key, { budget, of, hours, unpriced }] of part) {
+      const bucket = this.#bucketOf(key, budget, of);
+      for (const [hour, nanoUsd] of hours) spend(bucket, hour, nanoUsd);
+      bucket.unpriced += unpriced;
+    }
+  }
+
+  #bucketOf(key: string, budget: string, of: string): Bucket {
+    const known = this.buckets.get(key);
+    if (known !== undefined) return known;
+    if (this.buckets.size >= MOST_BUCKETS)
+      throw new Error(
+        `there are more than ${MOST_BUCKETS} buckets of budgets; take fewer dimensions in per, or fewer records`,
+      );
+    const bucket = { budget, of, hours: new Map<number, bigint>(), unpriced: 0 };
+    this.buckets.set(key, bucket);
+    return bucket;
+  }
+}
+
+function spend({ hours }: Bucket, hour: number, nanoUsd: bigint): void {
+  hours.set(hour, (hours.get(hour) ?? 0n) + nanoUsd);
 }
 
 const VALUES: Readonly<Record<QuotaDimension, (record: AuditLine) => string | null>> = {
@@ -104,7 +144,7 @@ function has(names: 'all' | ReadonlySet<string>, name: string | null): boolean {
   return names === 'all' || (name !== null && names.has(name));
 }
 
-function standing({ budget, of, hours, unpriced }: Bucket, nowMs: number): Standing {
+function standing(budget: Budget, { of, hours, unpriced }: Omit<Bucket, 'budget'>, nowMs: number): Standing {
   const startMs = periodStart(nowMs, budget.period);
   const stepHours = budget.period === 'day' ? 1 : 24;
   const parts = Math.floor((hourOf(nowMs) - hourOf(startMs)) / stepHours) + 1;

@@ -2,6 +2,7 @@
 import type { AuditAttempt, AuditLine } from '../../observability/audit-record.ts';
 import { KEYS } from '../audit-sums.ts';
 import { UsageError } from '../selection.ts';
+import type { RecordSums, SumsPlan } from './log-sums.ts';
 import { type Counts, Tally } from './tally.ts';
 
 const DIMENSIONS = {
@@ -46,8 +47,17 @@ const OTHERS = '(others)';
 /** Callers invent aliases and agents; what goes beyond this is one group. */
 const MOST_GROUPS = 100_000;
 
+/** For `summed`. */
+export function groupsBy(dimensions: readonly Dimension[]): SumsPlan<readonly Dimension[], readonly GroupPart[], Groups> {
+  return { begin: groupsOf, data: dimensions, thread: new URL('./report-thread.ts', import.meta.url) };
+}
+
+export function groupsOf(dimensions: readonly Dimension[]): Groups {
+  return new Groups(dimensions);
+}
+
 /** Tallies of records by one or two dimensions. */
-export class Groups {
+export class Groups implements RecordSums<readonly GroupPart[]> {
   readonly #dimensions: readonly ((record: AuditLine) => string | null | undefined)[];
   readonly #groups = new Map<string, Group>();
 
@@ -57,10 +67,11 @@ export class Groups {
 
   /** @returns the tally that the record belongs to, which does not have it yet */
   groupOf(record: AuditLine): Group {
-    return this.#of(this.#dimensions.map((value) => value(record) ?? NONE));
+    return this.groupWith(this.#dimensions.map((value) => value(record) ?? NONE));
   }
 
-  #of(keys: readonly string[]): Group {
+  /** @param keys a value for each dimension */
+  groupWith(keys: readonly string[]): Group {
     const name = keys.length === 1 ? (keys[0] ?? NONE) : keys.join('\u0000');
     const known = this.#groups.get(name);
     if (known !== undefined) return known;
@@ -72,12 +83,12 @@ export class Groups {
   }
 
   /** In the order in which they began. */
-  parts(): readonly GroupPart[] {
+  part(): readonly GroupPart[] {
     return [...this.#groups.values()].map(({ keys, tally }) => ({ keys, counts: tally.counts() }));
   }
 
   merge(parts: readonly GroupPart[]): void {
-    for (const { keys, counts } of parts) this.#of(keys).tally.merge(counts);
+    for (const { keys, counts } of parts) this.groupWith(keys).tally.merge(counts);
   }
 
   total(): Tally {

@@ -3,7 +3,8 @@ import type { AuditLine, AuditPrice, AuditUnpriced, AuditUsage } from '../../obs
 import { costNanoUsd, isCounted } from '../../prices/cost.ts';
 import type { PriceBook } from '../../prices/price-book.ts';
 import type { Platform } from '../../prices/rates.ts';
-import type { ServiceTier, Usage } from '../../transform/unified.ts';
+import { inferenceGeoOf } from '../../transform/facts.ts';
+import type { ServiceTier, Serving, Usage } from '../../transform/unified.ts';
 
 /** Why a record has no new price. */
 export type Unpriceable =
@@ -42,7 +43,13 @@ export function rePriced(record: AuditLine, book: PriceBook): RePriced | undefin
     .find((found) => found !== undefined);
   if (price === undefined) return no('the price book does not have it');
   if (!isCounted(price, usage)) return no('the record does not tell its price inputs');
-  return { kind: 'priced', nanoUsd: costNanoUsd(price, usage, { serviceTier }) };
+  return { kind: 'priced', nanoUsd: costNanoUsd(price, usage, { serviceTier, ...geoOf(looked) }) };
+}
+
+/** Records of before do not tell it: they were priced as if it were anywhere. */
+function geoOf({ inference_geo }: { readonly inference_geo?: string | null }): Serving {
+  const inferenceGeo = inferenceGeoOf(inference_geo);
+  return inferenceGeo === undefined ? {} : { inferenceGeo };
 }
 
 /** Records of before do not tell them; 0 was nobody's count. */

@@ -1,6 +1,7 @@
 /** `cost.ts reconcile`: its options, and what they come to. */
 import { parseUsd } from '../../quantities.ts';
-import type { Found, Selection } from '../audit-records.ts';
+import type { Selection } from '../audit-records.ts';
+import type { Logs } from '../log-command.ts';
 import { UsageError } from '../selection.ts';
 import { readBill } from './bill.ts';
 import { openExport } from './export-rows.ts';
@@ -26,10 +27,11 @@ type Options = Readonly<
 const FIELDS = ['date', 'model', 'cost', 'input', 'cache_read', 'cache_write', 'output'];
 const DAY_MS = 86_400_000;
 
-/** @param records of some days @throws UsageError; Error for a file that cannot be read */
+/** @param of whose requests; their days are the export's @throws UsageError; Error for a file that cannot be read */
 export async function reconcileWith(
   options: Options,
-  records: (days: Pick<Selection, 'sinceMs' | 'untilMs'>) => AsyncIterable<Found>,
+  logs: Logs,
+  of: Selection,
 ): Promise<{ readonly text: string; readonly isWithin: boolean }> {
   const provider = PROVIDERS.find((name) => name === options.provider);
   if (provider === undefined) throw new UsageError(`--provider: expected one of ${PROVIDERS.join(', ')}`);
@@ -39,9 +41,9 @@ export async function reconcileWith(
   checkColumns(columns);
   const bill = await readBill(await openExport(options.file), provider, columns);
   const [first, last] = [Date.parse(bill.firstDay), Date.parse(bill.lastDay)];
-  const whole = { sinceMs: first, untilMs: last + DAY_MS };
+  const selection = { ...of, sinceMs: first, untilMs: last + DAY_MS };
   const clusters = new Set((options.clusters ?? '').split(',').filter((name) => name !== ''));
-  const made = await reconcile(bill, records(whole), { provider, clusters, models: pairsOf('--models', options.models) });
+  const made = await reconcile(bill, logs, selection, { provider, clusters, models: pairsOf('--models', options.models) });
   const { lines, sums } = linesOf(made, tolerance);
   return {
     text:

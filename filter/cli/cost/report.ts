@@ -1,24 +1,11 @@
 /** Money by whom or what, as a table, JSON or CSV. */
 
 import { csvRow } from '../audit-csv.ts';
-import type { Found } from '../audit-records.ts';
-import { Progress } from '../progress.ts';
 import { rightFrom, table } from '../table.ts';
 import { bar } from './bars.ts';
-import { type Dimension, type Group, Groups } from './dimensions.ts';
+import type { Dimension, Group, Groups } from './dimensions.ts';
 import { costOfOne, exactUsd, percent, roundedUsd, shareOf, short } from './money.ts';
 import type { Tally } from './tally.ts';
-
-export async function gather(records: AsyncIterable<Found>, dimensions: readonly Dimension[]): Promise<Groups> {
-  const groups = new Groups(dimensions);
-  const progress = new Progress();
-  for await (const { record } of records) {
-    groups.add(record);
-    progress.step();
-  }
-  progress.end();
-  return groups;
-}
 
 export interface Layout {
   readonly by: readonly Dimension[];

@@ -6,84 +6,56 @@ import { finished } from 'node:stream/promises';
 import type { AuditLine } from '../../observability/audit-record.ts';
 import type { PriceBook } from '../../prices/price-book.ts';
 import { csvRow } from '../audit-csv.ts';
-import { type Found, modelOf, targetOf } from '../audit-records.ts';
+import { type Found, modelOf, type Selection, targetOf } from '../audit-records.ts';
+import type { Logs } from '../log-command.ts';
 import { Progress } from '../progress.ts';
 import { rightFrom, table } from '../table.ts';
-import { type Dimension, Groups } from './dimensions.ts';
+import type { Dimension } from './dimensions.ts';
+import { summed } from './log-sums.ts';
 import { exactUsd, percent, roundedUsd, shareOf } from './money.ts';
-import { type RePriced, rePriced, type Unpriceable } from './re-price.ts';
+import type { RePriced } from './re-price.ts';
+import { addRow, RePricingSums, type Row, rePricingBy, rowOf } from './reprice-sums.ts';
 
-export interface RePricing {
-  readonly rows: readonly Row[];
+export interface RePricing extends Pick<RePricingSums, 'rows' | 'unpriceable' | 'contradicted'> {
   readonly total: Row;
-  /** Requests that have no new price, by the reason. */
-  readonly unpriceable: ReadonlyMap<Unpriceable, number>;
-  /** Requests that the book of their own record makes another cost of: the record or the book was changed. */
-  readonly contradicted: number;
 }
 
-/** Old and new are of the same requests: those that have both. */
-export interface Row {
-  readonly keys: readonly string[];
-  requests: number;
-  old: bigint;
-  new: bigint;
-  /** Requests that had no price and have one now, and their money: in neither sum. */
-  newlyPriced: number;
-  fresh: bigint;
-  unpriceable: number;
-  /** Money of requests that have no new price: in neither sum. */
-  left: bigint;
-}
-
-/** @param out a new file, `.csv` or JSON lines; undefined: none @throws Error when it is there already */
+/** @throws Error when the log cannot be read, or the prices change meanwhile */
 export async function rePrice(
+  logs: Logs,
+  selection: Selection,
+  prices: string | undefined,
+  book: PriceBook,
+  by: readonly Dimension[],
+): Promise<RePricing> {
+  return rePricingOf(await summed(logs, selection, rePricingBy(prices, book, by)), by);
+}
+
+/** Writes each request's old and new price too, in the log's order: so it takes one thread. @param out a new file, `.csv` or JSON lines @throws Error when it is there already */
+export async function rePriceTo(
+  out: string,
   records: AsyncIterable<Found>,
   book: PriceBook,
   by: readonly Dimension[],
-  out: string | undefined,
 ): Promise<RePricing> {
-  const groups = new Groups(by);
-  const rows = new Map<readonly string[], Row>();
-  const total = rowOf(['total', ...by.slice(1).map(() => '')]);
-  const unpriceable = new Map<Unpriceable, number>();
-  const writer = out === undefined ? undefined : await RowWriter.open(out);
+  const sums = new RePricingSums(book, by);
+  const writer = await RowWriter.open(out);
   const progress = new Progress();
-  let contradicted = 0;
   for await (const { record } of records) {
     progress.step();
-    const found = rePriced(record, book);
-    if (found === undefined) continue;
-    const { keys } = groups.groupOf(record);
-    const row = rows.get(keys) ?? rowOf(keys);
-    rows.set(keys, row);
-    for (const sum of [row, total]) add(sum, record, found);
-    if (found.kind === 'unpriceable') unpriceable.set(found.reason, (unpriceable.get(found.reason) ?? 0) + 1);
-    else if (record.price_book === book.version && record.cost_nano_usd !== found.nanoUsd) contradicted += 1;
-    await writer?.write(record, found, book.version);
+    const found = sums.add(record);
+    if (found !== undefined) await writer.write(record, found, book.version);
   }
   progress.end();
-  await writer?.end();
-  const dearest = [...rows.values()].sort((a, b) => (a.new === b.new ? 0 : a.new < b.new ? 1 : -1));
+  await writer.end();
+  return rePricingOf(sums, by);
+}
+
+function rePricingOf({ rows, unpriceable, contradicted }: RePricingSums, by: readonly Dimension[]): RePricing {
+  const total = rowOf(['total', ...by.slice(1).map(() => '')]);
+  for (const row of rows) addRow(total, row);
+  const dearest = [...rows].sort((a, b) => (a.new === b.new ? 0 : a.new < b.new ? 1 : -1));
   return { rows: dearest, total, unpriceable, contradicted };
-}
-
-function rowOf(keys: readonly string[]): Row {
-  return { keys, requests: 0, old: 0n, new: 0n, newlyPriced: 0, fresh: 0n, unpriceable: 0, left: 0n };
-}
-
-function add(row: Row, { cost_nano_usd: old }: AuditLine, found: RePriced): void {
-  row.requests += 1;
-  if (found.kind === 'unpriceable') {
-    row.unpriceable += 1;
-    row.left += BigInt(old ?? 0);
-  } else if (old === null) {
-    row.newlyPriced += 1;
-    row.fresh += BigInt(found.nanoUsd);
-  } else {
-    row.old += BigInt(old);
-    row.new += BigInt(found.nanoUsd);
-  }
 }
 
 export function rePricingTable(
@@ -129,15 +101,7 @@ function amounts(row: Row): string[] {
 
 function others(rows: readonly Row[], by: readonly Dimension[]): Row {
   const sum = rowOf([`(${rows.length} others)`, ...by.slice(1).map(() => '')]);
-  for (const row of rows) {
-    sum.requests += row.requests;
-    sum.old += row.old;
-    sum.new += row.new;
-    sum.newlyPriced += row.newlyPriced;
-    sum.fresh += row.fresh;
-    sum.unpriceable += row.unpriceable;
-    sum.left += row.left;
-  }
+  for (const row of rows) addRow(sum, row);
   return sum;
 }
 

@@ -14,6 +14,7 @@ import { openAiChatCaller } from '../../../filter/transform/callers/openai-chat/
 import { openAiEmbeddingsCaller } from '../../../filter/transform/callers/openai-embeddings/caller.ts';
 import { openAiPassThroughCaller } from '../../../filter/transform/callers/openai-pass-through/caller.ts';
 import { watchStream } from '../../../filter/transform/providers/openai-pass-through/watch.ts';
+import { NO_USAGE } from '../../../filter/transform/unified.ts';
 import { needed } from '../transform/original.ts';
 import { gatewayOf, policyOf, requestOf } from './exchange-fixture.ts';
 
@@ -30,6 +31,19 @@ describe('what nobody counted', () => {
     expect(spentOf(asked('abandoned', { requestBytes: 400 }), 'caller_left')).to.deep.include({ source: 'estimated' });
     const counting = asked('abandoned', { requestBytes: 400, callerSchema: anthropicCountTokensCaller });
     expect(spentOf(counting, 'caller_left')).to.equal(undefined);
+  });
+
+  it('is taken to be served as it was asked for: leaving is no way to standard prices', () => {
+    const cut = { original: undefined, requestBytes: 4_000, outputCharacters: 400, answerIncomplete: true };
+    const costs = (['standard', 'flex', 'priority'] as const).map((serviceTier) => {
+      const spent = needed(spentOf(asked('abandoned', { ...cut, asked: { serviceTier } }), 'caller_left'));
+      expect(spent.source).to.equal('estimated');
+      return spent.nanoUsd;
+    });
+    // 1,000 x 5.00 + 100 x 30.00 USD for a million; half of it, and two and a half times as much.
+    expect(costs).to.deep.equal([8_000_000, 4_000_000, 20_000_000]);
+    const told = { facts: { usage: { ...NO_USAGE, inputUncached: 1_000 } }, asked: { serviceTier: 'priority' as const } };
+    expect(spentOf(asked('abandoned', { ...cut, ...told }), 'caller_left')?.nanoUsd).to.equal(8_000_000);
   });
 
   it('text of a stream that tells no usage: of completions, and of what was heard', () => {

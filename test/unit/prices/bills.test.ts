@@ -109,6 +109,75 @@ const BILLS: readonly Bill[] = [
     ],
   },
   {
+    what: 'Anthropic: inference that stays in the US is a tenth dearer, a cache too; searches are not',
+    model: 'claude-opus-4-8',
+    usage: usageOf('anthropic-messages', {
+      usage: {
+        ...{ input_tokens: 1_000, cache_read_input_tokens: 4_000, cache_creation_input_tokens: 800, output_tokens: 200 },
+        cache_creation: { ephemeral_5m_input_tokens: 500, ephemeral_1h_input_tokens: 300 },
+        ...{ server_tool_use: { web_search_requests: 1 }, service_tier: 'standard', inference_geo: 'us' },
+      },
+    }),
+    ...{
+      lines: [
+        [1_000, 5.5],
+        [4_000, 0.55],
+        [500, 6.875],
+        [300, 11],
+        [200, 27.5],
+      ],
+      extra: 0.01,
+    },
+  },
+  {
+    what: 'Anthropic: in the US and fast, one on top of the other',
+    model: 'claude-opus-5-5',
+    usage: usageOf('anthropic-messages', {
+      usage: { input_tokens: 1_000, output_tokens: 200, speed: 'fast', inference_geo: 'us' },
+    }),
+    lines: [
+      [1_000, 8.8],
+      [200, 44],
+    ],
+  },
+  {
+    what: 'Anthropic: what the provider reads and writes to compact a context is in none of the counts, and is billed',
+    model: 'claude-opus-4-8',
+    usage: usageOf('anthropic-messages', {
+      usage: {
+        ...{ input_tokens: 1_000, cache_read_input_tokens: 0, cache_creation_input_tokens: 500, output_tokens: 200 },
+        cache_creation: { ephemeral_5m_input_tokens: 500, ephemeral_1h_input_tokens: 0 },
+        iterations: [
+          {
+            ...{ type: 'compaction', input_tokens: 3_000, cache_read_input_tokens: 150_000, output_tokens: 4_000 },
+            ...{
+              cache_creation_input_tokens: 600,
+              cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 600 },
+            },
+          },
+          { type: 'message', model: null, input_tokens: 1_000, cache_creation_input_tokens: 500, output_tokens: 200 },
+          null,
+        ],
+      },
+    }),
+    lines: [
+      [4_000, 5],
+      [150_000, 0.5],
+      [500, 6.25],
+      [600, 10],
+      [4_200, 25],
+    ],
+  },
+  {
+    what: 'Anthropic: an older model costs the same in the US',
+    model: 'claude-sonnet-4-5',
+    usage: usageOf('anthropic-messages', { usage: { input_tokens: 1_000, output_tokens: 200, inference_geo: 'us' } }),
+    lines: [
+      [1_000, 3],
+      [200, 15],
+    ],
+  },
+  {
     what: 'Anthropic: the priority tier is bought by the month, and has the price of the standard one',
     ...{ model: 'claude-opus-4-8', usage: usageOf('anthropic-messages', claude('priority')), extra: 0.03 },
     lines: [
@@ -187,6 +256,74 @@ const BILLS: readonly Bill[] = [
       [400, 32],
       [60, 10],
       [200, 64],
+    ],
+  },
+  {
+    what: 'OpenAI Responses: two searches at 10 dollars a thousand, on top of tokens',
+    model: 'gpt-5',
+    usage: usageOf('openai-responses', {
+      usage: {
+        ...{ input_tokens: 8_000, input_tokens_details: { cached_tokens: 0 } },
+        ...{ output_tokens: 400, output_tokens_details: { reasoning_tokens: 320 }, total_tokens: 8_400 },
+      },
+      tool_usage: { image_gen: { input_tokens: 0, output_tokens: 0, total_tokens: 0 }, web_search: { num_requests: 2 } },
+    }),
+    lines: [
+      [8_000, 1.25],
+      [400, 10],
+    ],
+    extra: 0.02,
+  },
+  {
+    what: 'OpenAI: predicted tokens are in the completion, the rejected too',
+    model: 'gpt-4.1',
+    usage: usageOf('openai-chat', {
+      usage: {
+        ...{ prompt_tokens: 500, completion_tokens: 250, total_tokens: 750 },
+        completion_tokens_details: { accepted_prediction_tokens: 120, rejected_prediction_tokens: 90, reasoning_tokens: 0 },
+      },
+    }),
+    lines: [
+      [500, 2],
+      [250, 8],
+    ],
+  },
+  {
+    what: 'Azure, xAI: reasoning comes on top of the completion, as the total tells',
+    ...{ model: 'grok-4', platform: 'azure' },
+    usage: usageOf('azure-openai-chat', {
+      usage: {
+        ...{ prompt_tokens: 10_120, completion_tokens: 1_499, total_tokens: 14_428 },
+        ...{ prompt_tokens_details: { cached_tokens: 0 }, completion_tokens_details: { reasoning_tokens: 2_809 } },
+      },
+    }),
+    lines: [
+      [10_120, 3],
+      [4_308, 15],
+    ],
+  },
+  {
+    what: 'Gemini in OpenAI’s shape: thoughts are in the total alone',
+    ...{ model: 'gemini-2.5-flash', platform: 'gemini' },
+    usage: usageOf('openai-chat', { usage: { prompt_tokens: 20, completion_tokens: 198, total_tokens: 623 } }),
+    lines: [
+      [20, 0.3],
+      [603, 2.5],
+    ],
+  },
+  {
+    what: 'a server that counts cached tokens in the total alone has written no more for that',
+    model: 'gpt-4.1',
+    usage: usageOf('openai-chat', {
+      usage: {
+        ...{ prompt_tokens: 1_100, completion_tokens: 50, total_tokens: 2_150 },
+        prompt_tokens_details: { cached_tokens: 1_000 },
+      },
+    }),
+    lines: [
+      [100, 2],
+      [1_000, 0.5],
+      [50, 8],
     ],
   },
   {

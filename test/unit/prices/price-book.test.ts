@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { costNanoUsd } from '../../../filter/prices/cost.ts';
+import { costNanoUsd, estimateNanoUsd } from '../../../filter/prices/cost.ts';
 import { PriceError } from '../../../filter/prices/overrides.ts';
 import { ratesFor } from '../../../filter/prices/price.ts';
 import { loadPriceBook } from '../../../filter/prices/price-book.ts';
@@ -64,7 +64,7 @@ describe('price book', () => {
 });
 
 const FIELDS =
-  'input_per_mtok, cache_read_per_mtok, cache_write_per_mtok, cache_write_1h_per_mtok, cache_write_12h_per_mtok, output_per_mtok, reasoning_per_mtok, audio_input_per_mtok, audio_cache_read_per_mtok, audio_output_per_mtok, image_input_per_mtok, image_output_per_mtok, above, per_request, per_image, per_search, service_tiers, regions, platforms';
+  'input_per_mtok, cache_read_per_mtok, cache_write_per_mtok, cache_write_1h_per_mtok, cache_write_12h_per_mtok, output_per_mtok, reasoning_per_mtok, audio_input_per_mtok, audio_cache_read_per_mtok, audio_output_per_mtok, image_input_per_mtok, image_output_per_mtok, above, per_request, per_image, per_search, service_tiers, inference_geo, regions, platforms';
 
 describe('overrides', () => {
   const directory = mkdtempSync(join(tmpdir(), 'prices-test-'));
@@ -122,6 +122,32 @@ prices:
     expect([input(undefined, 'azure'), input('eu', 'azure'), input('us', 'azure')]).to.deep.equal([
       4_000_000, 4_400_000, 4_000_000,
     ]);
+  });
+
+  it('may cost more where the inference stays in one place, on every platform and in every region that does not say otherwise', () => {
+    const book = load(`version: geo
+prices:
+  m:
+    input_per_mtok: "2"
+    output_per_mtok: "10"
+    per_search: "0.01"
+    inference_geo: {us: "1.125"}
+    regions:
+      eu: {input_per_mtok: "4", output_per_mtok: "20"}
+      home: {input_per_mtok: "4", output_per_mtok: "20", inference_geo: {us: "1"}}
+    platforms: {vertex: {input_per_mtok: "3", output_per_mtok: "15"}}
+`);
+    const usage = { ...NO_USAGE, inputUncached: 1_000, apart: { webSearches: 1, inferenceGeo: 'us' as const } };
+    const cost = (region?: string, platform?: 'vertex') => costNanoUsd(needed(book.priceOf('m', region, platform)), usage);
+    expect([cost(), cost('eu'), cost('home'), cost(undefined, 'vertex')]).to.deep.equal([
+      ...[12_250_000, 14_500_000, 14_000_000, 3_000_000],
+    ]);
+    const asked = { inputTokens: 1_000, outputTokens: 0, inferenceGeo: 'us' as const };
+    expect(estimateNanoUsd(needed(book.priceOf('m')), asked)).to.equal(2_250_000);
+    const wrong = ['"0.9"', '"-1.1"', '"NaN"', '"1e1"', '"1.0001"', '".inf"'].map((factor) =>
+      problems(`version: a\nprices: {m: {input_per_mtok: "1", output_per_mtok: "1", inference_geo: {us: ${factor}}}}`),
+    );
+    for (const [problem] of wrong) expect(problem).to.contain('expected a factor from 1 to below 10');
   });
 
   it('price models that nobody else knows', () => {

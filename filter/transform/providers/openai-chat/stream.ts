@@ -1,5 +1,5 @@
 /** `chat.completion.chunk` events -> unified events. */
-import { isObject, type JsonObject } from '../../../json.ts';
+import { isObject, type Json, type JsonObject } from '../../../json.ts';
 import type { StreamEvent } from '../../codecs/framing.ts';
 import { originalName } from '../../codecs/safe-names.ts';
 import type { ProviderStream } from '../../schema.ts';
@@ -10,6 +10,7 @@ import { readUsage } from './usage.ts';
 
 export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream {
   let started = false;
+  let tier: Json | undefined;
   /** Per choice: the provider's call index -> ours, in order of first appearance. */
   const calls = new Map<number, Map<number, number>>();
 
@@ -63,7 +64,8 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
         emit({ type: 'start', id: String(chunk['id'] ?? ''), model: String(chunk['model'] ?? '') });
       }
       // Usage first: it trails the finish, with no choices beside it.
-      const usage = readUsage(chunk['usage'], chunk['service_tier']);
+      tier = chunk['service_tier'] ?? tier;
+      const usage = readUsage(chunk['usage'], tier);
       if (usage !== undefined) emit({ type: 'usage', usage });
       if (!Array.isArray(chunk['choices'])) return;
       for (const [at, choice] of chunk['choices'].filter(isObject).entries()) {

@@ -1,8 +1,9 @@
 /** Reads model, usage and end of a stream whose bytes pass untouched. */
-import { isObject } from '../../../json.ts';
+import { isObject, type Json } from '../../../json.ts';
 import type { StreamEvent } from '../../codecs/framing.ts';
 import { tapWith } from '../../facts.ts';
 import type { OriginalRequest, StreamTap } from '../../schema.ts';
+import { reasoningText } from './answer.ts';
 import { streamError } from './error.ts';
 import { readUsage } from './usage.ts';
 
@@ -12,6 +13,7 @@ export function openTap({ json }: OriginalRequest): StreamTap {
   return tapWith((state) => {
     const options = json['stream_options'];
     const usageWanted = isObject(options) && options['include_usage'] === true;
+    let tier: Json | undefined;
 
     return ({ event, data, raw }: StreamEvent): Buffer | undefined => {
       if (data === '') return raw;
@@ -26,7 +28,8 @@ export function openTap({ json }: OriginalRequest): StreamTap {
         return undefined;
       }
       if (state.facts.model === undefined && typeof chunk['model'] === 'string') state.facts.model = chunk['model'];
-      const usage = readUsage(chunk['usage'], chunk['service_tier']);
+      tier = chunk['service_tier'] ?? tier;
+      const usage = readUsage(chunk['usage'], tier);
       if (usage !== undefined) state.facts.usage = usage;
       const { choices } = chunk;
       if (!Array.isArray(choices)) return raw;
@@ -42,7 +45,10 @@ function deltaCharacters(choices: readonly unknown[]): number {
   for (const choice of choices) {
     const delta = isObject(choice) && isObject(choice['delta']) ? choice['delta'] : undefined;
     if (delta === undefined) continue;
-    if (typeof delta['content'] === 'string') characters += delta['content'].length;
+    const { content, refusal } = delta;
+    if (typeof content === 'string') characters += content.length;
+    if (typeof refusal === 'string') characters += refusal.length;
+    characters += reasoningText(delta)?.length ?? 0;
     if (!Array.isArray(delta['tool_calls'])) continue;
     for (const call of delta['tool_calls']) {
       const fn = isObject(call) ? call['function'] : undefined;

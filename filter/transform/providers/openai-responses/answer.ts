@@ -18,7 +18,7 @@ export function finishReason(response: JsonObject, called: boolean): FinishReaso
 }
 
 export function readFacts(body: JsonObject): AnswerFacts {
-  return factsOf(body['model'], readUsage(body['usage'], body['service_tier']));
+  return factsOf(body['model'], readUsage(body));
 }
 
 /** @throws Error when it has no output, or says that it failed: it is no answer */
@@ -34,7 +34,7 @@ export function decodeAnswer(body: JsonObject): UnifiedAnswer {
     id: typeof body['id'] === 'string' ? body['id'] : '',
     model: typeof body['model'] === 'string' ? body['model'] : '',
     choices: [{ index: 0, parts, finish: finishReason(body, called), ...(logprobs.length === 0 ? {} : { logprobs }) }],
-    usage: readUsage(body['usage'], body['service_tier']),
+    usage: readUsage(body),
   };
 }
 

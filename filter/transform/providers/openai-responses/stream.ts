@@ -46,7 +46,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
   };
   const finish = (response: JsonObject): void => {
     start(response);
-    const usage = readUsage(response['usage'], response['service_tier']);
+    const usage = readUsage(response);
     if (usage !== undefined) emit({ type: 'usage', usage });
     emit({ type: 'finish', choice: 0, reason: finishReason(response, calls.size > 0) });
     emit({ type: 'end' });
@@ -102,7 +102,7 @@ export function openStream(emit: (event: UnifiedEvent) => void): ProviderStream 
           finish(response);
           return;
         case 'response.failed': {
-          const usage = readUsage(response['usage'], response['service_tier']);
+          const usage = readUsage(response);
           if (usage !== undefined) emit({ type: 'usage', usage });
           emit({ type: 'error', error: streamError(isObject(response['error']) ? response['error'] : {}) });
           return;

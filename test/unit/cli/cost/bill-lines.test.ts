@@ -77,9 +77,11 @@ describe('lines of bills', () => {
         ...['2026-11-25 00:30:00+01', '2026-11-25 00:30:00 +0100'],
       ],
       '2026-11-25': ['2026-11-24T23:30:00-05:00', '2026-11-24T23:30-05'],
+      '2028-02-29': ['2028-02-29', '20280229', '2/29/2028'],
     }))
       for (const spelling of spellings) expect(dayOf(spelling), spelling).to.equal(day);
     expect(() => dayOf('24/11/2026')).to.throw('month/day/year');
-    expect(() => dayOf('2026-13-24')).to.throw('expected a date');
+    for (const text of ['2026-13-24', '2026-02-30', '20260230', '2/30/2026', '2026-02-30 01:00:00+02'])
+      expect(() => dayOf(text), text).to.throw('expected a date');
   });
 });

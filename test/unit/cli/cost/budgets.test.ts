@@ -1,6 +1,10 @@
 import { expect } from 'chai';
+import { standings } from '../../../../filter/cli/cost/budgets.ts';
 import { outlook } from '../../../../filter/cli/cost/forecast.ts';
+import { Logs } from '../../../../filter/cli/log-command.ts';
+import { loadPolicy } from '../../../../filter/policy/load.ts';
 import { attempt, record } from '../../observability/observed.ts';
+import { needed } from '../../transform/original.ts';
 import { CostCommand } from './cost-command.ts';
 
 const HOUR_MS = 3_600_000;
@@ -78,6 +82,43 @@ describe('cost budgets', () => {
     expect(narrow).to.contain('ok*').and.to.contain('whose money no budget counts');
     expect(command.run('budgets', '--policy', policy, '--at', AT, '--width', '160').out).to.match(/shop-month .* ·····█+▁/);
     expect(command.run('budgets').code).to.equal(2);
+  });
+});
+
+describe('budgets at the edges of a month', () => {
+  const zone = process.env['TZ'];
+  let command: CostCommand;
+  before(async () => {
+    // Its clocks are set back on November 1.
+    process.env['TZ'] = 'America/New_York';
+    // A dollar in each hour of October and November, and of a February with a leap day.
+    const hoursFrom = (from: number, days: number) =>
+      Array.from({ length: days * 24 }, (_, hour) =>
+        record(`h${from}-${hour}`, {
+          ...{ time: new Date(from + hour * HOUR_MS).toISOString(), tenant: 'shop', cost_nano_usd: USD },
+        }),
+      );
+    command = await CostCommand.of([...hoursFrom(Date.UTC(2026, 9, 1), 62), ...hoursFrom(Date.UTC(2024, 1, 1), 30)]);
+  });
+  after(() => {
+    if (zone === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = zone;
+    command.remove();
+  });
+
+  it('whole months of UTC, of 29 days too, whatever clocks do; the days before say what a first hour expects', async () => {
+    const told = async (at: string): Promise<unknown[]> => {
+      const policy = loadPolicy(command.file('edges.yaml', POLICY.replace('usd: "300"', 'usd: "700"')));
+      const [month] = await standings(policy, new Logs([command.log]), Date.parse(at));
+      const { spent, course, forecast, runsOutMs } = needed(month);
+      const runsOut = runsOutMs === undefined ? undefined : new Date(runsOutMs).toISOString();
+      return [Number(spent) / USD, course.length, Number(forecast) / USD, runsOut];
+    };
+    expect(await told('2026-11-01T00:00:00Z')).to.deep.equal([0, 1, 720, '2026-11-30T03:00:00.000Z']);
+    expect(await told('2026-10-31T23:59:59.999Z')).to.deep.equal([744, 31, 744.000000278, '2026-10-31T23:59:59.999Z']);
+    expect(await told('2026-11-01T07:00:00Z')).to.deep.equal([7, 1, 720, '2026-11-30T03:00:00.000Z']);
+    expect(await told('2024-02-29T12:00:00Z')).to.deep.equal([684, 29, 696, undefined]);
+    expect(await told('2024-03-01T00:00:00Z')).to.deep.equal([0, 1, 744, '2024-03-30T03:00:00.000Z']);
   });
 });
 

@@ -23,11 +23,13 @@ const anyUsage = fc
     ...{ inputUncached: count, cacheRead: count, cacheWrite5m: count, cacheWrite1h: count, cacheWriteOther: count },
     ...{ outputVisible: count, outputReasoning: count, part: fc.double({ min: 0, max: 1, noNaN: true }) },
     serviceTier: fc.constantFrom<ServiceTier>('standard', 'batch', 'flex', 'priority', 'ultrafast'),
+    geo: fc.constantFrom({}, { inferenceGeo: 'us' as const }),
     ...{ webSearches: fc.nat(5), searchUnits: fc.integer({ min: 1, max: 9 }) },
   })
-  .map(({ part, serviceTier, webSearches, searchUnits, ...whole }) => ({
+  .map(({ part, serviceTier, geo, webSearches, searchUnits, ...whole }) => ({
     ...whole,
     apart: {
+      ...geo,
       ...{ serviceTier, webSearches, searchUnits, cacheWrite12h: Math.floor(whole.cacheWriteOther * part) },
       ...{ audioInput: Math.floor(whole.inputUncached * part), imageInput: Math.floor(whole.inputUncached * (1 - part)) },
       ...{ audioCacheRead: Math.floor(whole.cacheRead * part), audioOutput: Math.floor(whole.outputVisible * part) },
@@ -39,6 +41,7 @@ const PRICED = [
   ['gpt-audio', null, null],
   ['gpt-6-luna', 'azure', null],
   ['claude-haiku-5-5', null, null],
+  ['claude-opus-4-8', null, null],
   ['anthropic.claude-haiku-5-5', 'bedrock', 'us-gov-west-1'],
   ['gemini-2.5-flash', 'gemini', null],
   ['gemini-3.8-flash', 'vertex', 'europe-west4'],
@@ -53,7 +56,8 @@ describe('re-pricing', () => {
         fc.pre(price !== undefined);
         const cost = costNanoUsd(needed(price), usage);
         const told = auditUsage(usage, 'provider');
-        const priced = { id, platform, tier: usage.apart.serviceTier };
+        const { serviceTier: tier, inferenceGeo } = usage.apart;
+        const priced = { id, platform, tier, inference_geo: inferenceGeo ?? null };
         const made = record('r', {
           ...{ usage: told, cost_nano_usd: cost, price_book: book.version },
           attempts: [attempt({ price: priced, region, usage: told, cost_nano_usd: cost })],

@@ -1,0 +1,4 @@
+import { bucketsOf } from './budgets.ts';
+import { serveSums } from './sums-thread.ts';
+
+serveSums(bucketsOf);

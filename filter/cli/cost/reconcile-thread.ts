@@ -1,0 +1,4 @@
+import { auditSidesOf } from './audit-side.ts';
+import { serveSums } from './sums-thread.ts';
+
+serveSums(auditSidesOf);
