@@ -27,6 +27,20 @@ describe('Anthropic Messages caller: request', () => {
     });
   });
 
+  describe('head, of another model than the policy chooses', () => {
+    const named = (more: JsonObject) => () => readHead({ model: 'chat', ...more });
+    it('refuses fallbacks of the caller, named or the provider’s own', () => {
+      expectFault(named({ fallbacks: [{ model: 'claude-opus-4-8' }] }), 'body_invalid', 'fallbacks', 'leave it out');
+      expectFault(named({ fallbacks: 'default' }), 'body_invalid', 'fallbacks', 'leave it out');
+      expect(named({ fallbacks: null })()).to.deep.equal({ alias: 'chat', stream: false });
+    });
+    it('refuses a tool that asks a model', () => {
+      const advisor = { type: 'advisor_20260301', name: 'advisor', model: 'claude-opus-4-8' };
+      expectFault(named({ tools: [WEATHER_TOOL, advisor] }), 'body_invalid', 'tools[1].model', 'leave it out');
+      expect(named({ tools: [WEATHER_TOOL, 7] })()).to.deep.equal({ alias: 'chat', stream: false });
+    });
+  });
+
   describe('what it reads', () => {
     it('system, as a string and as blocks with a cache marker', () => {
       expect(parseRequest(messagesBody({ system: 'Be brief.' })).instructions).to.deep.equal([
