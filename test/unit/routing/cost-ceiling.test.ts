@@ -5,6 +5,7 @@ import type { Exchange } from '../../../filter/exchange/exchange.ts';
 import { estimateOf, spentOf } from '../../../filter/exchange/token-use.ts';
 import { Fault } from '../../../filter/fault.ts';
 import type { JsonObject } from '../../../filter/json.ts';
+import { askedServingOf } from '../../../filter/transform/asked-serving.ts';
 import { priceFile } from '../../stack/prices.ts';
 import { policyOf } from '../exchange/exchange-fixture.ts';
 import { chosen, excludedOf, fault, missing, request, world } from './route-fixture.ts';
@@ -78,7 +79,7 @@ describe('what a request is too dear or too long for', () => {
     });
     const affordable = (asked: JsonObject, usd: string): boolean => {
       const exchange = request(world(gpt), { 'x-gateway-cost-ceiling': usd });
-      Object.assign(exchange.original?.json ?? {}, asked);
+      exchange.asked = askedServingOf(asked);
       return choose(exchange, exchange.plan).length > 0;
     };
     // 90 tokens are 0.0009 USD at 10 dollars a million; twice that with priority, half of it with flex.
