@@ -19,10 +19,15 @@ export function redisSink(client: Redis | Cluster, { stream, maxLength }: RedisS
   client.on('ready', () => {
     away = undefined;
   });
-  client.connect().catch(() => undefined);
+  // Until it is there, or known not to be: what is sent before fails, and its reason tells nothing.
+  const tried = new Promise<void>((resolve) => {
+    client.once('error', () => resolve());
+    client.connect().then(resolve, () => resolve());
+  });
   const trim = maxLength === 0 ? [] : (['MAXLEN', '~', maxLength] as const);
   return {
     async send(chain, lines) {
+      await tried;
       // All or none: were one refused amid others, the stream would have later numbers before it, and readers would take it for a double.
       const batch = client.multi();
       for (const line of lines)
