@@ -181,10 +181,15 @@ const PORTS = 6_000;
 /** Files that run side by side look for theirs apart. */
 const FIRST_PORT = 20_000 + PORTS * (Number(process.env['MOCHA_WORKER_ID'] ?? 0) % 2);
 
+/** None is given twice: between a look and its use it is free for everybody. */
+let given = Math.floor(Math.random() * PORTS);
+
 /** @returns the first of `count` ports in a row that are free now: workers count up from it */
 async function freePorts(count: number): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
-    const first = FIRST_PORT + Math.floor(Math.random() * (PORTS - count));
+    if (given + count > PORTS) given = 0;
+    const first = FIRST_PORT + given;
+    given += count;
     const free = await Promise.all(Array.from({ length: count }, (_, index) => isFree(first + index)));
     if (free.every(Boolean)) return first;
   }
