@@ -70,7 +70,7 @@ export async function followRevocations<Id extends string>(options: RevocationFe
     if (news.extent === 'whole') {
       allAt = heardAt;
       const there = new Set(news.revoked.map(([id]) => id));
-      const lost = [...revocations.all()].flatMap(([id]) => (there.has(id) ? [] : [id]));
+      const lost = revocations.lasting().filter((id) => !there.has(id));
       if (lost.length > 0)
         await within(ANSWER_WITHIN_MS, link.run('revoke', list.keys, revokeValues(list, lost, 'if_room')));
     }

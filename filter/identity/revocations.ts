@@ -24,13 +24,17 @@ export const CALLER_KEY_REVOCATIONS: RevocationList = {
 
 export const REVOCATIONS_FILE = 'revoked-caller-keys.json';
 
+/** Clocks differ. An id that is written back where it was rightly forgotten has a new life there, again and again. */
+const CLOCK_ERROR_MS = 300_000;
+
 /** `at`: when it was told, epoch milliseconds. */
 export type Revoked<Id extends string> = readonly [id: Id, at: number];
 
 export interface Revocations<Id extends string> {
   has(id: Id): boolean;
   readonly size: number;
-  all(): Iterable<Revoked<Id>>;
+  /** But for those that are about to be forgotten: elsewhere, by another clock, they may have been already. */
+  lasting(): readonly Id[];
   /** Takes in what was told, and has it written. */
   learn(told: Iterable<Revoked<Id>>): void;
   /** Resolves when what is known is written, or could not be. */
@@ -92,7 +96,10 @@ export function openRevocations<Id extends string>(options: RevocationsOptions):
     get size() {
       return known.size;
     },
-    all: () => known,
+    lasting() {
+      const oldest = wallClock() - list.keepMs + CLOCK_ERROR_MS;
+      return [...known].flatMap(([id, at]) => (at > oldest ? [id] : []));
+    },
     learn(told) {
       if (!take(told)) return;
       onChange();

@@ -1,9 +1,13 @@
 /** A session of the console that is signed out of in one pod, and a copy of its cookie in others. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { SIGNED_OUT } from '../../filter/admin/console/signed-out.ts';
+import type { SessionId } from '../../filter/admin/console/session-cookie.ts';
+import { openSignedOut, SIGNED_OUT } from '../../filter/admin/console/signed-out.ts';
 import { waitFor } from '../stack/processes.ts';
-import { type RedisServer, startRedis } from '../stack/redis.ts';
-import { ANA, snapshot, startConsole, type TestConsole } from '../unit/admin/console-fixture.ts';
+import { type RedisServer, startLine, startRedis } from '../stack/redis.ts';
+import { ANA, silent, snapshot, startConsole, type TestConsole } from '../unit/admin/console-fixture.ts';
 import { settingsOf } from './stores.ts';
 
 describe('signing out of the console, with a Redis', () => {
@@ -47,6 +51,26 @@ describe('signing out of the console, with a Redis', () => {
     const id = cookie.split('~')[2] ?? '';
     expect(await server.client.zrangebyscore(SIGNED_OUT.keys[0], '-inf', '+inf')).to.deep.equal([id]);
     expect(await server.client.pttl(SIGNED_OUT.keys[0])).to.be.within(12 * 3_600_000, SIGNED_OUT.keepMs);
+  });
+
+  it('is known in others though its own pod ends at once', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'signed-out-'));
+    const line = await startLine(server.port);
+    try {
+      // It knows no script: that takes two words, and the second waits for an answer.
+      await server.client.script('FLUSH');
+      const signedOut = openSignedOut({ stateDirectory: directory, redis: settingsOf(line.url), log: silent });
+      await signedOut.ready;
+      line.mode = 'stalled';
+      await signedOut.add('an-id' as SessionId);
+      const closed = signedOut.close();
+      line.mode = 'open';
+      await closed;
+      expect(await server.client.zrangebyscore(SIGNED_OUT.keys[0], '-inf', '+inf')).to.deep.equal(['an-id']);
+    } finally {
+      await line.stop();
+      rmSync(directory, { recursive: true });
+    }
   });
 
   it('is told when Redis is back, by a pod that was started again meanwhile', async () => {

@@ -137,6 +137,26 @@ describe('revocations in Redis', () => {
     }
   });
 
+  it('what is about to be forgotten is not written back: Redis, by its own clock, may have forgotten it already', async () => {
+    const revocations = openRevocations<CallerKeyId>({
+      ...{ list: LIST, file: join(directory, 'old.json'), wallClock: Date.now, onChange: () => undefined },
+      onError: () => undefined,
+    });
+    const old = Date.now() - LIST.keepMs + 60_000;
+    revocations.learn([
+      ['k_old' as CallerKeyId, old],
+      ['k_young' as CallerKeyId, Date.now()],
+    ]);
+    const feed = await followRevocations({
+      ...{ redis: settingsOf(server.url), list: LIST, revocations, reader: 'old', now: () => performance.now() },
+      ...{ log: pino({ level: 'silent' }), onNews: () => undefined },
+    });
+    readers.push({ revocations, feed });
+    await waitFor('the young one', undefined, () => stands('k_young'));
+    expect(await stands('k_old')).to.equal(false);
+    expect(revocations.has('k_old' as CallerKeyId)).to.equal(true);
+  });
+
   it('what was known is kept while Redis is away, and a reader that began then hears when it is there', async () => {
     const away = await startRedis({ config: ['appendonly no'] });
     try {

@@ -45,6 +45,8 @@ const MAX_REFUSALS_PER_MINUTE = 60;
 const MAX_SEARCHES = 1_000;
 const MAX_CURSOR = 200;
 const REQUEST_ID = /^req_[0-9a-f-]{36}$/;
+/** What of a text may be a token: a word, what follows a name, base64, hex. A run of the first is tried before its parts. */
+const TOKEN_RUNS = [/\S+/g, /(?<=:)\S+/g, /[\w.~+/-]+=*/g, /[\w-]+/g] as const;
 
 export class AccessLog {
   readonly #options: AccessLogOptions;
@@ -107,6 +109,9 @@ export class AccessLog {
   /** People paste what they have. */
   #safe(text: string): string {
     if (REQUEST_ID.test(text)) return text;
-    return this.#options.isToken(text) ? '[redacted token]' : redactShapes(text);
+    let safe = text;
+    for (const runs of TOKEN_RUNS)
+      safe = safe.replaceAll(runs, (run) => (this.#options.isToken(run) ? '[redacted token]' : run));
+    return redactShapes(safe);
   }
 }

@@ -52,16 +52,22 @@ export function openSignedOut({ stateDirectory, redis, log }: SignedOutOptions):
   const ready = Promise.resolve(following).then(() => undefined);
   // It is awaited once the workers have begun, who may have died of the same by then.
   ready.catch(() => undefined);
+  const untold = new Set<Promise<void>>();
+  const tell = async (id: SessionId): Promise<void> => (await following)?.tell(id);
   return {
     ready,
     has: revocations.has,
     async add(id) {
       revocations.learn([[id, Date.now()]]);
       // A Redis that is away is told later: nobody waits for it.
-      void following?.then((feed) => feed.tell(id));
+      const telling = tell(id);
+      untold.add(telling);
+      void telling.finally(() => untold.delete(telling));
       await revocations.written();
     },
     async close() {
+      // Another pod may be all that is left of this one's word: its file may go with it.
+      await Promise.all(untold);
       await (await following)?.close();
       await revocations.written();
     },

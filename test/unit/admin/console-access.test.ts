@@ -105,4 +105,14 @@ describe('the console’s log of who looked at what', () => {
     expect(lines[0]?.['filters']).to.deep.equal(told);
     expect(lines.slice(1).map(({ requestId }) => requestId)).to.deep.equal([...['[redacted token]', '[redacted key]', id]]);
   });
+
+  it('keeps no token that came with what stands around it: a line of the token file, a header, an address', () => {
+    const { accessLog, lines } = door();
+    const ana = { person: 'ana', address: '10.0.0.1', by: 'session' } as const;
+    for (const requestId of ['ana:good', 'Bearer good', '"good",', 'token=good&x=1', 'goodness', 'good/1'])
+      accessLog.viewed(ana, '/console/requests/', { requestId, results: 0 });
+    const token = '[redacted token]';
+    const told = [`ana:${token}`, `Bearer ${token}`, `"${token}",`, `token=${token}&x=1`, 'goodness', `${token}/1`];
+    expect(lines.map(({ requestId }) => requestId)).to.deep.equal(told);
+  });
 });

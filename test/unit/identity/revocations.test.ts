@@ -41,7 +41,7 @@ describe('revocations that were heard of', () => {
       },
       ...options,
     });
-  const ids = (revocations: Revocations<CallerKeyId>): string[] => [...revocations.all()].map(([one]) => one).sort();
+  const ids = (revocations: Revocations<CallerKeyId>): string[] => [...revocations.lasting()].sort();
 
   it('stay over a restart; what is known already is no news', async () => {
     const first = open();

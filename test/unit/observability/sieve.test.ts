@@ -1,8 +1,10 @@
 /** Records that a collector refuses: one amid others that it takes is passed over, and no other ever is. */
 import { expect } from 'chai';
 import type { AuditExporter } from '../../../filter/observability/audit-exporter.ts';
+import { type AuditSink, RefusedError } from '../../../filter/observability/audit-sink.ts';
 import { createOtlpClient, type OtlpProtocol } from '../../../filter/observability/otlp-client.ts';
 import { otlpSink } from '../../../filter/observability/otlp-sink.ts';
+import { Sieve } from '../../../filter/observability/sieve.ts';
 import { type CollectedLog, type OtlpCollector, otlpEndpoint, startOtlpCollector } from '../../stack/otlp-collector.ts';
 import { waitFor } from '../../stack/processes.ts';
 import { caughtUp, ExportFixture, numbered } from './export-fixture.ts';
@@ -119,13 +121,14 @@ describe('records that a collector refuses', () => {
       expect(exporter.counts).to.include({ exported: 0, rejected: 0 });
     });
 
-  // Every moment of the search is tried: what is refused at one moment and taken at another is not given up.
-  for (const [what, refused] of [
-    ['breaks', ['r1']],
-    ['is mended', []],
+  const early = Array.from({ length: 12 }, (_, index) => index + 1);
+  // Moments of the whole search are tried: what is refused at one moment and taken at another is not given up.
+  for (const [what, refused, moments] of [
+    ['breaks', ['r1'], [...early, 16, 20, 24, 28]],
+    ['is mended', [], early],
   ] as const)
     it(`gives up no other record when the collector ${what} amid the search`, async () => {
-      for (let moment = 1; moment <= 12; moment++) {
+      for (const moment of moments) {
         const one = new ExportFixture();
         const exporter = exporting('http/protobuf', one);
         collector.refuses = () => undefined;
@@ -157,6 +160,34 @@ describe('records that a collector refuses', () => {
       expect(exporter.counts.rejected).to.equal(0);
     });
 
+  // Others send to them as well, so that whose turn it is cannot be told.
+  for (const share of [0.25, 0.5, 0.75])
+    it(`gives nothing up where ${share * 100} % of the requests meet a collector that refuses everything`, async () => {
+      let state = 7;
+      const drawn = (): number => {
+        state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+        return state / 2 ** 32;
+      };
+      const sink: AuditSink = {
+        async send() {
+          if (drawn() < share) throw new RefusedError('status 500', 'records');
+          return 0;
+        },
+        close() {},
+      };
+      const sieve = new Sieve(sink);
+      let givenUp = 0;
+      for (let batch = 0; batch < 200; batch++) {
+        let left: readonly string[] = numbered(60);
+        while (left.length > 0) {
+          const sifted = await sieve.send('c', left, 'thorough');
+          givenUp += sifted.givenUp.length;
+          left = left.slice(sifted.settled);
+        }
+      }
+      expect(givenUp).to.equal(0);
+    });
+
   it('waits with a record that is alone until another one is taken, of any chain', async () => {
     refuse(['alone']);
     await fixture.write(['alone'], {}, '-1');
@@ -182,7 +213,7 @@ describe('records that a collector refuses', () => {
     expect(arrived()).to.have.members(['old', 'r1', 'r2']);
   }).timeout(20_000);
 
-  it('sends ten requests for a record at most, however many are refused, and other chains have their turn', async () => {
+  it('sends twenty-five requests for a record at most, however many are refused, and other chains have their turn', async () => {
     const many = numbered(80);
     refuse(many.filter((_, index) => index % 4 !== 3));
     await fixture.write(many, {}, '-1');
@@ -190,7 +221,7 @@ describe('records that a collector refuses', () => {
     const exporter = exporting();
     await caughtUp(exporter, 21);
     expect(exporter.counts).to.include({ exported: 21, rejected: 60, failures: 0 });
-    expect(collector.requests.length).to.be.at.most(10 * 80);
+    expect(collector.requests.length).to.be.at.most(25 * 80);
     const order = arrived();
     expect(order.indexOf('other')).to.be.below(order.indexOf('r79'));
   }).timeout(20_000);

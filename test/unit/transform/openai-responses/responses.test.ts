@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Fault } from '../../../../filter/fault.ts';
-import type { JsonObject } from '../../../../filter/json.ts';
+import type { Json, JsonObject } from '../../../../filter/json.ts';
 import { openAiResponsesCaller } from '../../../../filter/transform/callers/openai-responses/caller.ts';
 import { seal } from '../../../../filter/transform/codecs/sealed-reasoning.ts';
 import { openAiResponsesProvider } from '../../../../filter/transform/providers/openai-responses/provider.ts';
@@ -13,6 +13,15 @@ const TARGET = targetOf('m');
 const parse = (body: JsonObject) => openAiResponsesCaller.parseRequest(originalOf({ model: 'a', input: 'x', ...body }));
 
 describe('OpenAI Responses caller', () => {
+  it('refuses a tool that names a model, in the head: bytes that pass would take it along', () => {
+    const head = (tools: Json) => () => openAiResponsesCaller.readHead(originalOf({ model: 'a', input: 'x', tools }));
+    const plain = { type: 'function', name: 'f', parameters: { type: 'object', properties: { model: {} } } };
+    const pictures = { type: 'image_generation', quality: 'high' };
+    const named = head([plain, { ...pictures, model: 'gpt-image-2' }]);
+    expect(named).to.throw(Fault).with.property('param', 'tools[1].model');
+    expect(head([plain, pictures])()).to.deep.equal({ alias: 'a', stream: false });
+  });
+
   it('property: caller -> unified -> provider -> caller says the same', () => {
     const text = fc.string({ minLength: 1 }).filter((said) => said.trim() !== '');
     const content = fc.oneof(
