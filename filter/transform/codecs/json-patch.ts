@@ -14,40 +14,33 @@ const COMMA = 0x2c;
 
 /**
  * @param body one valid JSON object; the caller has parsed it
- * @param members name -> new JSON text, or undefined for a member that must go. Every occurrence is changed, since readers of
- *   duplicate names disagree on which one counts; a member that is absent is put first.
+ * @param members name -> new JSON text, or undefined for a member that must go; one that is absent is put first
+ * @returns every name once: of one that came twice the last stays, which is what we have read. Readers of duplicate names disagree on which one counts, and
+ *   what the provider reads must not be another than what was allowed and counted.
  */
 export function replaceMembers(body: Buffer, members: ReadonlyMap<string, string | undefined>): Buffer {
   const pieces: Buffer[] = [];
   const missing = new Set([...members].filter(([, text]) => text !== undefined).map(([name]) => name));
   const open = body.indexOf(OPEN_BRACE);
+  const found = membersOf(body, open + 1);
+  const last = new Map(found.map((member) => [member.name, member]));
   let copied = open + 1;
-  let at = open + 1;
   let kept = 0;
-  for (;;) {
-    at = skipTo(body, at, QUOTE, CLOSE_BRACE);
-    if (body[at] !== QUOTE) break;
-    const keyEnd = endOfString(body, at);
-    const name = memberName(body.subarray(at, keyEnd));
-    const valueStart = startOfValue(body, body.indexOf(COLON, keyEnd) + 1);
-    const valueEnd = endOfValue(body, valueStart);
-    if (!members.has(name)) kept += 1;
-    else {
-      const replacement = members.get(name);
-      if (replacement === undefined) {
-        // Its comma goes with it: the one before it, or for a first member the one after.
-        const comma = lastComma(body, copied, at);
-        pieces.push(body.subarray(copied, kept === 0 ? at : comma));
-        copied = kept === 0 ? afterComma(body, valueEnd) : valueEnd;
-        at = copied;
-        continue;
-      }
-      kept += 1;
-      missing.delete(name);
-      pieces.push(body.subarray(copied, valueStart), Buffer.from(replacement));
-      copied = valueEnd;
+  for (const member of found) {
+    const { name, key, valueStart, valueEnd } = member;
+    const replacement = members.get(name);
+    if (last.get(name) !== member || (replacement === undefined && members.has(name))) {
+      // Its comma goes with it: the one before it, or for a first member the one after.
+      const comma = lastComma(body, copied, key);
+      pieces.push(body.subarray(copied, kept === 0 ? key : comma));
+      copied = kept === 0 ? afterComma(body, valueEnd) : valueEnd;
+      continue;
     }
-    at = valueEnd;
+    kept += 1;
+    if (replacement === undefined) continue;
+    missing.delete(name);
+    pieces.push(body.subarray(copied, valueStart), Buffer.from(replacement));
+    copied = valueEnd;
   }
   pieces.push(body.subarray(copied));
   const added = [...missing].map((name) => `${JSON.stringify(name)}:${members.get(name)}`).join(',');
@@ -56,6 +49,27 @@ export function replaceMembers(body: Buffer, members: ReadonlyMap<string, string
     Buffer.from(added === '' || kept === 0 ? added : `${added},`),
     ...pieces,
   ]);
+}
+
+interface Member {
+  readonly name: string;
+  /** Positions: of its name, of its value, and behind that. */
+  readonly key: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/** @param from position after the opening brace */
+function membersOf(body: Buffer, from: number): Member[] {
+  const found: Member[] = [];
+  for (let key = skipTo(body, from, QUOTE, CLOSE_BRACE); body[key] === QUOTE; ) {
+    const keyEnd = endOfString(body, key);
+    const valueStart = startOfValue(body, body.indexOf(COLON, keyEnd) + 1);
+    const valueEnd = endOfValue(body, valueStart);
+    found.push({ name: memberName(body.subarray(key, keyEnd)), key, valueStart, valueEnd });
+    key = skipTo(body, valueEnd, QUOTE, CLOSE_BRACE);
+  }
+  return found;
 }
 
 /** @returns position of the comma that stands between `from` and the key at `key` */

@@ -5,6 +5,8 @@
 
 export interface FormField {
   readonly name: string;
+  /** What comes with a file name; an empty one is none to some readers. */
+  readonly kind: 'value' | 'file';
   /** The field's value is `body.subarray(start, end)`. */
   readonly start: number;
   readonly end: number;
@@ -18,7 +20,7 @@ export function boundaryOf(contentType: string): string | undefined {
 
 const HEADER_END = Buffer.from('\r\n\r\n');
 
-/** The parts that are plain fields, files left out. Linear: each byte is looked at once, at native speed. */
+/** The parts that have a name. Linear: each byte is looked at once, at native speed. */
 export function formFields(body: Buffer, boundary: string): FormField[] {
   const fields: FormField[] = [];
   const delimiter = Buffer.from(`\r\n--${boundary}`);
@@ -30,8 +32,8 @@ export function formFields(body: Buffer, boundary: string): FormField[] {
     const headersEnd = body.indexOf(HEADER_END, at);
     const next = headersEnd === -1 ? -1 : body.indexOf(delimiter, headersEnd + 2);
     if (next === -1) break;
-    const name = fieldName(body.toString('latin1', at, headersEnd));
-    if (name !== undefined) fields.push({ name, start: headersEnd + HEADER_END.length, end: next });
+    const named = nameIn(body.toString('latin1', at, headersEnd));
+    if (named !== undefined) fields.push({ ...named, start: headersEnd + HEADER_END.length, end: next });
     at = next + delimiter.length;
   }
   return fields;
@@ -42,11 +44,11 @@ function endOf(body: Buffer, delimiter: Buffer, from: number): number {
   return found === -1 ? -1 : found + delimiter.length;
 }
 
-/** @returns undefined for a file, or a part without a name */
-function fieldName(headers: string): string | undefined {
+function nameIn(headers: string): Pick<FormField, 'name' | 'kind'> | undefined {
   const disposition = /^content-disposition:\s*form-data\s*;(.*)$/im.exec(headers)?.[1];
-  if (disposition === undefined || /;?\s*filename\*?=/i.test(disposition)) return undefined;
-  return /(?:^|;)\s*name="([^"]*)"/i.exec(disposition)?.[1] ?? /(?:^|;)\s*name=([^\s;"]+)/i.exec(disposition)?.[1];
+  if (disposition === undefined) return undefined;
+  const name = /(?:^|;)\s*name="([^"]*)"/i.exec(disposition)?.[1] ?? /(?:^|;)\s*name=([^\s;"]+)/i.exec(disposition)?.[1];
+  return name === undefined ? undefined : { name, kind: /;?\s*filename\*?=/i.test(disposition) ? 'file' : 'value' };
 }
 
 export function replaceField(body: Buffer, field: FormField, value: string): Buffer {

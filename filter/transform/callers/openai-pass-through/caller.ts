@@ -28,7 +28,7 @@ export const openAiPassThroughCaller: PassThroughCaller = {
     }
     const alias = textOf(original, modelField(fields));
     if (alias === '') throw invalid('model', 'expected a model alias, found an empty field');
-    const stream = fields.find(({ name }) => name === 'stream');
+    const stream = valueField(fields, 'stream');
     return { alias, stream: stream !== undefined && textOf(original, stream) === 'true' };
   },
   endpoint: ({ path }) => path.slice(path.indexOf('/', 1)),
@@ -42,7 +42,7 @@ export const openAiPassThroughCaller: PassThroughCaller = {
     if (!original.line.path.startsWith('/v1/images/')) return 0;
     const fields = fieldsOf(original);
     if (fields === undefined) return choicesOf(original.json);
-    const field = fields.find(({ name }) => name === 'n');
+    const field = valueField(fields, 'n');
     return field === undefined ? 1 : choicesOf({ n: Number(textOf(original, field)) });
   },
   encodeFault,
@@ -61,8 +61,16 @@ function fieldsOf(original: OriginalRequest): FormField[] | undefined {
 }
 
 function modelField(fields: readonly FormField[]): FormField {
-  const field = fields.find(({ name }) => name === 'model');
+  const field = valueField(fields, 'model');
   if (field === undefined) throw invalid('model', 'expected a form field with a model alias, found nothing');
+  return field;
+}
+
+/** @throws Fault `body_invalid` where a provider may read another value than we do */
+function valueField(fields: readonly FormField[], named: string): FormField | undefined {
+  const [field, ...others] = fields.filter(({ name }) => name === named);
+  if (others.length > 0) throw invalid(named, 'expected one form field of this name, found several');
+  if (field?.kind === 'file') throw invalid(named, 'expected a form field with text, found a file');
   return field;
 }
 

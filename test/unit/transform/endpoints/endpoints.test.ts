@@ -9,6 +9,7 @@ import { azureOpenAiChatProvider } from '../../../../filter/transform/providers/
 import { bedrockCohereEmbeddingsProvider } from '../../../../filter/transform/providers/bedrock-embeddings/provider.ts';
 import { vertexEmbeddingsProvider } from '../../../../filter/transform/providers/vertex-embeddings/provider.ts';
 import type { OriginalRequest } from '../../../../filter/transform/schema.ts';
+import { expectFault } from '../anthropic-messages/bodies.ts';
 import { needed, originalOf, targetOf } from '../original.ts';
 
 function form(bytes: Buffer, contentType: string, path = '/v1/audio/transcriptions'): OriginalRequest {
@@ -44,6 +45,22 @@ describe('multipart forms', () => {
       }),
       { numRuns: 100 },
     );
+  });
+
+  it('a field that we read stands there once, as text: readers of others disagree on which one counts', () => {
+    const head = (parts: readonly (readonly [disposition: string, text: string])[]) => () => {
+      const of = parts.map(([name, text]) => `--b\r\ncontent-disposition: form-data; ${name}\r\n\r\n${text}\r\n`).join('');
+      const original = form(Buffer.from(`${of}--b--\r\n`), 'multipart/form-data; boundary=b', '/v1/images/edits');
+      return [openAiPassThroughCaller.readHead(original).alias, openAiPassThroughCaller.imagesOf(original)];
+    };
+    const alias = ['name="model"', 'my-alias'] as const;
+    const two = ['name="n"', '2'] as const;
+    expect(head([alias, two, ['name="tag[]"', 'a'], ['name="tag[]"', 'b']])()).to.deep.equal(['my-alias', 2]);
+    for (const name of ['name="model"', 'name=model', 'name="model"; filename=""'])
+      expectFault(head([alias, [name, 'another-model']]), 'body_invalid', 'model', 'several');
+    expectFault(head([['name="model"; filename=""', 'another-model']]), 'body_invalid', 'model', 'a file');
+    expectFault(head([alias, two, ['name="n"', '10']]), 'body_invalid', 'n', 'several');
+    expectFault(head([alias, ['name="stream"', 'false'], ['name="stream"', 'true']]), 'body_invalid', 'stream', 'several');
   });
 
   it('any bytes are read or refused', () => {
