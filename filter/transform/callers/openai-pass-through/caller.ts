@@ -1,7 +1,7 @@
 /** Callers of OpenAI's endpoints that reach targets of OpenAI's own shape as they are: only the model is changed. */
 import { invalid, optional, string } from '../../codecs/fields.ts';
 import { replaceMembers } from '../../codecs/json-patch.ts';
-import { boundaryOf, type FormField, formFields, replaceField } from '../../codecs/multipart.ts';
+import { boundaryOf, type FormField, formFields, MAX_PARTS, replaceField } from '../../codecs/multipart.ts';
 import { choicesOf } from '../../output-cap.ts';
 import type { OriginalRequest, PassThroughCaller } from '../../schema.ts';
 import { encodeFault, encodeStreamFault, isOpenAiError } from '../openai-fault.ts';
@@ -51,13 +51,17 @@ export const openAiPassThroughCaller: PassThroughCaller = {
   requestIdHeaders: (requestId) => [['x-request-id', requestId]],
 };
 
+const FORM = `expected multipart/form-data to the closing boundary, with CRLF line ends, at most ${MAX_PARTS} parts, and in each one Content-Disposition, on one line, with one plain name`;
+
 /** @returns undefined for a body that is JSON @throws Fault `body_invalid` for a form that cannot be read */
 function fieldsOf(original: OriginalRequest): FormField[] | undefined {
   const contentType = original.header('content-type') ?? '';
   if (!contentType.toLowerCase().startsWith('multipart/')) return undefined;
   const boundary = boundaryOf(contentType);
   if (boundary === undefined) throw invalid('content-type', 'expected multipart/form-data with a boundary');
-  return formFields(original.bytes, boundary);
+  const fields = formFields(original.bytes, boundary);
+  if (fields === undefined) throw invalid('body', FORM);
+  return fields;
 }
 
 function modelField(fields: readonly FormField[]): FormField {
