@@ -4,7 +4,7 @@ import { invalid } from '../codecs/fields.ts';
 import type { OriginalRequest, RequestHead } from '../schema.ts';
 import { readModelAndStream } from './head.ts';
 
-const REMOVE = 'the gateway chooses which models answer; leave it out';
+export const REMOVE = 'the gateway chooses which models answer; leave it out';
 /** Anthropic's and LiteLLM's; OpenRouter's. */
 const OTHER_MODELS = ['fallbacks', 'models'];
 
