@@ -44,6 +44,8 @@ const MINUTE_MS = 60_000;
 const MAX_REFUSALS_PER_MINUTE = 60;
 const MAX_SEARCHES = 1_000;
 const MAX_CURSOR = 200;
+/** JSON escapes the first 32 control characters alone; of the others some move a terminal's cursor, end lines, or turn text around. */
+const UNSEEN = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f]/g;
 const REQUEST_ID = /^req_[0-9a-f-]{36}$/;
 
 export class AccessLog {
@@ -104,9 +106,9 @@ export class AccessLog {
     this.#log.info(told, 'searched the audit log');
   }
 
-  /** People paste what they have. */
+  /** People paste what they have, and somebody may want a line to look like another. */
   #safe(text: string): string {
     if (REQUEST_ID.test(text)) return text;
-    return this.#options.isToken(text) ? '[redacted token]' : redactShapes(text);
+    return this.#options.isToken(text) ? '[redacted token]' : redactShapes(text).replaceAll(UNSEEN, '\u{fffd}');
   }
 }
