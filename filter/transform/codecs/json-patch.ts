@@ -11,6 +11,8 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
+/** Behind a number, true, false or null. */
+const ENDS_WORD: ReadonlySet<number> = new Set([COMMA, CLOSE_BRACE, 0x20, 0x09, 0x0a, 0x0d]);
 
 /**
  * @param body one valid JSON object; the caller has parsed it
@@ -66,7 +68,7 @@ function membersOf(body: Buffer, from: number): Member[] {
     const keyEnd = endOfString(body, key);
     const valueStart = startOfValue(body, body.indexOf(COLON, keyEnd) + 1);
     const valueEnd = endOfValue(body, valueStart);
-    found.push({ name: memberName(body.subarray(key, keyEnd)), key, valueStart, valueEnd });
+    found.push({ name: memberName(body.toString('utf8', key, keyEnd)), key, valueStart, valueEnd });
     key = skipTo(body, valueEnd, QUOTE, CLOSE_BRACE);
   }
   return found;
@@ -85,14 +87,13 @@ function afterComma(body: Buffer, valueEnd: number): number {
 }
 
 /** Names may be spelt with escapes: `mod\u0065l` is `model` to every reader. */
-function memberName(quoted: Buffer): string {
-  const text = quoted.toString('utf8');
-  return text.includes('\\') ? String(JSON.parse(text)) : text.slice(1, -1);
+function memberName(quoted: string): string {
+  return quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1);
 }
 
-function skipTo(body: Buffer, from: number, ...stops: number[]): number {
+function skipTo(body: Buffer, from: number, one: number, other: number): number {
   let at = from;
-  while (at < body.length && !stops.includes(body[at] ?? 0)) at++;
+  while (at < body.length && body[at] !== one && body[at] !== other) at++;
   return at;
 }
 
@@ -118,7 +119,8 @@ function endOfValue(body: Buffer, at: number): number {
   const first = body[at];
   if (first === QUOTE) return endOfString(body, at);
   if (first !== OPEN_BRACE && first !== OPEN_BRACKET) {
-    const end = skipTo(body, at, COMMA, CLOSE_BRACE, 0x20, 0x09, 0x0a, 0x0d);
+    let end = at;
+    for (let byte = first; byte !== undefined && !ENDS_WORD.has(byte); byte = body[end]) end++;
     return end;
   }
   let depth = 0;
