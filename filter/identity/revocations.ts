@@ -77,6 +77,8 @@ export function openRevocations<Id extends string>(options: RevocationsOptions):
   };
 
   let writing = Promise.resolve();
+  /** The write that has not begun yet: it has all that is told until then. */
+  let waiting: Promise<void> | undefined;
   const write = async (): Promise<void> => {
     // What another process of this place has heard.
     if (take(readBack())) onChange();
@@ -103,7 +105,11 @@ export function openRevocations<Id extends string>(options: RevocationsOptions):
     learn(told) {
       if (!take(told)) return;
       onChange();
-      writing = writing.then(write);
+      waiting ??= writing.then(() => {
+        waiting = undefined;
+        return write();
+      });
+      writing = waiting;
     },
     written: () => writing,
   };

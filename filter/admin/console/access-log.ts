@@ -44,6 +44,8 @@ const MINUTE_MS = 60_000;
 const MAX_REFUSALS_PER_MINUTE = 60;
 const MAX_SEARCHES = 1_000;
 const MAX_CURSOR = 200;
+/** JSON escapes the first 32 control characters alone; of the others some move a terminal's cursor, end lines, or turn text around. */
+const UNSEEN = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f]/g;
 const REQUEST_ID = /^req_[0-9a-f-]{36}$/;
 /** What of a text may be a token: a word, what follows a name, base64, hex. A run of the first is tried before its parts. */
 const TOKEN_RUNS = [/\S+/g, /(?<=:)\S+/g, /[\w.~+/-]+=*/g, /[\w-]+/g] as const;
@@ -106,12 +108,12 @@ export class AccessLog {
     this.#log.info(told, 'searched the audit log');
   }
 
-  /** People paste what they have. */
+  /** People paste what they have, and somebody may want a line to look like another. */
   #safe(text: string): string {
     if (REQUEST_ID.test(text)) return text;
     let safe = text;
     for (const runs of TOKEN_RUNS)
       safe = safe.replaceAll(runs, (run) => (this.#options.isToken(run) ? '[redacted token]' : run));
-    return redactShapes(safe);
+    return redactShapes(safe).replaceAll(UNSEEN, '\u{fffd}');
   }
 }

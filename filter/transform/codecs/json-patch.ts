@@ -11,43 +11,38 @@ const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
+/** Behind a number, true, false or null. */
+const ENDS_WORD: ReadonlySet<number> = new Set([COMMA, CLOSE_BRACE, 0x20, 0x09, 0x0a, 0x0d]);
 
 /**
  * @param body one valid JSON object; the caller has parsed it
- * @param members name -> new JSON text, or undefined for a member that must go. Every occurrence is changed, since readers of
- *   duplicate names disagree on which one counts; a member that is absent is put first.
+ * @param members name -> new JSON text, or undefined for a member that must go; one that is absent is put first
+ * @returns every name once: of one that came twice the last stays, which is what we have read. Readers of duplicate names disagree on which one counts, and
+ *   what the provider reads must not be another than what was allowed and counted.
  */
 export function replaceMembers(body: Buffer, members: ReadonlyMap<string, string | undefined>): Buffer {
   const pieces: Buffer[] = [];
   const missing = new Set([...members].filter(([, text]) => text !== undefined).map(([name]) => name));
   const open = body.indexOf(OPEN_BRACE);
+  const found = membersOf(body, open + 1);
+  const last = new Map(found.map((member) => [member.name, member]));
   let copied = open + 1;
-  let at = open + 1;
   let kept = 0;
-  for (;;) {
-    at = skipTo(body, at, QUOTE, CLOSE_BRACE);
-    if (body[at] !== QUOTE) break;
-    const keyEnd = endOfString(body, at);
-    const name = memberName(body.subarray(at, keyEnd));
-    const valueStart = startOfValue(body, body.indexOf(COLON, keyEnd) + 1);
-    const valueEnd = endOfValue(body, valueStart);
-    if (!members.has(name)) kept += 1;
-    else {
-      const replacement = members.get(name);
-      if (replacement === undefined) {
-        // Its comma goes with it: the one before it, or for a first member the one after.
-        const comma = lastComma(body, copied, at);
-        pieces.push(body.subarray(copied, kept === 0 ? at : comma));
-        copied = kept === 0 ? afterComma(body, valueEnd) : valueEnd;
-        at = copied;
-        continue;
-      }
-      kept += 1;
-      missing.delete(name);
-      pieces.push(body.subarray(copied, valueStart), Buffer.from(replacement));
-      copied = valueEnd;
+  for (const member of found) {
+    const { name, key, valueStart, valueEnd } = member;
+    const replacement = members.get(name);
+    if (last.get(name) !== member || (replacement === undefined && members.has(name))) {
+      // Its comma goes with it: the one before it, or for a first member the one after.
+      const comma = lastComma(body, copied, key);
+      pieces.push(body.subarray(copied, kept === 0 ? key : comma));
+      copied = kept === 0 ? afterComma(body, valueEnd) : valueEnd;
+      continue;
     }
-    at = valueEnd;
+    kept += 1;
+    if (replacement === undefined) continue;
+    missing.delete(name);
+    pieces.push(body.subarray(copied, valueStart), Buffer.from(replacement));
+    copied = valueEnd;
   }
   pieces.push(body.subarray(copied));
   const added = [...missing].map((name) => `${JSON.stringify(name)}:${members.get(name)}`).join(',');
@@ -56,6 +51,27 @@ export function replaceMembers(body: Buffer, members: ReadonlyMap<string, string
     Buffer.from(added === '' || kept === 0 ? added : `${added},`),
     ...pieces,
   ]);
+}
+
+interface Member {
+  readonly name: string;
+  /** Positions: of its name, of its value, and behind that. */
+  readonly key: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/** @param from position after the opening brace */
+function membersOf(body: Buffer, from: number): Member[] {
+  const found: Member[] = [];
+  for (let key = skipTo(body, from, QUOTE, CLOSE_BRACE); body[key] === QUOTE; ) {
+    const keyEnd = endOfString(body, key);
+    const valueStart = startOfValue(body, body.indexOf(COLON, keyEnd) + 1);
+    const valueEnd = endOfValue(body, valueStart);
+    found.push({ name: memberName(body.toString('utf8', key, keyEnd)), key, valueStart, valueEnd });
+    key = skipTo(body, valueEnd, QUOTE, CLOSE_BRACE);
+  }
+  return found;
 }
 
 /** @returns position of the comma that stands between `from` and the key at `key` */
@@ -71,14 +87,13 @@ function afterComma(body: Buffer, valueEnd: number): number {
 }
 
 /** Names may be spelt with escapes: `mod\u0065l` is `model` to every reader. */
-function memberName(quoted: Buffer): string {
-  const text = quoted.toString('utf8');
-  return text.includes('\\') ? String(JSON.parse(text)) : text.slice(1, -1);
+function memberName(quoted: string): string {
+  return quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1);
 }
 
-function skipTo(body: Buffer, from: number, ...stops: number[]): number {
+function skipTo(body: Buffer, from: number, one: number, other: number): number {
   let at = from;
-  while (at < body.length && !stops.includes(body[at] ?? 0)) at++;
+  while (at < body.length && body[at] !== one && body[at] !== other) at++;
   return at;
 }
 
@@ -104,7 +119,8 @@ function endOfValue(body: Buffer, at: number): number {
   const first = body[at];
   if (first === QUOTE) return endOfString(body, at);
   if (first !== OPEN_BRACE && first !== OPEN_BRACKET) {
-    const end = skipTo(body, at, COMMA, CLOSE_BRACE, 0x20, 0x09, 0x0a, 0x0d);
+    let end = at;
+    for (let byte = first; byte !== undefined && !ENDS_WORD.has(byte); byte = body[end]) end++;
     return end;
   }
   let depth = 0;

@@ -115,4 +115,16 @@ describe('the console’s log of who looked at what', () => {
     const told = [`ana:${token}`, `Bearer ${token}`, `"${token}",`, `token=${token}&x=1`, 'goodness', `${token}/1`];
     expect(lines.map(({ requestId }) => requestId)).to.deep.equal(told);
   });
+
+  it('shows in a terminal what was asked for, and nothing that only looks like it', () => {
+    const raw: string[] = [];
+    const log = openLog(0, { write: (line) => raw.push(line) });
+    const plain = new AccessLog({ log, isToken: () => false, elapsed: () => 0 });
+    const ana = { person: 'ana', address: '10.0.0.1', by: 'token' } as const;
+    plain.viewed(ana, '/console/requests/', { requestId: 'a\n\u001b[2K\u009b2K\u0085\u2028\u202eb\u007f', results: 0 });
+    const filters = { tenant: '\u009b1A\u202eoverwritten' };
+    plain.searched(ana, '/console/audit', { filters, cursor: undefined, results: 0 });
+    expect(raw.map((line) => line.trimEnd()).filter((line) => /[^ -~\ufffd’]/u.test(line))).to.deep.equal([]);
+    expect(raw.join('')).to.include('\ufffd1A\ufffdoverwritten').and.include('\\u001b[2K');
+  });
 });

@@ -19,9 +19,24 @@ describe('replaceMembers', () => {
     expect(patch('{"b":1,"a":1}', { b: '2', c: '3' })).to.equal('{"c":3,"b":2,"a":1}');
   });
 
-  it('replaces every occurrence of a name, however it is spelt', () => {
-    expect(patch('{"model":"a","mod\\u0065l":"b","model":{"x":"}"}}', { model: '"n"' })).to.equal(
-      '{"model":"n","mod\\u0065l":"n","model":"n"}',
+  it('leaves of a name that comes twice, however it is spelt, what readers of the whole take: the last', () => {
+    expect(patch('{"model":"a","mod\\u0065l":"b","model":{"x":"}"}}', { model: '"n"' })).to.equal('{"model":"n"}');
+    expect(patch('{"f":[1], "a":1, "\\u0066":[2] , "model":"x","f":null}', { model: '"n"' })).to.equal(
+      '{ "a":1 , "model":"n","f":null}',
+    );
+    expect(patch('{"a":{"f":1,"f":2},"model":"x","a":3}', { model: '"n"' })).to.equal('{"model":"n","a":3}');
+  });
+
+  it('property: no name comes twice, and the last of each is what stays', () => {
+    const member = fc.tuple(fc.constantFrom('a', 'model', 'f', 'x}'), fc.integer(), fc.constantFrom('', ' ', '\n'));
+    fc.assert(
+      fc.property(fc.array(member, { maxLength: 8 }), fc.constantFrom(undefined, '"n"'), (members, model) => {
+        const written = members.map(([name, value, space]) => `${space}"${name}"${space}:${value}${space}`);
+        const { model: _old, ...others } = JSON.parse(`{${written}}`);
+        const patched = replaceMembers(Buffer.from(`{${written}}`), new Map([['model', model]])).toString();
+        expect(JSON.parse(patched)).to.deep.equal(model === undefined ? others : { ...others, model: 'n' });
+        expect(patched.split(':').length - 1).to.equal(Object.keys(JSON.parse(patched)).length);
+      }),
     );
   });
 

@@ -93,6 +93,29 @@ describe('revocations that were heard of', () => {
     expect(ids(blocked)).to.deep.equal(['k_2']);
   });
 
+  it('many that are told while one is written wait for one more write together', async () => {
+    writeFileSync(join(directory, 'state'), 'in the place of the directory');
+    const revocations = open();
+    const atTheStart = errors.length;
+    const written: Promise<void>[] = [];
+    const tell = (from: number): void => {
+      for (let index = from; index < from + 100; index++) {
+        revocations.learn(told(`k_${index}`));
+        written.push(revocations.written());
+      }
+    };
+    tell(0);
+    await Promise.resolve();
+    tell(100);
+    await Promise.all(written);
+    // Each write is told as failed, once when it reads and once when it writes.
+    expect(errors.length - atTheStart).to.equal(4);
+    rmSync(join(directory, 'state'));
+    revocations.learn(told('k_last'));
+    await revocations.written();
+    expect(ids(open())).to.have.length(201);
+  });
+
   it('go before the file of keys, also for keys that come into it later', async () => {
     const keyFile = join(directory, 'caller-keys.json');
     const issue = async (name: string) => (await issueKey(keyFile, { tenant: 'alpha', name }, NOW)).made;

@@ -2,8 +2,10 @@
 import { isObject } from '../../../json.ts';
 import { invalid } from '../../codecs/fields.ts';
 import type { ChatCaller, OriginalRequest, RequestHead } from '../../schema.ts';
+import { REMOVE } from '../chat-head.ts';
 import { encodeAnswer } from './answer.ts';
 import { encodeFault, encodeStreamFault } from './fault.ts';
+import { isAsked, member } from './members.ts';
 import { parseRequest } from './request.ts';
 import { openStream } from './stream.ts';
 
@@ -25,8 +27,14 @@ export const geminiCaller: ChatCaller = {
   requestIdHeaders: (requestId) => [['x-request-id', requestId]],
 };
 
-/** The model stands in the path, and so does the wish for a stream. */
-function readHead({ line }: OriginalRequest): RequestHead {
+/**
+ * The model stands in the path, and so does the wish for a stream.
+ * @throws Fault `body_invalid` also where Vertex would be asked to have another model answer
+ */
+function readHead({ line, json }: OriginalRequest): RequestHead {
+  for (const config of [json['generationConfig'], json['generation_config']])
+    if (isObject(config) && isAsked(member(config, 'routingConfig')))
+      throw invalid('generationConfig.routingConfig', REMOVE);
   const alias = decoded(PATH.exec(line.path)?.[1] ?? '');
   if (alias === '') throw invalid('model', 'expected a model alias in the path, written as in a URL');
   const stream = methodOf(line.path) === 'streamGenerateContent';

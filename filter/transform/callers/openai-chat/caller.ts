@@ -1,6 +1,6 @@
 /** Callers that speak OpenAI's Chat Completions. */
 import type { ChatCaller } from '../../schema.ts';
-import { readModelAndStream } from '../head.ts';
+import { readChatHead } from '../chat-head.ts';
 import { encodeFault, encodeStreamFault, isOpenAiError } from '../openai-fault.ts';
 import { isPlainConversation } from '../plain.ts';
 import { encodeAnswer } from './answer.ts';
@@ -14,7 +14,7 @@ export const openAiChatCaller: ChatCaller = {
   name: 'openai-chat',
   operation: 'chat',
   serves: (path) => path === '/v1/chat/completions',
-  readHead: readModelAndStream,
+  readHead: readChatHead,
   isPlain: ({ json }) => isPlainConversation(json, PLAIN, 'system'),
   parseRequest: ({ json }) => parseRequest(json),
   encodeAnswer,

@@ -1,7 +1,7 @@
 /** Callers of OpenAI's endpoints that reach targets of OpenAI's own shape as they are: only the model is changed. */
 import { invalid, optional, string } from '../../codecs/fields.ts';
 import { replaceMembers } from '../../codecs/json-patch.ts';
-import { boundaryOf, type FormField, formFields, replaceField } from '../../codecs/multipart.ts';
+import { boundaryOf, type FormField, formFields, MAX_PARTS, replaceField } from '../../codecs/multipart.ts';
 import { choicesOf } from '../../output-cap.ts';
 import type { OriginalRequest, PassThroughCaller } from '../../schema.ts';
 import { encodeFault, encodeStreamFault, isOpenAiError } from '../openai-fault.ts';
@@ -28,7 +28,7 @@ export const openAiPassThroughCaller: PassThroughCaller = {
     }
     const alias = textOf(original, modelField(fields));
     if (alias === '') throw invalid('model', 'expected a model alias, found an empty field');
-    const stream = fields.find(({ name }) => name === 'stream');
+    const stream = valueField(fields, 'stream');
     return { alias, stream: stream !== undefined && textOf(original, stream) === 'true' };
   },
   endpoint: ({ path }) => path.slice(path.indexOf('/', 1)),
@@ -42,7 +42,7 @@ export const openAiPassThroughCaller: PassThroughCaller = {
     if (!original.line.path.startsWith('/v1/images/')) return 0;
     const fields = fieldsOf(original);
     if (fields === undefined) return choicesOf(original.json);
-    const field = fields.find(({ name }) => name === 'n');
+    const field = valueField(fields, 'n');
     return field === undefined ? 1 : choicesOf({ n: Number(textOf(original, field)) });
   },
   encodeFault,
@@ -51,18 +51,30 @@ export const openAiPassThroughCaller: PassThroughCaller = {
   requestIdHeaders: (requestId) => [['x-request-id', requestId]],
 };
 
+const FORM = `expected multipart/form-data to the closing boundary, with CRLF line ends, at most ${MAX_PARTS} parts, and in each one Content-Disposition, on one line, with one plain name`;
+
 /** @returns undefined for a body that is JSON @throws Fault `body_invalid` for a form that cannot be read */
 function fieldsOf(original: OriginalRequest): FormField[] | undefined {
   const contentType = original.header('content-type') ?? '';
   if (!contentType.toLowerCase().startsWith('multipart/')) return undefined;
   const boundary = boundaryOf(contentType);
   if (boundary === undefined) throw invalid('content-type', 'expected multipart/form-data with a boundary');
-  return formFields(original.bytes, boundary);
+  const fields = formFields(original.bytes, boundary);
+  if (fields === undefined) throw invalid('body', FORM);
+  return fields;
 }
 
 function modelField(fields: readonly FormField[]): FormField {
-  const field = fields.find(({ name }) => name === 'model');
+  const field = valueField(fields, 'model');
   if (field === undefined) throw invalid('model', 'expected a form field with a model alias, found nothing');
+  return field;
+}
+
+/** @throws Fault `body_invalid` where a provider may read another value than we do */
+function valueField(fields: readonly FormField[], named: string): FormField | undefined {
+  const [field, ...others] = fields.filter(({ name }) => name === named);
+  if (others.length > 0) throw invalid(named, 'expected one form field of this name, found several');
+  if (field?.kind === 'file') throw invalid(named, 'expected a form field with text, found a file');
   return field;
 }
 

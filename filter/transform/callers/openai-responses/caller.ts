@@ -1,6 +1,6 @@
 /** Callers that speak OpenAI's Responses. Stateless: nothing of a response is kept to be referred to later. */
 import type { ChatCaller } from '../../schema.ts';
-import { readModelAndStream, refuseModelsOfTools } from '../head.ts';
+import { readChatHead } from '../chat-head.ts';
 import { encodeFault, isOpenAiError } from '../openai-fault.ts';
 import { encodeAnswer } from './answer.ts';
 import { parseRequest } from './request.ts';
@@ -10,10 +10,7 @@ export const openAiResponsesCaller: ChatCaller = {
   name: 'openai-responses',
   operation: 'chat',
   serves: (path) => path === '/v1/responses',
-  readHead(original) {
-    refuseModelsOfTools(original);
-    return readModelAndStream(original);
-  },
+  readHead: readChatHead,
   parseRequest: ({ json }) => parseRequest(json),
   encodeAnswer: (answer, { json }) => encodeAnswer(answer, json),
   openStream: ({ json }) => openStream(json),

@@ -25,6 +25,18 @@ describe('Gemini caller: path', () => {
     }
   });
 
+  it('no other model is named, in either spelling', () => {
+    const path = '/v1/models/chat:generateContent';
+    const of = (body: JsonObject) => () => geminiCaller.readHead(originalOf(body, { path }));
+    const dear = { manualMode: { modelName: 'a-dear-model' } };
+    for (const body of [
+      { generationConfig: { routingConfig: dear } },
+      { generationConfig: { topK: 1 }, generation_config: { routing_config: dear } },
+    ])
+      expectFault(of(body), 'body_invalid', 'generationConfig.routingConfig', 'leave it out');
+    expect(of({ generationConfig: { routingConfig: null } })()).to.deep.equal({ alias: 'chat', stream: false });
+  });
+
   it('serves nothing else', () => {
     for (const path of [
       ...['/v1beta/models/chat', '/v1beta/models/chat:countTokens', '/v1beta/models/chat:generateContent/'],
